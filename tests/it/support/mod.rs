@@ -1,0 +1,16 @@
+//! The real servers that tests run against, and the little that is needed to start, hurt and read them.
+//!
+//! Nothing here knows Hookgate. Every server listens on 127.0.0.1, keeps its files in a folder of its own, and is gone
+//! when its guard is dropped or the test process ends, however it ends.
+#![allow(dead_code, reason = "not every test uses every helper")]
+
+pub mod cluster;
+pub mod folder;
+pub mod nats;
+pub mod nodes;
+pub mod port;
+pub mod process;
+pub mod run;
+pub mod servers;
+pub mod wait;
+pub mod watcher;
