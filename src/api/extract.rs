@@ -1,0 +1,127 @@
+//! Where an event's type, id, time and subject stand in a verified request.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::scheme::TimeUnit;
+
+/// One value of a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.header), has(self.pointer), has(self.value), has(self.query), has(self.form), has(self.envelope)].filter(x, x).size() == 1")
+    .message("write exactly one of header, pointer, value, query, form or envelope"))]
+pub struct Field {
+    /// A request header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub header: Option<String>,
+    /// A JSON pointer into the item: the body, or one of its parts after `split`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub pointer: Option<String>,
+    /// A fixed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub value: Option<String>,
+    /// A query parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub query: Option<String>,
+    /// A form field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub form: Option<String>,
+    /// A JSON pointer into the whole body, whatever `split` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub envelope: Option<String>,
+    /// Where to look when the first place is empty.
+    #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Otherwise>,
+}
+
+/// The second place of a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.header), has(self.pointer), has(self.value), has(self.query), has(self.form), has(self.envelope)].filter(x, x).size() == 1")
+    .message("write exactly one of header, pointer, value, query, form or envelope"))]
+pub struct Otherwise {
+    /// A request header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub header: Option<String>,
+    /// A JSON pointer into the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub pointer: Option<String>,
+    /// A fixed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub value: Option<String>,
+    /// A query parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub query: Option<String>,
+    /// A form field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub form: Option<String>,
+    /// A JSON pointer into the whole body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub envelope: Option<String>,
+}
+
+/// A time of a request and how it is written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.header), has(self.pointer), has(self.query), has(self.form), has(self.envelope)].filter(x, x).size() == 1")
+    .message("write exactly one of header, pointer, query, form or envelope"))]
+pub struct TimeField {
+    /// A request header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub header: Option<String>,
+    /// A JSON pointer into the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub pointer: Option<String>,
+    /// A query parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub query: Option<String>,
+    /// A form field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub form: Option<String>,
+    /// A JSON pointer into the whole body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub envelope: Option<String>,
+    /// How it is written. Default: RFC3339.
+    #[serde(default = "rfc3339")]
+    pub unit: TimeUnit,
+}
+
+/// The extraction that a source of provider `generic` writes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceExtract {
+    /// The event type. Default: `received`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<Field>,
+    /// The parts of the delivery id, joined with `:`. Default: a hash of the body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub id: Vec<Field>,
+    /// The time of the event. Default: the time of receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeField>,
+    /// The entity that the event is about. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Field>,
+}
+
+fn rfc3339() -> TimeUnit {
+    TimeUnit::RFC3339
+}

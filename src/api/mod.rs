@@ -1,0 +1,23 @@
+//! What users write: `WebhookSource` and `WebhookProvider`, their schemas and rules.
+//!
+//! Types carry no behaviour but validation; they know no client, no server and no NATS. Every bound
+//! stands here once and reaches users through the CRDs (`crds/`) and `hookgate check` alike.
+
+pub mod condition;
+pub mod crd;
+pub mod duration;
+pub mod extract;
+pub mod provider;
+pub mod quantity;
+pub mod scheme;
+pub mod source;
+pub mod validate;
+
+/// The API group of both resources.
+pub const GROUP: &str = "hookgate.dev";
+/// The version of both resources.
+pub const VERSION: &str = "v1alpha1";
+/// `apiVersion` as it stands in manifests.
+pub const API_VERSION: &str = "hookgate.dev/v1alpha1";
+/// The provider whose scheme the source itself carries.
+pub const GENERIC: &str = "generic";

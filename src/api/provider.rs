@@ -1,0 +1,491 @@
+//! `WebhookProvider`: a vendor as data. The built-in catalogue is made of the same manifests.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StatusCondition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::duration::DurationString;
+use super::extract::{Field, TimeField};
+use super::quantity::Size;
+use super::scheme::{Condition, Scheme};
+
+/// How one vendor signs, shapes and retries its webhooks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "hookgate.dev",
+    version = "v1alpha1",
+    kind = "WebhookProvider",
+    plural = "webhookproviders",
+    singular = "webhookprovider",
+    shortname = "whp",
+    category = "hookgate",
+    status = "WebhookProviderStatus",
+    derive = "PartialEq",
+    doc = "A webhook vendor as data: how its requests are proven, read and answered. Wins over a built-in of its name.",
+    printcolumn(name = "Vendor", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "Sources", type_ = "integer", json_path = ".status.sources"),
+    printcolumn(name = "Accepted", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63")
+        .message("metadata.name must be a DNS label: lower-case letters, digits and '-', at most 63"),
+    validation = Rule::new("self.metadata.name != 'generic'")
+        .message("'generic' is the provider whose scheme stands in the source itself: choose another name")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.map) || self.map.size() == 0 || !has(self.decode) || !has(self.decode.formats) || !self.decode.formats.exists(f, f == 'Text')")
+    .message("text cannot be mapped: leave map out or decode another format"))]
+pub struct WebhookProviderSpec {
+    /// The vendor's name as people write it.
+    #[schemars(length(min = 1, max = 128))]
+    pub display_name: String,
+    /// Where the vendor documents its webhooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub docs: Option<String>,
+    /// Where the facts of this definition come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 256)))]
+    pub sources: Vec<String>,
+    /// How good those sources are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
+    /// Facts of this definition that no vendor document or code confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 256)))]
+    pub unconfirmed: Vec<String>,
+    /// What a user should know and no field says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub notes: Option<String>,
+    /// The definition may replace a built-in of the same name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overrides_built_in: bool,
+    /// The ways to prove a request, the default first.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub methods: Vec<Method>,
+    /// Special requests that are answered and never published, first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub handshakes: Vec<Handshake>,
+    /// How a body is read. Default: JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<Decode>,
+    /// The lists whose items are events of their own, outermost first. Default: the body is one event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub split: Vec<Split>,
+    /// Type, id, time and subject of an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extract: Option<Extract>,
+    /// Events that are acknowledged and not published, such as pings: any match drops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub drop: Vec<Condition>,
+    /// JSON pointers of credentials, which are cut from an item before anything else sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 256)))]
+    pub redact: Vec<String>,
+    /// Mappings to `conversation/v1`, first match wins; events of no match keep the vendor's shape.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub map: Vec<Mapping>,
+    /// What the vendor wants to hear. Default: 200 with an empty body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond: Option<Answer>,
+    /// Limits that fit the vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ProviderLimits>,
+    /// How long the vendor waits for an answer. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DurationString>,
+    /// What the vendor sends again. Default: ServerErrors.
+    #[serde(default)]
+    pub retries: Retries,
+}
+
+/// How well a definition's facts are founded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Confidence {
+    /// The sender's or its SDK's code was read.
+    Code,
+    /// The vendor's documentation was read.
+    Documentation,
+    /// A third party's page or code was read.
+    ThirdParty,
+    /// Known, not read again.
+    Known,
+}
+
+/// What a vendor sends again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Retries {
+    /// Nothing: an event that is not taken is lost.
+    Never,
+    /// After 5xx, time-outs and broken connections.
+    #[default]
+    ServerErrors,
+    /// After those and 429.
+    TooManyRequests,
+}
+
+/// One way to prove a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Method {
+    /// Its name in `spec.verification.method`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// One alternative must hold.
+    #[schemars(length(min = 1, max = 8))]
+    pub any_of: Vec<AllOf>,
+}
+
+/// Schemes that must all hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AllOf {
+    /// The schemes.
+    #[schemars(length(min = 1, max = 4))]
+    pub all_of: Vec<Scheme>,
+}
+
+/// A request that is answered and never published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Handshake {
+    /// The request's method. Default: POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<HandshakeMethod>,
+    /// What the request must say, all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub when: Vec<Condition>,
+    /// The vendor cannot sign this request, so it is answered before any proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// A query parameter that must equal a secret, compared in constant time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<HandshakeCheck>,
+    /// The signing secret arrives with this request: where it stands. Written to `captureSecretRef` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Field>,
+    /// A URL in the body that is fetched once to confirm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirm>,
+    /// The answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond: Option<Answer>,
+}
+
+/// The method of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[allow(missing_docs)]
+pub enum HandshakeMethod {
+    GET,
+    HEAD,
+    OPTIONS,
+    POST,
+}
+
+/// A query parameter that must equal a secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandshakeCheck {
+    /// The parameter.
+    #[schemars(length(min = 1, max = 128))]
+    pub query: String,
+    /// The purpose of the secretRef.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub purpose: String,
+}
+
+/// A URL in the body that is fetched once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Confirm {
+    /// The JSON pointer of the URL.
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub pointer: String,
+    /// Regular expressions, of which one must match the whole host.
+    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 256)))]
+    pub hosts: Vec<String>,
+}
+
+/// An answer. Values in `{…}` come from the request, capped at 1 KiB and never as HTML.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answer {
+    /// The status. Default: 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 200, max = 299))]
+    pub status: Option<i32>,
+    /// The media type. Default: `application/json` for a body that begins with a brace, else `text/plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 64),
+        regex(pattern = r"^(application/json|text/plain|application/xml|text/xml)(; ?charset=utf-8)?$")
+    )]
+    pub content_type: Option<String>,
+    /// The body; `{items}` is the number of items received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub body: Option<String>,
+    /// Further headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// How a body is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Decode {
+    /// The formats the vendor sends; the media type chooses among them. Default: JSON.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub formats: Vec<BodyFormat>,
+    /// The form or multipart field that holds the JSON document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub field: Option<String>,
+    /// The vendor's media type says nothing: the first format is read whatever it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_media_type: bool,
+    /// A member that holds the event as base64 of JSON, relative to the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub base64_at: Option<String>,
+    /// The vendor signs, and sends, compressed bodies with this content coding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compressed: Option<Compression>,
+}
+
+/// A content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Compression {
+    /// The proof covers the gzip bytes as received.
+    Gzip,
+}
+
+/// A body format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum BodyFormat {
+    /// One JSON document.
+    JSON,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data`.
+    Multipart,
+    /// One JSON document a line.
+    JSONLines,
+    /// A compact JSON Web Token, whose payload is the event.
+    JWT,
+    /// CloudEvents in any of the three HTTP modes.
+    CloudEvents,
+    /// Any text; published as it came.
+    Text,
+}
+
+/// A list whose items are events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Split {
+    /// The JSON pointer of the list inside the body, or inside the item of the list before; empty for a body that is a list.
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub pointer: String,
+    /// The JSON pointer of the event inside an item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub item: Option<String>,
+    /// A body without the list is one event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// Type, id, time and subject of an event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extract {
+    /// The parts of the event type, joined with `.`; absent parts are left out.
+    #[serde(default, rename = "type", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub event_type: Vec<Field>,
+    /// Vendor type to published type, where they differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub type_names: BTreeMap<String, String>,
+    /// The type of an event that says none. Default: `received`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub default_type: Option<String>,
+    /// The parts of the delivery id, joined with `:`. Default: a hash of the item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub id: Vec<Field>,
+    /// What an event without a complete id is. Default: Hash.
+    #[serde(default)]
+    pub without_id: WithoutId,
+    /// Places of the event's time, the first that is there wins. Default: the time of receipt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub time: Vec<TimeField>,
+    /// Places of the entity the event is about, the first that is there wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub subject: Vec<Field>,
+}
+
+/// What an event without a complete id is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum WithoutId {
+    /// Identified by the hash of its bytes.
+    #[default]
+    Hash,
+    /// Rejected: the vendor promises an id.
+    Reject,
+}
+
+/// How an event becomes `conversation/v1`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mapping {
+    /// Globs on the published type. Default: every event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 128)))]
+    pub types: Vec<String>,
+    /// The kind of the conversation's part.
+    pub kind: Kind,
+    /// Member of `conversation/v1`, such as `recording.uri`, to where its value stands in the item.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 48))]
+    pub set: BTreeMap<String, MapValue>,
+    /// The people of the conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub participants: Vec<MapParticipant>,
+    /// The turns of the transcript.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<MapSegments>,
+}
+
+/// What a mapped event is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// A telephone or voice call.
+    #[default]
+    Call,
+    /// A recording.
+    Recording,
+    /// A meeting.
+    Meeting,
+    /// A transcript.
+    Transcript,
+}
+
+/// Where a value stands in the item. A pointer that leads nowhere sets nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.pointer) != has(self.value)").message("write pointer or value"))]
+pub struct MapValue {
+    /// A JSON pointer into the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub pointer: Option<String>,
+    /// A second JSON pointer, where the first leads nowhere.
+    #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub otherwise: Option<String>,
+    /// A fixed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub value: Option<String>,
+    /// The unit of a time, or of a duration given in milliseconds, which becomes seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<super::scheme::TimeUnit>,
+}
+
+/// People of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MapParticipant {
+    /// The role, such as `caller`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub role: Option<String>,
+    /// The JSON pointer of the person, or of a list of them. Default: the item itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub from: Option<String>,
+    /// The JSON pointer of the role inside the person; it beats `role`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub role_from: Option<String>,
+    /// The JSON pointer of the name inside the person; empty where the person is a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub name: Option<String>,
+    /// The JSON pointer of the telephone number inside the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub phone_number: Option<String>,
+    /// The JSON pointer of the mail address inside the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub email: Option<String>,
+    /// Every other member of the person goes under `attributes` with the vendor's name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attributes: bool,
+}
+
+/// The turns of a transcript: a list of the vendor's, or labels inside `transcript.text`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.from) != has(self.label)").message("write from or label"))]
+pub struct MapSegments {
+    /// The JSON pointer of the vendor's list of turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub from: Option<String>,
+    /// The JSON pointer of the speaker inside a turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub speaker: Option<String>,
+    /// The JSON pointer of the text inside a turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub text: Option<String>,
+    /// The word that, followed by a number and a colon, begins a turn in `transcript.text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub label: Option<String>,
+}
+
+/// Limits that fit the vendor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProviderLimits {
+    /// The largest body. Default: 1Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body_size: Option<Size>,
+}
+
+/// What the operator found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookProviderStatus {
+    /// The generation that this status judges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<StatusCondition>,
+    /// How many sources use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<i32>,
+}

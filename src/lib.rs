@@ -1,0 +1,7 @@
+//! Hookgate turns any vendor's webhooks into verified, normalized events on NATS.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod deliver;
+pub mod provider;
+pub mod route;

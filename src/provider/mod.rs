@@ -1,0 +1,97 @@
+//! A vendor's definition, compiled once and shared by its routes: how a request is proven, read and answered.
+//!
+//! Knows neither Kubernetes clients nor axum nor NATS. Only `verify` makes a `Proof`; extraction takes nothing else.
+
+pub mod event;
+pub mod request;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a proof covers; the weakest of a method's alternatives is what status shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Covers {
+    /// Nothing of what was sent: a shared secret proves who, not what.
+    None,
+    /// Some fields of the body.
+    Fields,
+    /// The URL.
+    URL,
+    /// The whole body.
+    Body,
+}
+
+impl Covers {
+    /// As status spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Fields => "Fields",
+            Self::URL => "URL",
+            Self::Body => "Body",
+        }
+    }
+
+    /// As `ce-covers` spells it.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Fields => "fields",
+            Self::URL => "url",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// Exactly which parts of a request a proof covers; derived from its schemes, never written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The whole body.
+    pub body: bool,
+    /// The URL, its query included.
+    pub url: bool,
+    /// Headers, in lower case.
+    pub headers: BTreeSet<String>,
+    /// JSON pointers into the body.
+    pub pointers: BTreeSet<String>,
+    /// Form fields.
+    pub form: BTreeSet<String>,
+    /// A claim of the proof itself that stands for the body, or nothing to speak of: `Covers` in one word.
+    pub claims: bool,
+}
+
+impl Coverage {
+    /// The one word for it.
+    pub fn covers(&self) -> Covers {
+        if self.body {
+            Covers::Body
+        } else if !self.pointers.is_empty() || !self.form.is_empty() {
+            Covers::Fields
+        } else if self.url {
+            Covers::URL
+        } else {
+            Covers::None
+        }
+    }
+}
+
+/// That a request is authentic. Made by `verify` alone.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The method, as in the spec.
+    pub(crate) method: Arc<str>,
+    /// What it covers.
+    pub(crate) coverage: Arc<Coverage>,
+}
+
+impl Proof {
+    /// The method, as in the spec.
+    pub fn method(&self) -> &Arc<str> {
+        &self.method
+    }
+
+    /// What it covers.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+}

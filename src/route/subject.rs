@@ -1,0 +1,1 @@
+//! NATS subjects: templates parsed once, values escaped into tokens.
