@@ -14,10 +14,8 @@ pub struct Folder {
 
 impl Folder {
     pub fn new(name: &str) -> Folder {
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("hookgate-{name}-"))
-            .tempdir()
-            .expect("a temporary folder");
+        let folder =
+            tempfile::Builder::new().prefix(&format!("hookgate-{name}-")).tempdir().expect("a temporary folder");
         // The servers that write there are killed by watchers of their own, at the same moment.
         let watcher = Watcher::at_exit("sleep 1; rm -rf -- \"$1\"", folder.path());
         Folder { _watcher: watcher, folder }

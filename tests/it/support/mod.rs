@@ -3,6 +3,7 @@
 //! Nothing here knows Hookgate. Every server listens on 127.0.0.1, keeps its files in a folder of its own, and is gone
 //! when its guard is dropped or the test process ends, however it ends.
 #![allow(dead_code, reason = "not every test uses every helper")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails loudly")]
 
 pub mod cluster;
 pub mod folder;

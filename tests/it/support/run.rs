@@ -19,21 +19,20 @@ impl Output {
     /// Its standard output. Panics with all that it said when it failed.
     #[track_caller]
     pub fn ok(self) -> String {
-        assert!(
-            self.status.success(),
-            "`{}` failed ({}):\n{}{}",
-            self.command,
-            self.status,
-            self.stdout,
-            self.stderr
-        );
+        assert!(self.status.success(), "`{}` failed ({}):\n{}{}", self.command, self.status, self.stdout, self.stderr);
         self.stdout
     }
 
     /// Its standard error. Panics with all that it said when it did not fail.
     #[track_caller]
     pub fn err(self) -> String {
-        assert!(!self.status.success(), "`{}` should have failed, but said:\n{}{}", self.command, self.stdout, self.stderr);
+        assert!(
+            !self.status.success(),
+            "`{}` should have failed, but said:\n{}{}",
+            self.command,
+            self.stdout,
+            self.stderr
+        );
         self.stderr
     }
 }

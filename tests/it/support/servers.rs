@@ -17,7 +17,8 @@ pub fn program(name: &str) -> PathBuf {
 /// The folder that has a program, once it is there.
 pub fn build(name: &str) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/build.sh");
-    let by_hand = format!("Run `tests/servers/build.sh {name}` by hand: it needs `bash`, Go 1.26 and a Go module proxy.");
+    let by_hand =
+        format!("Run `tests/servers/build.sh {name}` by hand: it needs `bash`, Go 1.26 and a Go module proxy.");
     let built = Command::new(&script)
         .arg(name)
         .stdin(Stdio::null())
