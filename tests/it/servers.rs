@@ -84,6 +84,17 @@ async fn nats_takes_configuration_and_lets_only_its_user_in() {
 }
 
 #[tokio::test]
+async fn nats_takes_credentials_of_an_account() {
+    let nats = Nats::start_with_credentials().await;
+
+    assert!(async_nats::connect(nats.url()).await.is_err(), "no entry without credentials");
+    nats.create_stream("EVENTS", &["events"]).await;
+    nats.publish("events", "one").await;
+    assert_eq!(nats.count("EVENTS").await, 1);
+    assert!(nats.credentials().exists());
+}
+
+#[tokio::test]
 async fn a_shared_apiserver_keeps_tests_apart_by_namespace() {
     let cluster = Cluster::shared().await;
     let (one, two) = (cluster.namespace().await, cluster.namespace().await);

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "not every test uses every helper")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails loudly")]
 
+pub mod accounts;
 pub mod cluster;
 pub mod folder;
 pub mod nats;

@@ -1,13 +1,14 @@
 //! A real nats-server with JetStream: started, restarted, hurt and read.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, message::StreamMessage, stream};
 
+use super::accounts::Accounts;
 use super::folder::Folder;
 use super::port::on_free_port;
 use super::process::Process;
@@ -21,8 +22,15 @@ pub struct Nats {
     process: Process,
     port: u16,
     config: PathBuf,
-    login: Option<(String, String)>,
+    login: Login,
     folder: Folder,
+}
+
+/// How `client` gets in.
+enum Login {
+    Open,
+    Password(String, String),
+    Credentials(PathBuf),
 }
 
 impl Nats {
@@ -30,18 +38,16 @@ impl Nats {
         Nats::start_with("").await
     }
 
-    /// Starts with further lines of nats-server configuration, such as `max_payload: 64KB`.
+    /// Starts with further lines of nats-server configuration, such as `max_payload: 64KB`. A later line wins over an
+    /// earlier one, so `jetstream { sync_interval: always }` works too.
     pub async fn start_with(lines: &str) -> Nats {
         on_free_port(async |port| {
             let folder = Folder::new("nats");
             let store = folder.join("store");
-            // Stored before the acknowledgement says so: tests kill this server and count what is left.
-            let text = format!(
-                "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: {store:?}, sync_interval: always }}\n{lines}\n"
-            );
+            let text = format!("listen: \"127.0.0.1:{port}\"\nstore_dir: {store:?}\njetstream: enabled\n{lines}\n");
             let config = folder.write("nats.conf", &text);
             let process = launch(&folder, &config).await?;
-            Ok(Nats { process, port, config, login: None, folder })
+            Ok(Nats { process, port, config, login: Login::Open, folder })
         })
         .await
     }
@@ -49,8 +55,24 @@ impl Nats {
     /// Starts a server that lets only this user in. `client` logs in as that user.
     pub async fn start_with_login(user: &str, password: &str) -> Nats {
         let mut nats = Nats::start_with(&format!("authorization {{ user: {user:?}, password: {password:?} }}")).await;
-        nats.login = Some((user.to_owned(), password.to_owned()));
+        nats.login = Login::Password(user.to_owned(), password.to_owned());
         nats
+    }
+
+    /// Starts a server that wants credentials. `client` has them, and so has the file `credentials()`.
+    pub async fn start_with_credentials() -> Nats {
+        let accounts = Accounts::new();
+        let mut nats = Nats::start_with(&accounts.config).await;
+        nats.login = Login::Credentials(nats.folder.write("user.creds", &accounts.credentials));
+        nats
+    }
+
+    /// The `.creds` file of a server that wants one.
+    pub fn credentials(&self) -> &Path {
+        match &self.login {
+            Login::Credentials(file) => file,
+            _ => panic!("only a server of `start_with_credentials` has credentials"),
+        }
     }
 
     pub fn url(&self) -> String {
@@ -125,8 +147,9 @@ impl Nats {
     pub async fn client(&self) -> async_nats::Client {
         let options = ConnectOptions::new().name("test");
         let options = match &self.login {
-            Some((user, password)) => options.user_and_password(user.clone(), password.clone()),
-            None => options,
+            Login::Open => options,
+            Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
+            Login::Credentials(file) => options.credentials_file(file).await.expect("credentials that this file wrote"),
         };
         options.connect(self.url()).await.unwrap_or_else(|error| panic!("no connection to {}: {error}", self.url()))
     }
@@ -190,7 +213,7 @@ impl Nats {
     }
 }
 
-async fn launch(folder: &Folder, config: &std::path::Path) -> anyhow::Result<Process> {
+async fn launch(folder: &Folder, config: &Path) -> anyhow::Result<Process> {
     let mut command = Command::new(program("nats-server"));
     let mut process = Process::start("nats-server", folder, command.arg("-c").arg(config));
     // After JetStream has recovered its streams, and only in the log of the process that has the port.
