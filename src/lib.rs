@@ -5,3 +5,4 @@ pub mod api;
 pub mod deliver;
 pub mod provider;
 pub mod route;
+pub mod secret;
