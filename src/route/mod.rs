@@ -2,5 +2,42 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS.
 
+pub mod answer;
+pub mod claim;
 pub mod coverage;
+pub mod limits;
 pub mod subject;
+pub mod table;
+
+use std::time::Duration;
+
+pub use answer::Answer;
+pub use claim::{Claim, Host};
+pub use limits::{Limits, Methods};
+pub use table::{Conflict, Entry, RouteTable};
+
+use crate::api::provider::Retries;
+use crate::api::source::OnOutage;
+
+/// A source, compiled: everything that its requests need, and nothing that changes.
+#[derive(Debug)]
+pub struct Route {
+    /// The source and what it claims.
+    pub claim: Claim,
+    /// The generation of the spec that this is.
+    pub generation: i64,
+    /// `spec.suspend`: 503, nothing is published.
+    pub suspended: bool,
+    /// The methods that are not answered 405.
+    pub methods: Methods,
+    /// What one replica takes.
+    pub limits: Limits,
+    /// From the complete request to the answer.
+    pub deadline: Duration,
+    /// What happens while NATS is away.
+    pub on_outage: OnOutage,
+    /// What the vendor sends again: decides between 429 and 503, and whether what cannot be decoded is kept.
+    pub retries: Retries,
+    /// What an accepted delivery is answered.
+    pub answer: Answer,
+}

@@ -1,0 +1,238 @@
+//! What is counted: one registry, bounded labels, handles resolved before the first request.
+//!
+//! Labels are namespace, source, provider and words of this module; never a path, an id or an error text. Nothing here
+//! hashes a label on the request line: a source's counters are found once and kept beside its route.
+
+pub mod outcome;
+pub mod process;
+pub mod source;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use outcome::{EventResult, Outcome, SourceState};
+pub use source::SourceMetrics;
+
+/// Seconds: a receiver answers in well under a millisecond, waits a few for JetStream, and never longer than a
+/// deadline of 60 s. 5 s is the longest default deadline.
+const BUCKETS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+/// The media type of what [`Metrics::render`] writes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Every metric of the process. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    families: source::Families,
+    request_duration: Histogram,
+    publish_duration: Histogram,
+    sources: Family<StateLabel, Gauge>,
+    spool_events: Gauge,
+    spool_bytes: Gauge,
+    spool_oldest: Gauge<f64, AtomicU64>,
+    nats_connected: Gauge,
+    route_swaps: Counter,
+    is_leader: Gauge,
+    connections: Gauge,
+    unrouted: Arc<SourceMetrics>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with every metric in it.
+    pub fn new() -> Self {
+        let mut root = Registry::default();
+        root.register_collector(Box::new(process::Process));
+        let registry = root.sub_registry_with_prefix("hookgate");
+        let families = source::Families::register(registry);
+        let request_duration = Histogram::new(BUCKETS);
+        registry.register(
+            "request_duration_seconds",
+            "From the head of a request to its answer",
+            request_duration.clone(),
+        );
+        let publish_duration = Histogram::new(BUCKETS);
+        registry.register(
+            "publish_duration_seconds",
+            "From a publish to its acknowledgement by JetStream",
+            publish_duration.clone(),
+        );
+        let sources = Family::<StateLabel, Gauge>::default();
+        registry.register("sources", "Sources that this replica knows", sources.clone());
+        let spool_events = gauge(registry, "spool_events", "Events in the spool");
+        let spool_bytes = gauge(registry, "spool_bytes", "Bytes of the spool");
+        let spool_oldest = Gauge::<f64, AtomicU64>::default();
+        registry.register("spool_oldest_seconds", "Age of the oldest event in the spool", spool_oldest.clone());
+        let nats_connected = gauge(registry, "nats_connected", "1 while NATS is connected");
+        let route_swaps = Counter::default();
+        registry.register("route_swaps", "Replacements of the route table", route_swaps.clone());
+        let is_leader = gauge(registry, "is_leader", "1 while this replica holds the Lease");
+        let connections = gauge(registry, "connections", "Open connections of the receiver");
+        let unrouted = families.source("", "", "");
+        Self(Arc::new(Inner {
+            registry: root,
+            families,
+            request_duration,
+            publish_duration,
+            sources,
+            spool_events,
+            spool_bytes,
+            spool_oldest,
+            nats_connected,
+            route_swaps,
+            is_leader,
+            connections,
+            unrouted,
+        }))
+    }
+
+    /// The counters of a source. They are the same for as long as anybody holds them, and leave the registry with the
+    /// last holder: a deleted source leaves no series behind.
+    pub fn source(&self, namespace: &str, source: &str, provider: &str) -> Arc<SourceMetrics> {
+        self.0.families.source(namespace, source, provider)
+    }
+
+    /// The counters of requests that no source claims; their labels are empty.
+    pub fn unrouted(&self) -> &Arc<SourceMetrics> {
+        &self.0.unrouted
+    }
+
+    /// `hookgate_request_duration_seconds`.
+    pub fn request_duration(&self) -> &Histogram {
+        &self.0.request_duration
+    }
+
+    /// `hookgate_publish_duration_seconds`.
+    pub fn publish_duration(&self) -> &Histogram {
+        &self.0.publish_duration
+    }
+
+    /// `hookgate_sources{state}`.
+    pub fn sources(&self, state: SourceState) -> Gauge {
+        self.0.sources.get_or_create_owned(&StateLabel { state: state.as_str() })
+    }
+
+    /// `hookgate_spool_events`.
+    pub fn spool_events(&self) -> &Gauge {
+        &self.0.spool_events
+    }
+
+    /// `hookgate_spool_bytes`.
+    pub fn spool_bytes(&self) -> &Gauge {
+        &self.0.spool_bytes
+    }
+
+    /// `hookgate_spool_oldest_seconds`.
+    pub fn spool_oldest(&self) -> &Gauge<f64, AtomicU64> {
+        &self.0.spool_oldest
+    }
+
+    /// `hookgate_nats_connected`: 0 or 1.
+    pub fn nats_connected(&self) -> &Gauge {
+        &self.0.nats_connected
+    }
+
+    /// `hookgate_route_swaps_total`.
+    pub fn route_swaps(&self) -> &Counter {
+        &self.0.route_swaps
+    }
+
+    /// `hookgate_is_leader`: 0 or 1.
+    pub fn is_leader(&self) -> &Gauge {
+        &self.0.is_leader
+    }
+
+    /// `hookgate_connections`: open connections of the receiver.
+    pub fn connections(&self) -> &Gauge {
+        &self.0.connections
+    }
+
+    /// Every metric in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Only when a collector's formatting fails.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(16 << 10);
+        encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_contract_is_there_under_its_name() {
+        let metrics = Metrics::new();
+        let calls = metrics.source("sales", "calls", "xosum");
+        calls.count(Outcome::Accepted);
+        calls.count_events(EventResult::Stored, 2);
+        metrics.sources(SourceState::Serving).set(1);
+        metrics.request_duration().observe(0.002);
+        metrics.publish_duration().observe(0.001);
+        let text = metrics.render().unwrap();
+        for line in [
+            "hookgate_requests_total{namespace=\"sales\",source=\"calls\",provider=\"xosum\",outcome=\"Accepted\"} 1",
+            "hookgate_events_total{namespace=\"sales\",source=\"calls\",provider=\"xosum\",result=\"stored\"} 2",
+            "hookgate_request_duration_seconds_count 1",
+            "hookgate_publish_duration_seconds_count 1",
+            "hookgate_sources{state=\"serving\"} 1",
+            "hookgate_spool_events 0",
+            "hookgate_spool_bytes 0",
+            "hookgate_spool_oldest_seconds 0.0",
+            "hookgate_nats_connected 0",
+            "hookgate_route_swaps_total 0",
+            "hookgate_is_leader 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no line {line:?} in\n{text}");
+        }
+        for process in ["process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"] {
+            assert!(text.lines().any(|l| l.starts_with(process)), "no {process} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_deleted_source_leaves_no_series_and_a_recompiled_one_keeps_its_counts() {
+        let metrics = Metrics::new();
+        let first = metrics.source("sales", "calls", "xosum");
+        first.count(Outcome::Accepted);
+        let second = metrics.source("sales", "calls", "xosum");
+        drop(first);
+        second.count(Outcome::Accepted);
+        assert!(metrics.render().unwrap().contains("outcome=\"Accepted\"} 2"));
+        drop(second);
+        assert!(!metrics.render().unwrap().contains("calls"), "a series outlived its source");
+        metrics.source("sales", "calls", "xosum").count(Outcome::NotFound);
+    }
+}

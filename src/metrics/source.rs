@@ -1,0 +1,200 @@
+//! The counters of one source, and the two facts about its requests that status shows.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::outcome::{EventResult, Outcome};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    namespace: String,
+    source: String,
+    provider: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    namespace: String,
+    source: String,
+    provider: String,
+    result: &'static str,
+}
+
+type Key = (String, String, String);
+
+/// The families that sources have series in.
+#[derive(Clone, Debug)]
+pub(super) struct Families {
+    requests: Family<RequestLabels, Counter>,
+    events: Family<EventLabels, Counter>,
+    known: Arc<Mutex<HashMap<Key, Weak<SourceMetrics>>>>,
+}
+
+impl Families {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        registry.register("requests", "Requests by how they ended", requests.clone());
+        let events = Family::<EventLabels, Counter>::default();
+        registry.register("events", "Events by what became of them", events.clone());
+        Self { requests, events, known: Arc::default() }
+    }
+
+    pub(super) fn source(&self, namespace: &str, source: &str, provider: &str) -> Arc<SourceMetrics> {
+        let key = (namespace.to_owned(), source.to_owned(), provider.to_owned());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(&key).and_then(Weak::upgrade) {
+            return metrics;
+        }
+        let metrics = Arc::new(SourceMetrics {
+            key: key.clone(),
+            families: self.clone(),
+            requests: Default::default(),
+            events: Default::default(),
+            last_accepted: AtomicI64::new(0),
+            last_rejected: AtomicU64::new(0),
+        });
+        known.insert(key, Arc::downgrade(&metrics));
+        metrics
+    }
+}
+
+/// The counters of one source. A counter enters the registry when it counts for the first time.
+#[derive(Debug)]
+pub struct SourceMetrics {
+    key: Key,
+    families: Families,
+    requests: [OnceLock<Counter>; Outcome::ALL.len()],
+    events: [OnceLock<Counter>; EventResult::COUNT],
+    /// Unix seconds; 0: never.
+    last_accepted: AtomicI64,
+    /// Unix seconds shifted by 8, and the position of the outcome; 0: never.
+    last_rejected: AtomicU64,
+}
+
+impl SourceMetrics {
+    /// Counts one request.
+    pub fn count(&self, outcome: Outcome) {
+        let (namespace, source, provider) = &self.key;
+        self.requests[outcome as usize]
+            .get_or_init(|| {
+                self.families.requests.get_or_create_owned(&RequestLabels {
+                    namespace: namespace.clone(),
+                    source: source.clone(),
+                    provider: provider.clone(),
+                    outcome: outcome.as_str(),
+                })
+            })
+            .inc();
+    }
+
+    /// Counts events.
+    pub fn count_events(&self, result: EventResult, events: u64) {
+        if events == 0 {
+            return;
+        }
+        let (namespace, source, provider) = &self.key;
+        self.events[result as usize]
+            .get_or_init(|| {
+                self.families.events.get_or_create_owned(&EventLabels {
+                    namespace: namespace.clone(),
+                    source: source.clone(),
+                    provider: provider.clone(),
+                    result: result.as_str(),
+                })
+            })
+            .inc_by(events);
+    }
+
+    /// Remembers that a delivery was accepted, for status.
+    pub fn accepted(&self, at: Timestamp) {
+        self.last_accepted.store(at.as_second(), Ordering::Relaxed);
+    }
+
+    /// Remembers that a request was not accepted, for status.
+    pub fn rejected(&self, at: Timestamp, outcome: Outcome) {
+        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+        self.last_rejected.store(seconds << 8 | u64::from(outcome as u8), Ordering::Relaxed);
+    }
+
+    /// When the last delivery was accepted, to the second.
+    pub fn last_accepted(&self) -> Option<Timestamp> {
+        Some(self.last_accepted.load(Ordering::Relaxed)).filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok())
+    }
+
+    /// When the last request was not accepted, to the second, and why.
+    pub fn last_rejected(&self) -> Option<(Timestamp, Outcome)> {
+        let packed = Some(self.last_rejected.load(Ordering::Relaxed)).filter(|packed| *packed > 0)?;
+        let seconds = i64::try_from(packed >> 8).ok()?;
+        Some((Timestamp::from_second(seconds).ok()?, Outcome::at((packed & 0xff) as u8)?))
+    }
+
+    /// How many requests ended so.
+    pub fn requests(&self, outcome: Outcome) -> u64 {
+        self.requests[outcome as usize].get().map_or(0, Counter::get)
+    }
+
+    /// How many events became this.
+    pub fn events(&self, result: EventResult) -> u64 {
+        self.events[result as usize].get().map_or(0, Counter::get)
+    }
+}
+
+impl Drop for SourceMetrics {
+    fn drop(&mut self) {
+        let mut known = self.families.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have asked for the same source between the last holder's drop and this line: the series are theirs.
+        if known.get(&self.key).is_some_and(|metrics| metrics.strong_count() > 0) {
+            return;
+        }
+        known.remove(&self.key);
+        let (namespace, source, provider) = &self.key;
+        for outcome in Outcome::ALL.into_iter().filter(|o| self.requests[*o as usize].get().is_some()) {
+            self.families.requests.remove(&RequestLabels {
+                namespace: namespace.clone(),
+                source: source.clone(),
+                provider: provider.clone(),
+                outcome: outcome.as_str(),
+            });
+        }
+        for result in [
+            EventResult::Stored,
+            EventResult::Duplicate,
+            EventResult::Spooled,
+            EventResult::Filtered,
+            EventResult::Rejected,
+        ] {
+            self.families.events.remove(&EventLabels {
+                namespace: namespace.clone(),
+                source: source.clone(),
+                provider: provider.clone(),
+                result: result.as_str(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn status_learns_when_and_why_and_nothing_else() {
+        let source = Metrics::new().source("sales", "calls", "xosum");
+        assert_eq!((source.last_accepted(), source.last_rejected()), (None, None));
+        let at: Timestamp = "2026-11-25T00:54:21.5Z".parse().unwrap();
+        source.rejected(at, Outcome::BadSignature);
+        source.accepted(at);
+        let second: Timestamp = "2026-11-25T00:54:21Z".parse().unwrap();
+        assert_eq!(source.last_rejected(), Some((second, Outcome::BadSignature)));
+        assert_eq!(source.last_accepted(), Some(second));
+    }
+}
