@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod deliver;
+pub mod json;
 pub mod metrics;
 pub mod provider;
 pub mod route;

@@ -1,0 +1,92 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn cut(pointers: &[&str], json: &str) -> String {
+    let cut = Cuts::compile(pointers).unwrap().apply(&Bytes::copy_from_slice(json.as_bytes())).unwrap();
+    String::from_utf8(cut.to_vec()).unwrap()
+}
+
+#[test]
+fn a_member_goes_with_its_comma_wherever_it_stands() {
+    let secret: &[&str] = &["/secret"];
+    for (json, rest) in [
+        (r#"{"secret":1}"#, r#"{}"#),
+        (r#"{ "secret" : "x" , "a" : 1.50 }"#, r#"{ "a" : 1.50 }"#),
+        (r#"{"a":1, "secret":{"x":[1]} , "b":2}"#, r#"{"a":1 , "b":2}"#),
+        (r#"{"a":1,"secret":1}"#, r#"{"a":1}"#),
+        (r#"{"secret":1,"secret":2,"a":3,"secret":4,"\u0073ecret":5}"#, r#"{"a":3}"#),
+        (r#"{"secret":1,"secret":2}"#, r#"{}"#),
+    ] {
+        assert_eq!(cut(secret, json), rest, "{json}");
+    }
+}
+
+#[test]
+fn members_inside_are_cut_and_the_rest_stays() {
+    assert_eq!(
+        cut(&["/a/b", "/l/1/t", "/l/0"], r#"{"a":{"b":1,"c":"\u0041"},"l":[{"t":1},{"t":2,"u":3}],"b":0}"#),
+        r#"{"a":{"c":"\u0041"},"l":[{"u":3}],"b":0}"#
+    );
+    assert_eq!(cut(&["/a/b"], r#"{"a":{"b":1},"a":{"b":2}}"#), r#"{"a":{},"a":{}}"#);
+}
+
+#[test]
+fn nothing_to_cut_copies_nothing() {
+    for json in [r#"{"a":{"secret":1}}"#, "[]", "1", "\"secret\"", " null "] {
+        let bytes = Bytes::copy_from_slice(json.as_bytes());
+        let same = Cuts::compile(["/secret"]).unwrap().apply(&bytes).unwrap();
+        assert_eq!(same.as_ptr(), bytes.as_ptr());
+    }
+}
+
+#[test]
+fn what_is_no_json_is_malformed() {
+    for json in ["{\"secret\":1", "{\"a\":1}{", "x", ""] {
+        let cuts = Cuts::compile(["/secret"]).unwrap();
+        assert_eq!(cuts.apply(&Bytes::copy_from_slice(json.as_bytes())), Err(JsonError::Malformed), "{json}");
+    }
+}
+
+/// The oracle: the same pointers removed from a tree.
+fn removed(mut value: Value, pointer: &[String]) -> Value {
+    match (pointer, &mut value) {
+        ([last], Value::Object(map)) => {
+            map.remove(last);
+        }
+        ([first, rest @ ..], Value::Object(map)) => {
+            if let Some(inner) = map.get_mut(first) {
+                *inner = removed(inner.take(), rest);
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+fn objects() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![any::<i32>().prop_map(Value::from), "[a-c\\\\\"é,{ ]{0,4}".prop_map(Value::from)];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-c]{1}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_rest_is_what_a_tree_keeps(
+        document in objects(),
+        paths in prop::collection::vec(prop::collection::vec("[a-c]{1}", 1..4), 1..4),
+        pretty in any::<bool>(),
+    ) {
+        let pointers: Vec<String> = paths.iter().map(|p| format!("/{}", p.join("/"))).collect();
+        let json = if pretty { serde_json::to_string_pretty(&document).unwrap() } else { document.to_string() };
+        let cut = Cuts::compile(&pointers).unwrap().apply(&Bytes::from(json)).unwrap();
+        let expected = paths.iter().fold(document, |value, path| removed(value, path));
+        prop_assert_eq!(serde_json::from_slice::<Value>(&cut).unwrap(), expected);
+    }
+}

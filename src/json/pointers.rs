@@ -1,0 +1,331 @@
+//! JSON pointers (RFC 6901) compiled into a trie: every place is captured in one validating pass.
+//!
+//! Safe on bodies of strangers: the pass descends only where a pointer leads, keeps slices, and refuses a doubled
+//! name that it reads, because two readers of such a body could see two values.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::text::decoded;
+use super::walk::Names;
+use super::{JsonError, utf8};
+
+/// Places inside a document, numbered in the order they were given.
+#[derive(Clone, Debug, Default)]
+pub struct Pointers {
+    root: Node,
+    count: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    /// The pointers that end here.
+    pub(super) slots: Vec<usize>,
+    /// By name, sorted.
+    pub(super) children: Vec<Child>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    name: Box<str>,
+    /// The name as the index of a list.
+    index: Option<usize>,
+    pub(super) node: Node,
+}
+
+/// A text that is no JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no JSON pointer: write \"/\" before every name, \"~1\" for a slash and \"~0\" for a tilde in one")]
+pub struct PointerError(String);
+
+/// The values found, by the number of their pointer.
+#[derive(Clone, Debug)]
+pub struct Captured<'a> {
+    found: Vec<Option<&'a RawValue>>,
+}
+
+impl<'a> Captured<'a> {
+    /// The value at a pointer, as sent; `None` where the pointer leads nowhere.
+    pub fn get(&self, pointer: usize) -> Option<&'a RawValue> {
+        self.found.get(pointer).copied().flatten()
+    }
+}
+
+/// The names of a pointer, unescaped.
+///
+/// # Errors
+/// Where the text is no pointer.
+pub fn parse_pointer(pointer: &str) -> Result<Vec<String>, PointerError> {
+    if pointer.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wrong = || PointerError(pointer.to_owned());
+    let names = pointer.strip_prefix('/').ok_or_else(wrong)?;
+    names
+        .split('/')
+        .map(|name| {
+            let whole = name.replace("~0", "").replace("~1", "");
+            if whole.contains('~') { Err(wrong()) } else { Ok(name.replace("~1", "/").replace("~0", "~")) }
+        })
+        .collect()
+}
+
+/// A pointer from its names.
+pub fn join_pointer<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().fold(String::new(), |mut pointer, name| {
+        pointer.push('/');
+        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        pointer
+    })
+}
+
+impl Pointers {
+    /// Compiles pointers; the empty one is the whole document.
+    ///
+    /// # Errors
+    /// The first text that is no pointer.
+    pub fn compile<S: AsRef<str>>(pointers: impl IntoIterator<Item = S>) -> Result<Self, PointerError> {
+        let mut compiled = Self::default();
+        for pointer in pointers {
+            compiled.add(pointer.as_ref())?;
+        }
+        Ok(compiled)
+    }
+
+    /// Adds a pointer and says its number.
+    ///
+    /// # Errors
+    /// Where the text is no pointer.
+    pub fn add(&mut self, pointer: &str) -> Result<usize, PointerError> {
+        let mut node = &mut self.root;
+        for name in parse_pointer(pointer)? {
+            node = node.child(name);
+        }
+        node.slots.push(self.count);
+        self.count += 1;
+        Ok(self.count - 1)
+    }
+
+    /// How many pointers there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether a document of this form can hold anything that a pointer reads: an object, or a list where a pointer
+    /// begins with an index. True for every document where no pointer leads inside.
+    pub fn fits(&self, json: &str) -> bool {
+        let children = &self.root.children;
+        match json.trim_start().as_bytes().first() {
+            _ if children.is_empty() => true,
+            Some(b'{') => true,
+            Some(b'[') => children.iter().any(|child| child.index.is_some()),
+            _ => false,
+        }
+    }
+
+    /// Finds every place in one pass over the whole document. Doubled names that a pointer reads are an error.
+    ///
+    /// # Errors
+    /// `Malformed` where the bytes are no JSON document, `Duplicate` as said.
+    pub fn capture<'a>(&self, json: &'a [u8]) -> Result<Captured<'a>, JsonError> {
+        self.find(utf8(json)?, false)
+    }
+
+    /// The same, but any doubled name in an object that a pointer leads into is an error, read or not.
+    ///
+    /// # Errors
+    /// As `capture`.
+    pub fn capture_unique<'a>(&self, json: &'a [u8]) -> Result<Captured<'a>, JsonError> {
+        self.find(utf8(json)?, true)
+    }
+
+    fn find<'a>(&self, json: &'a str, unique: bool) -> Result<Captured<'a>, JsonError> {
+        let mut state = State { found: vec![None; self.count], duplicate: None, unique };
+        let walked = walk(&self.root, json, &mut state);
+        match (walked, state.duplicate) {
+            (_, Some(name)) => Err(JsonError::Duplicate(name)),
+            (Err(_), None) => Err(JsonError::Malformed),
+            (Ok(()), None) => Ok(Captured { found: state.found }),
+        }
+    }
+
+    /// The trie.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+}
+
+impl Node {
+    fn child(&mut self, name: String) -> &mut Node {
+        let at = match self.children.binary_search_by(|child| child.name.as_ref().cmp(&name)) {
+            Ok(at) => at,
+            Err(at) => {
+                let index = index(&name);
+                self.children.insert(at, Child { name: name.into(), index, node: Node::default() });
+                at
+            }
+        };
+        &mut self.children[at].node
+    }
+
+    /// The child that a name literal spells.
+    pub(super) fn named(&self, literal: &str) -> Option<usize> {
+        let name = decoded(literal)?;
+        self.children.binary_search_by(|child| child.name.as_ref().cmp(name.as_ref())).ok()
+    }
+
+    /// The child of an element.
+    pub(super) fn at(&self, index: usize) -> Option<usize> {
+        self.children.iter().position(|child| child.index == Some(index))
+    }
+}
+
+/// The index that a name is (RFC 6901, section 4): digits without a leading zero.
+fn index(name: &str) -> Option<usize> {
+    let plain = name == "0" || !name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| name.parse().ok())?
+}
+
+struct State<'a> {
+    found: Vec<Option<&'a RawValue>>,
+    duplicate: Option<String>,
+    unique: bool,
+}
+
+fn walk<'a>(node: &Node, json: &'a str, state: &mut State<'a>) -> Result<(), serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    Walk { node, state }.deserialize(&mut reader)?;
+    reader.end()
+}
+
+struct Walk<'t, 's, 'a> {
+    node: &'t Node,
+    state: &'s mut State<'a>,
+}
+
+impl<'a> DeserializeSeed<'a> for Walk<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<(), D::Error> {
+        if self.node.slots.is_empty() {
+            if self.node.children.is_empty() {
+                return serde::Deserialize::deserialize(reader).map(|IgnoredAny| ());
+            }
+            return reader.deserialize_any(self);
+        }
+        let value: &'a RawValue = serde::Deserialize::deserialize(reader)?;
+        for slot in &self.node.slots {
+            self.state.found[*slot] = Some(value);
+        }
+        if self.node.children.is_empty() || !value.get().starts_with(['{', '[']) {
+            return Ok(());
+        }
+        let mut nested = serde_json::Deserializer::from_str(value.get());
+        nested.deserialize_any(self).map_err(D::Error::custom)
+    }
+}
+
+impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut seen = Seen::default();
+        let mut names = self.state.unique.then(Names::default);
+        while let Some(literal) = object.next_key::<&'a RawValue>()? {
+            if let Some(names) = &mut names {
+                names.add(literal.get());
+            }
+            let Some(at) = self.node.named(literal.get()) else {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let child = &self.node.children[at];
+            if !seen.first(at) {
+                self.state.duplicate = Some(child.name.to_string());
+                return Err(A::Error::custom("doubled"));
+            }
+            object.next_value_seed(Walk { node: &child.node, state: &mut *self.state })?;
+        }
+        if let Some(name) = names.and_then(Names::duplicate) {
+            self.state.duplicate = Some(name);
+            return Err(A::Error::custom("doubled"));
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
+        for index in 0.. {
+            let more = match self.node.at(index) {
+                Some(at) => {
+                    let node = &self.node.children[at].node;
+                    list.next_element_seed(Walk { node, state: &mut *self.state })?.is_some()
+                }
+                None => list.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Which children of a node were met, without allocating for the usual few.
+#[derive(Default)]
+struct Seen {
+    few: u64,
+    many: Vec<usize>,
+}
+
+impl Seen {
+    /// Whether this child is met for the first time.
+    fn first(&mut self, child: usize) -> bool {
+        if child < 64 {
+            let bit = 1 << child;
+            let first = self.few & bit == 0;
+            self.few |= bit;
+            return first;
+        }
+        let first = !self.many.contains(&child);
+        self.many.push(child);
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests;
