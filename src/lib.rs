@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod control;
 pub mod deliver;
 pub mod json;
 pub mod metrics;

@@ -1,0 +1,8 @@
+//! The control line: `watch -> index -> resolve secrets -> compile (pure) -> swap table -> status (leader)`.
+//!
+//! Owns what is served and what status says of it. Never touches a request; nothing from a request enters status, Events or messages.
+
+pub mod index;
+pub mod object;
+pub mod policy;
+pub mod settings;

@@ -1,0 +1,229 @@
+//! One object as it was observed, from the cluster or from a folder: who it is, what it says, or why it cannot be read.
+//!
+//! Keeps no more of an object than is judged here: managed fields, annotations and labels are dropped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::DynamicObject;
+use kube::core::object::HasStatus;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::condition::{Problem, Reason};
+
+/// Namespace and name. The namespace of a cluster-scoped object is empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The key that metadata tells.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+    }
+}
+
+/// A kind of object that is watched: one of ours, with a status.
+pub trait Watched:
+    HasStatus<Status: Clone + fmt::Debug + DeserializeOwned + Send + Sync>
+    + DeserializeOwned
+    + Clone
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: HasStatus<Status: Clone + fmt::Debug + DeserializeOwned + Send + Sync>
+        + DeserializeOwned
+        + Clone
+        + fmt::Debug
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// An object as it was last observed.
+#[derive(Clone, Debug)]
+pub struct Object<K: Watched> {
+    /// Namespace and name.
+    pub key: Key,
+    /// Which object of that name it is.
+    pub uid: String,
+    /// Counts changes of the spec.
+    pub generation: i64,
+    /// When it was created. In a folder: when it was first served.
+    pub created: Timestamp,
+    /// What it says.
+    pub value: Result<Arc<K>, Broken>,
+    /// The status that it carries.
+    pub status: Option<K::Status>,
+}
+
+/// What can be told of an object that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Why.
+    pub problem: Problem,
+    /// `spec.provider`, where it is text.
+    pub provider: Option<String>,
+    /// `spec.path`, where it is text.
+    pub path: Option<String>,
+    /// `spec.hostnames`, as far as they are text.
+    pub hostnames: Vec<String>,
+    /// `spec.suspend` is true.
+    pub suspend: bool,
+}
+
+impl<K: Watched> Object<K> {
+    /// Reads an object as the API server sent it. A field that this version does not know makes it broken, so that nothing is silently ignored.
+    pub fn read(object: DynamicObject) -> Self {
+        let DynamicObject { types: _, metadata, mut data } = object;
+        let status = data.get_mut("status").map(Value::take).and_then(|status| serde_json::from_value(status).ok());
+        let spec = data.get_mut("spec").map(Value::take).unwrap_or_default();
+        let created = metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        let kept = ObjectMeta {
+            name: metadata.name.clone(),
+            namespace: metadata.namespace.clone(),
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            creation_timestamp: Some(Time(created)),
+            ..ObjectMeta::default()
+        };
+        let key = Key::of(&kept);
+        let broken = Broken::around(&spec);
+        let value = serde_json::json!({ "metadata": kept, "spec": spec });
+        let value = serde_path_to_error::deserialize(value)
+            .map(Arc::new)
+            .map_err(|error| Broken { problem: unreadable(&error), ..broken });
+        Self {
+            key,
+            uid: metadata.uid.unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            created,
+            value,
+            status,
+        }
+    }
+
+    /// Whether both say the same, status aside.
+    pub fn same_spec(&self, other: &Self) -> bool {
+        self.uid == other.uid
+            && self.generation == other.generation
+            && match (&self.value, &other.value) {
+                (Ok(_), Ok(_)) => true,
+                (Err(one), Err(two)) => one == two,
+                _ => false,
+            }
+    }
+}
+
+impl Broken {
+    /// What a spec tells although it cannot be read as a whole.
+    fn around(spec: &Value) -> Self {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let hostnames = spec.get("hostnames").and_then(Value::as_array);
+        Self {
+            problem: Problem::new(Reason::Invalid, ""),
+            provider: text(spec.get("provider")),
+            path: text(spec.get("path")),
+            hostnames: hostnames.into_iter().flatten().filter_map(|host| text(Some(host))).collect(),
+            suspend: spec.get("suspend") == Some(&Value::Bool(true)),
+        }
+    }
+}
+
+/// The sentence for a spec that serde refuses.
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let said = error.inner().to_string();
+    match said.strip_prefix("unknown field ") {
+        Some(rest) => {
+            let (field, wanted) = rest.split_once(", ").unwrap_or((rest, "expected another"));
+            let field = field.trim_matches('`');
+            let place = path.strip_suffix(field).map_or(path.as_str(), |place| place.trim_end_matches('.'));
+            let message = format!(
+                "{place}.{field} is not known to the running version of Hookgate ({wanted}): remove it, or update the operator"
+            );
+            Problem::new(Reason::Unsupported, message)
+        }
+        None => Problem::new(Reason::Invalid, format!("{path}: {said}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::source::WebhookSource;
+
+    fn read(spec: Value) -> Object<WebhookSource> {
+        let object = serde_json::json!({
+            "apiVersion": "hookgate.dev/v1alpha1", "kind": "WebhookSource",
+            "metadata": {
+                "name": "calls", "namespace": "sales", "uid": "u-1", "generation": 3, "creationTimestamp": "2026-01-02T03:04:05Z",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, "managedFields": [{"manager": "kubectl"}],
+            },
+            "spec": spec,
+            "status": {"observedGeneration": 2},
+        });
+        Object::read(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn an_object_is_read_without_what_nobody_judges() {
+        let object = read(serde_json::json!({"provider": "xosum"}));
+        assert_eq!(
+            (object.key.to_string().as_str(), object.uid.as_str(), object.generation),
+            ("sales/calls", "u-1", 3)
+        );
+        assert_eq!(object.created.to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!(object.status.as_ref().and_then(|status| status.observed_generation), Some(2));
+        let source = object.value.unwrap();
+        assert_eq!(source.spec.provider, "xosum");
+        assert!(source.metadata.annotations.is_none() && source.metadata.managed_fields.is_none());
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_is_named_and_not_ignored() {
+        let object = read(
+            serde_json::json!({"provider": "xosum", "verification": {"quantum": true}, "suspend": true, "path": "/sales/x"}),
+        );
+        let broken = object.value.unwrap_err();
+        assert_eq!(broken.problem.reason, Reason::Unsupported);
+        assert!(broken.problem.message.starts_with("spec.verification.quantum is not known"), "{}", broken.problem);
+        assert!(broken.suspend);
+        assert_eq!(broken.path.as_deref(), Some("/sales/x"));
+        let top = read(serde_json::json!({"provider": "xosum", "later": 1})).value.unwrap_err();
+        assert!(top.problem.message.starts_with("spec.later is not known"), "{}", top.problem);
+    }
+
+    #[test]
+    fn a_spec_of_the_wrong_shape_is_invalid_with_the_field() {
+        let broken = read(serde_json::json!({"provider": 7})).value.unwrap_err();
+        assert_eq!(broken.problem.reason, Reason::Invalid);
+        assert!(broken.problem.message.starts_with("spec.provider: "), "{}", broken.problem);
+        let empty = read(Value::Null).value.unwrap_err();
+        assert_eq!(empty.problem.reason, Reason::Invalid);
+    }
+}

@@ -1,0 +1,63 @@
+//! What the flags of `run` say to the control line. Constant while the process lives.
+
+use super::policy::PathPolicy;
+
+/// The operator's settings as far as they decide what is served.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespaces that are watched. Empty: all.
+    pub namespaces: Vec<String>,
+    /// A label selector for sources.
+    pub selector: Option<String>,
+    /// The public URL of the receiver without a trailing `/`, where it is known.
+    pub base_url: Option<String>,
+    /// The beginning of `ce-source`. Empty by default.
+    pub source_base: String,
+    /// Subject patterns of which one must cover whatever a source publishes; `{namespace}` is its namespace.
+    pub subject_policies: Vec<String>,
+    /// Path patterns of which one must match the path of a source.
+    pub path_policies: Vec<PathPolicy>,
+    /// Streams in memory count as durable.
+    pub allow_memory_streams: bool,
+    /// Where events wait while NATS is away.
+    pub spool: SpoolSetting,
+    /// No source may take larger bodies than this, in bytes.
+    pub max_body_size: u64,
+    /// Methods may fetch the vendor's public keys.
+    pub fetch: bool,
+}
+
+/// Where events wait while NATS is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpoolSetting {
+    /// Nowhere: requests are answered 503.
+    Absent,
+    /// On a disk that ends with the pod, which `--spool-volatile` allows.
+    Volatile,
+    /// On a disk that outlives the pod.
+    Lasting,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespaces: Vec::new(),
+            selector: None,
+            base_url: None,
+            source_base: String::new(),
+            subject_policies: vec!["webhooks.{namespace}.>".to_owned()],
+            path_policies: vec![PathPolicy::default()],
+            allow_memory_streams: false,
+            spool: SpoolSetting::Absent,
+            max_body_size: 8 << 20,
+            fetch: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a source of `namespace` may claim `path`.
+    pub fn allows_path(&self, namespace: &str, path: &str) -> bool {
+        self.path_policies.iter().any(|policy| policy.allows(namespace, path))
+    }
+}
