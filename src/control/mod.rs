@@ -5,4 +5,6 @@
 pub mod index;
 pub mod object;
 pub mod policy;
+pub mod resolve;
 pub mod settings;
+pub mod vault;

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::api::source::WebhookSource;
 
-    fn read(spec: Value) -> Object<WebhookSource> {
+    fn read(spec: &Value) -> Object<WebhookSource> {
         let object = serde_json::json!({
             "apiVersion": "hookgate.dev/v1alpha1", "kind": "WebhookSource",
             "metadata": {
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_object_is_read_without_what_nobody_judges() {
-        let object = read(serde_json::json!({"provider": "xosum"}));
+        let object = read(&serde_json::json!({"provider": "xosum"}));
         assert_eq!(
             (object.key.to_string().as_str(), object.uid.as_str(), object.generation),
             ("sales/calls", "u-1", 3)
@@ -207,23 +207,23 @@ mod tests {
     #[test]
     fn a_field_of_a_newer_version_is_named_and_not_ignored() {
         let object = read(
-            serde_json::json!({"provider": "xosum", "verification": {"quantum": true}, "suspend": true, "path": "/sales/x"}),
+            &serde_json::json!({"provider": "xosum", "verification": {"quantum": true}, "suspend": true, "path": "/sales/x"}),
         );
         let broken = object.value.unwrap_err();
         assert_eq!(broken.problem.reason, Reason::Unsupported);
         assert!(broken.problem.message.starts_with("spec.verification.quantum is not known"), "{}", broken.problem);
         assert!(broken.suspend);
         assert_eq!(broken.path.as_deref(), Some("/sales/x"));
-        let top = read(serde_json::json!({"provider": "xosum", "later": 1})).value.unwrap_err();
+        let top = read(&serde_json::json!({"provider": "xosum", "later": 1})).value.unwrap_err();
         assert!(top.problem.message.starts_with("spec.later is not known"), "{}", top.problem);
     }
 
     #[test]
     fn a_spec_of_the_wrong_shape_is_invalid_with_the_field() {
-        let broken = read(serde_json::json!({"provider": 7})).value.unwrap_err();
+        let broken = read(&serde_json::json!({"provider": 7})).value.unwrap_err();
         assert_eq!(broken.problem.reason, Reason::Invalid);
         assert!(broken.problem.message.starts_with("spec.provider: "), "{}", broken.problem);
-        let empty = read(Value::Null).value.unwrap_err();
+        let empty = read(&Value::Null).value.unwrap_err();
         assert_eq!(empty.problem.reason, Reason::Invalid);
     }
 }

@@ -1,6 +1,7 @@
 //! What the flags of `run` say to the control line. Constant while the process lives.
 
 use super::policy::PathPolicy;
+use crate::metrics::Metrics;
 
 /// The operator's settings as far as they decide what is served.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub spool: SpoolSetting,
     /// No source may take larger bodies than this, in bytes.
     pub max_body_size: u64,
+    /// What is counted: a route carries the counters of its source.
+    pub metrics: Metrics,
     /// Methods may fetch the vendor's public keys.
     pub fetch: bool,
 }
@@ -50,6 +53,7 @@ impl Default for Settings {
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,
             max_body_size: 8 << 20,
+            metrics: Metrics::new(),
             fetch: true,
         }
     }

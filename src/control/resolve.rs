@@ -1,0 +1,223 @@
+//! What the secretRefs of a source refer to at a given instant.
+//!
+//! Pure. No message says more of a Secret than the source's own text: neither its other keys nor lengths nor values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::object::Key;
+use super::vault::{Known, Vault};
+use crate::api::condition::{Problem, Reason};
+use crate::api::source::{SecretRef, WebhookSource};
+use crate::secret::SecretBytes;
+
+/// The secretRefs of a source, in the order of the spec, each with its value or with what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// As written, live or not: which purposes are required follows from these.
+    pub refs: Vec<ResolvedRef>,
+}
+
+/// One secretRef.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedRef {
+    /// The Secret.
+    pub name: String,
+    /// Its key.
+    pub key: String,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// The instant from which it counts no more. It may still lie ahead.
+    pub not_after: Option<Timestamp>,
+    /// The value, never empty; or why there is none (`SecretNotFound`, `KeyNotFound`, `SecretInvalid`, `SecretExpired`).
+    pub value: Result<SecretBytes, Problem>,
+}
+
+impl Resolved {
+    /// What is wrong with refs, in the order of the spec.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.refs.iter().filter_map(|resolved| resolved.value.as_ref().err())
+    }
+
+    /// The next instant at which a ref that is live now expires.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.refs.iter().filter(|resolved| resolved.value.is_ok()).filter_map(|resolved| resolved.not_after).min()
+    }
+}
+
+/// The secretRefs of a source as they are written.
+pub fn secret_refs(source: &WebhookSource) -> &[SecretRef] {
+    source.spec.verification.as_ref().map_or(&[], |verification| &verification.secret_refs)
+}
+
+/// Adds what a source refers to: keys by Secret.
+pub fn collect_wanted(source: &WebhookSource, wanted: &mut BTreeMap<Key, BTreeSet<String>>) {
+    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+    for secret in secret_refs(source) {
+        wanted.entry(Key::new(namespace, &*secret.name)).or_default().insert(secret.key.clone());
+    }
+}
+
+/// Resolves the secretRefs of a source. `None` while a Secret was not read yet.
+pub fn resolve(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Option<Resolved> {
+    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+    let mut refs = Vec::new();
+    for (position, secret) in secret_refs(source).iter().enumerate() {
+        let not_after = secret.not_after.as_ref().map(|time| time.0);
+        let value = value(secret, namespace, vault)?;
+        let value = match not_after {
+            Some(at) if at <= now => {
+                Err((Reason::SecretExpired, format!("expired at {at}: remove it, or move notAfter")))
+            }
+            _ => value,
+        };
+        let value = value.map_err(|(reason, said)| {
+            let Key { namespace, name } = Key::new(namespace, &*secret.name);
+            Problem::new(
+                reason,
+                format!("verification.secretRefs[{position}] (Secret {namespace}/{name}, key {}) {said}", secret.key),
+            )
+        });
+        let (name, key, purpose) = (secret.name.clone(), secret.key.clone(), secret.purpose.clone());
+        refs.push(ResolvedRef { name, key, purpose, not_after, value });
+    }
+    Some(Resolved { refs })
+}
+
+type Found = Result<SecretBytes, (Reason, String)>;
+
+fn value(secret: &SecretRef, namespace: &str, vault: &Vault) -> Option<Found> {
+    let (known, _) = vault.known(&Key::new(namespace, &*secret.name), &secret.key);
+    let wrong = |reason, said: &str| Some(Err((reason, said.to_owned())));
+    match known {
+        Known::Pending => None,
+        Known::Missing => wrong(Reason::SecretNotFound, "does not exist: create the Secret, or name another"),
+        Known::Forbidden => wrong(
+            Reason::SecretNotFound,
+            "may not be read by the operator: give its service account get, list and watch on Secrets of this namespace",
+        ),
+        Known::Refused(kind) => Some(Err((
+            Reason::SecretInvalid,
+            format!(
+                "is of type {kind}, which is never used to prove webhooks: copy the key into a Secret of type Opaque"
+            ),
+        ))),
+        Known::Values(values) => match values.get(&secret.key) {
+            None => wrong(Reason::KeyNotFound, "has no such key: add it to the Secret, or name another key"),
+            Some(value) if value.is_empty() => {
+                wrong(Reason::SecretInvalid, "is empty: write the vendor's secret into it")
+            }
+            Some(value) => Some(Ok(value.clone())),
+        },
+    }
+}
+
+/// A number for what the secretRefs of a source refer to at an instant: changes when that changes.
+pub fn fingerprint(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Vec<(u64, bool)> {
+    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+    secret_refs(source)
+        .iter()
+        .map(|secret| {
+            let (known, revision) = vault.known(&Key::new(namespace, &*secret.name), &secret.key);
+            let expired = secret.not_after.as_ref().is_some_and(|time| time.0 <= now);
+            (if matches!(known, Known::Pending) { 0 } else { revision }, expired)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::vault::Reading;
+    use crate::secret::SecretData;
+
+    const NOW: &str = "2026-11-25T12:00:00Z";
+
+    type Data<'a> = &'a [(&'a str, &'a str)];
+
+    fn source(refs: &serde_json::Value) -> WebhookSource {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "calls", "namespace": "sales"},
+            "spec": {"provider": "xosum", "verification": {"secretRefs": refs}},
+        }))
+        .unwrap()
+    }
+
+    fn vault(source: &WebhookSource, secrets: &[(&str, &str, Data<'_>)]) -> Vault {
+        let mut vault = Vault::default();
+        let mut wanted = BTreeMap::new();
+        collect_wanted(source, &mut wanted);
+        for key in vault.want(wanted) {
+            let reading = match secrets.iter().find(|(name, ..)| *name == key.name) {
+                None => Reading::NotFound,
+                Some((_, kind, data)) => {
+                    let data =
+                        data.iter().map(|(k, v)| ((*k).to_owned(), SecretBytes::new(v.as_bytes().to_vec()))).collect();
+                    Reading::Found(
+                        "1".to_owned(),
+                        SecretData { kind: (*kind).to_owned(), labels: BTreeMap::new(), data },
+                    )
+                }
+            };
+            vault.take(&key, reading, NOW.parse().unwrap());
+        }
+        vault
+    }
+
+    #[test]
+    fn each_ref_has_its_value_or_the_reason_why_not() {
+        let source = source(&serde_json::json!([
+            {"name": "good", "key": "k"}, {"name": "gone", "key": "k"}, {"name": "good", "key": "other"},
+            {"name": "good", "key": "empty"}, {"name": "release", "key": "k"},
+            {"name": "good", "key": "k", "notAfter": "2026-11-25T12:00:00Z"},
+        ]));
+        let vault = vault(
+            &source,
+            &[("good", "Opaque", &[("k", "v"), ("empty", "")]), ("release", "helm.sh/release.v1", &[("k", "v")])],
+        );
+        let resolved = resolve(&source, &vault, NOW.parse().unwrap()).unwrap();
+        let reasons: Vec<_> =
+            resolved.refs.iter().map(|r| r.value.as_ref().map(|_| ()).map_err(|p| p.reason)).collect();
+        assert_eq!(
+            reasons,
+            [
+                Ok(()),
+                Err(Reason::SecretNotFound),
+                Err(Reason::KeyNotFound),
+                Err(Reason::SecretInvalid),
+                Err(Reason::SecretInvalid),
+                Err(Reason::SecretExpired),
+            ]
+        );
+        let message = &resolved.refs[2].value.as_ref().unwrap_err().message;
+        assert!(
+            message.starts_with("verification.secretRefs[2] (Secret sales/good, key other) has no such key"),
+            "{message}"
+        );
+        assert!(!message.contains("empty"), "a message lists the keys of a Secret: {message}");
+    }
+
+    #[test]
+    fn a_ref_counts_until_its_instant_and_not_at_it() {
+        let source = source(&serde_json::json!([
+            {"name": "a", "key": "k", "notAfter": "2026-11-25T12:00:01Z"}, {"name": "a", "key": "l", "notAfter": "2026-11-26T00:00:00Z"},
+        ]));
+        let vault = vault(&source, &[("a", "Opaque", &[("k", "v"), ("l", "w")])]);
+        let now = NOW.parse().unwrap();
+        let resolved = resolve(&source, &vault, now).unwrap();
+        assert_eq!(resolved.problems().count(), 0);
+        let next = resolved.next_expiry().unwrap();
+        assert_eq!(next.to_string(), "2026-11-25T12:00:01Z");
+        let later = resolve(&source, &vault, next).unwrap();
+        assert_eq!(later.problems().map(|p| p.reason).collect::<Vec<_>>(), [Reason::SecretExpired]);
+        assert_eq!(later.next_expiry().unwrap().to_string(), "2026-11-26T00:00:00Z");
+        assert_ne!(fingerprint(&source, &vault, now), fingerprint(&source, &vault, next));
+    }
+
+    #[test]
+    fn nothing_is_judged_before_every_secret_was_read() {
+        let source = source(&serde_json::json!([{"name": "a", "key": "k"}]));
+        assert_eq!(resolve(&source, &Vault::default(), NOW.parse().unwrap()), None);
+    }
+}
