@@ -122,6 +122,18 @@ pub struct SourceExtract {
     pub subject: Option<Field>,
 }
 
+impl From<SourceExtract> for super::provider::Extract {
+    fn from(written: SourceExtract) -> Self {
+        Self {
+            event_type: written.event_type.into_iter().collect(),
+            id: written.id,
+            time: written.time.into_iter().collect(),
+            subject: written.subject.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
 fn rfc3339() -> TimeUnit {
     TimeUnit::RFC3339
 }

@@ -2,8 +2,19 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS. Only `verify` makes a `Proof`; extraction takes nothing else.
 
+mod answer;
+pub mod catalogue;
+
+pub mod compile;
+pub mod definition_error;
 pub mod event;
+pub mod extraction;
+pub mod handshake;
 pub mod request;
+mod template;
+pub mod verify;
+
+pub use compile::Provider;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,14 +61,14 @@ pub struct Coverage {
     pub body: bool,
     /// The URL, its query included.
     pub url: bool,
+    /// The URL without its query.
+    pub path: bool,
     /// Headers, in lower case.
     pub headers: BTreeSet<String>,
     /// JSON pointers into the body.
     pub pointers: BTreeSet<String>,
     /// Form fields.
     pub form: BTreeSet<String>,
-    /// A claim of the proof itself that stands for the body, or nothing to speak of: `Covers` in one word.
-    pub claims: bool,
 }
 
 impl Coverage {
@@ -67,7 +78,7 @@ impl Coverage {
             Covers::Body
         } else if !self.pointers.is_empty() || !self.form.is_empty() {
             Covers::Fields
-        } else if self.url {
+        } else if self.url || self.path {
             Covers::URL
         } else {
             Covers::None

@@ -1,0 +1,146 @@
+//! A definition becomes a [`Provider`]: everything that can be wrong with it is found here, with its path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method as HttpMethod;
+
+use super::definition_error::DefinitionError;
+use super::extraction::Extraction;
+use super::handshake::Handshake;
+use super::verify::Method;
+use crate::api;
+use crate::api::duration::DurationString;
+use crate::api::provider::{AllOf, BodyFormat, Retries, WebhookProviderSpec};
+use crate::api::scheme::Scheme;
+use crate::api::source::WebhookSourceSpec;
+
+/// The largest body that a provider takes unless it or the source says otherwise, in bytes.
+pub const MAX_BODY: u64 = 1 << 20;
+/// How long a vendor waits for an answer unless its definition says otherwise.
+const VENDOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that an answer may take by default.
+const MAX_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a source of `generic` may send.
+const GENERIC_FORMATS: [BodyFormat; 5] =
+    [BodyFormat::JSON, BodyFormat::Form, BodyFormat::JSONLines, BodyFormat::CloudEvents, BodyFormat::Text];
+
+/// A vendor, compiled: shared by all of its routes.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its id.
+    pub name: Arc<str>,
+    /// Its name as people write it.
+    pub display_name: String,
+    /// The ways to prove a request, the default first.
+    pub methods: Vec<Arc<Method>>,
+    /// Special requests.
+    pub handshakes: Vec<Handshake>,
+    /// How a verified body becomes events.
+    pub extraction: Extraction,
+    /// What the vendor wants to hear.
+    pub answer: api::provider::Answer,
+    /// The largest body, in bytes.
+    pub max_body: u64,
+    /// The default deadline of an answer.
+    pub deadline: Duration,
+    /// What the vendor sends again.
+    pub retries: Retries,
+    /// The content coding that the vendor's proof covers, where there is one.
+    pub compressed: bool,
+}
+
+impl Provider {
+    /// Compiles a definition.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(name: &str, spec: &WebhookProviderSpec) -> Result<Self, Vec<DefinitionError>> {
+        let mut errors = Vec::new();
+        let mut methods = Vec::new();
+        for (position, written) in spec.methods.iter().enumerate() {
+            match Method::compile(written, &format!("spec.methods[{position}]")) {
+                Ok(method) => methods.push(Arc::new(method)),
+                Err(found) => errors.extend(found),
+            }
+        }
+        let mut handshakes = Vec::new();
+        for (position, written) in spec.handshakes.iter().enumerate() {
+            match Handshake::compile(written, &format!("spec.handshakes[{position}]")) {
+                Ok(handshake) => handshakes.push(handshake),
+                Err(found) => errors.push(found),
+            }
+        }
+        let extraction = Extraction::compile(spec).map_err(|found| errors.extend(found)).ok();
+        let (Some(extraction), true) = (extraction, errors.is_empty()) else {
+            return Err(errors);
+        };
+        let timeout = spec.deadline.as_ref().and_then(DurationString::get).unwrap_or(VENDOR_TIMEOUT);
+        Ok(Self {
+            name: name.into(),
+            display_name: spec.display_name.clone(),
+            methods,
+            handshakes,
+            extraction,
+            answer: spec.respond.clone().unwrap_or_default(),
+            max_body: spec.limits.as_ref().and_then(|l| l.max_body_size.as_ref()?.bytes()).unwrap_or(MAX_BODY),
+            deadline: (timeout * 4 / 5).min(MAX_DEADLINE),
+            retries: spec.retries,
+            compressed: spec.decode.as_ref().is_some_and(|decode| decode.compressed.is_some()),
+        })
+    }
+
+    /// The provider that a source of `generic` writes inline.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with paths in the source.
+    pub fn generic(source: &WebhookSourceSpec) -> Result<Self, Vec<DefinitionError>> {
+        let written = source.verification.clone().unwrap_or_default();
+        let scheme = Scheme {
+            hmac: written.hmac,
+            token: written.token,
+            jwt: written.jwt,
+            public_key: written.public_key,
+            basic: written.basic.or((written.method.as_deref() == Some("basic")).then(Default::default)),
+            none: written.none.or((written.method.as_deref() == Some("none")).then(Default::default)),
+            ..Scheme::default()
+        };
+        let redact = scheme.token.iter().filter_map(|token| token.pointer.clone()).collect();
+        let name = written.method.unwrap_or_default();
+        let spec = WebhookProviderSpec {
+            display_name: api::GENERIC.to_owned(),
+            methods: vec![api::provider::Method { name, any_of: vec![AllOf { all_of: vec![scheme] }] }],
+            extract: source.extract.clone().map(Into::into),
+            decode: Some(api::provider::Decode { formats: GENERIC_FORMATS.to_vec(), ..Default::default() }),
+            redact,
+            ..WebhookProviderSpec::default()
+        };
+        Self::compile(api::GENERIC, &spec).map_err(|errors| {
+            let place = |error: DefinitionError| DefinitionError {
+                path: error.path.replace("spec.methods[0].anyOf[0].allOf[0]", "spec.verification"),
+                reason: error.reason,
+            };
+            errors.into_iter().map(place).collect()
+        })
+    }
+
+    /// The method of that name; without one the first that proves something.
+    pub fn method(&self, name: Option<&str>) -> Option<&Arc<Method>> {
+        match name {
+            Some(name) => self.methods.iter().find(|method| &*method.name == name),
+            None => self.methods.iter().find(|method| !method.proves_nothing()),
+        }
+    }
+
+    /// The HTTP methods that its routes answer.
+    pub fn http_methods(&self) -> Vec<HttpMethod> {
+        let mut methods = vec![HttpMethod::POST];
+        for handshake in &self.handshakes {
+            if !methods.contains(&handshake.method) {
+                methods.push(handshake.method.clone());
+            }
+        }
+        methods
+    }
+}

@@ -1,0 +1,97 @@
+//! Special requests that are answered and never published: challenges, pings, subscriptions.
+//!
+//! Those that the vendor signs are answered only after the proof; the others name themselves `unsigned`.
+
+use http::Method;
+use jiff::Timestamp;
+
+use super::answer::{Answer, Reply};
+use super::definition_error::DefinitionError;
+use super::request::RequestView;
+use super::verify::scheme::{PointerList, Requirement, requirement};
+use super::verify::view::{Place, View};
+use super::verify::{Refusal, Verifier};
+use crate::api::provider::{Handshake as Written, HandshakeMethod};
+use crate::json::Pointers;
+
+/// A compiled handshake.
+#[derive(Debug)]
+pub struct Handshake {
+    /// The request's method.
+    pub method: Method,
+    /// It is answered before any proof.
+    pub unsigned: bool,
+    when: Vec<Requirement>,
+    /// The query parameter that must equal a secret, and that secret's purpose.
+    check: Option<(String, String)>,
+    respond: Answer,
+    pointers: Pointers,
+}
+
+/// What becomes of a request that is a handshake.
+#[derive(Debug)]
+pub enum Shake {
+    /// It is none.
+    No,
+    /// It is one: answer this.
+    Answer(Box<Reply>),
+    /// It is one, and not authentic.
+    Refused(Refusal),
+}
+
+impl Handshake {
+    /// Compiles a handshake; `path` is where it stands in the definition.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn compile(written: &Written, path: &str) -> Result<Self, DefinitionError> {
+        let at = |field: &str| {
+            let path = format!("{path}.{field}");
+            move |reason: String| DefinitionError { path, reason }
+        };
+        let mut list = PointerList::default();
+        let when = written.when.iter().map(|condition| requirement(condition, &mut list)).collect::<Result<_, _>>();
+        let respond =
+            Answer::compile(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
+        let when = when.map_err(at("when"))?;
+        let (pointers, _) = list.compile().map_err(at("when"))?;
+        let method = match written.method {
+            Some(HandshakeMethod::GET) => Method::GET,
+            Some(HandshakeMethod::HEAD) => Method::HEAD,
+            Some(HandshakeMethod::OPTIONS) => Method::OPTIONS,
+            Some(HandshakeMethod::POST) | None => Method::POST,
+        };
+        // Without a condition every event of the vendor would be swallowed.
+        if method == Method::POST && written.when.is_empty() {
+            return Err(at("when")("a POST handshake needs a condition: it would answer every event".to_owned()));
+        }
+        let check = written.check.as_ref().map(|check| (check.query.clone(), check.purpose.clone()));
+        Ok(Self { method, unsigned: written.unsigned, when, check, respond, pointers })
+    }
+
+    /// The purpose that its check knows.
+    pub fn purpose(&self) -> Option<&str> {
+        self.check.as_ref().map(|(_, purpose)| purpose.as_str())
+    }
+
+    /// Answers the request where it is this handshake.
+    pub fn answer(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
+        if self.method != *request.head.method {
+            return Shake::No;
+        }
+        let view = View::new(*request, None, &self.pointers);
+        if !self.when.iter().all(|requirement| requirement.holds(&view)) {
+            return Shake::No;
+        }
+        if let Some((parameter, purpose)) = &self.check {
+            let given = view.value(&Place::Query(parameter.clone()));
+            if let Err(refusal) = verifier.check(purpose, given.as_deref(), now) {
+                return Shake::Refused(refusal);
+            }
+        }
+        match self.respond.fill(&view, &|challenge| verifier.tag(challenge, now)) {
+            Some(reply) => Shake::Answer(Box::new(reply)),
+            None => Shake::Refused(Refusal::Malformed),
+        }
+    }
+}

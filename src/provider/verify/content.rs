@@ -1,0 +1,472 @@
+//! What a signature covers: a template compiled into parts, fed to a hash without being put together first.
+//!
+//! Every part that a vendor needs is a variable here, under a name that says what it is, not whose it is.
+//! Coverage is derived from the parts; a part that cannot be had makes the content impossible, never empty.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderName;
+use md5::Md5;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use super::signature::Signature;
+use super::view::View;
+use crate::json;
+use crate::provider::Coverage;
+use crate::provider::template::{self, Piece};
+
+/// A part of the content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Body,
+    BodyCompactJson,
+    BodySha256Hex,
+    BodySha256Raw,
+    BodyMd5Base64,
+    BodyCrc32,
+    Timestamp,
+    Secret,
+    Method,
+    Path,
+    Url,
+    UrlDecoded,
+    UrlWithoutQuery,
+    UrlAnyPort,
+    UrlWithForm,
+    SortedQuery,
+    Header(HeaderName),
+    Key(String),
+    Parameter(String),
+    Pointer(usize),
+    PointerOptional(usize),
+    PointerPercent(usize),
+    Lines(Vec<(String, usize)>),
+    Field(String),
+    FormSorted { unique: bool },
+    PairsSorted { except: String },
+    HeaderLines(HeaderName),
+    HeaderValues(String),
+}
+
+/// A compiled content template.
+#[derive(Clone, Debug)]
+pub struct Content {
+    parts: Vec<Part>,
+}
+
+/// What the feeding of a content needs beside the request.
+pub struct Context<'c> {
+    /// The time of signing as written.
+    pub timestamp: &'c str,
+    /// The secret, for contents that hold it.
+    pub secret: &'c [u8],
+    /// Where other pairs of the signature's header stand.
+    pub signature: &'c Signature,
+    /// Which spelling of the URL to use, where the scheme allows several.
+    pub variant: usize,
+}
+
+/// Collects JSON pointers while templates compile.
+pub type Pointing<'p> = &'p mut dyn FnMut(&str) -> usize;
+
+impl Content {
+    /// Compiles a template. `{parameter:NAME}` is collected into `parameters` and filled in later by [`Content::with`].
+    ///
+    /// # Errors
+    /// A sentence that names the unknown variable.
+    pub fn compile(text: &str, point: Pointing<'_>) -> Result<(Self, Vec<String>), String> {
+        let mut parts = Vec::new();
+        let mut parameters = Vec::new();
+        for piece in template::parse(text, true)? {
+            parts.push(match piece {
+                Piece::Literal(text) => Part::Literal(text),
+                Piece::Variable(name, argument) => {
+                    if name == "parameter" {
+                        let parameter = argument.ok_or("{parameter} needs a name: {parameter:NAME}")?;
+                        parameters.push(parameter.clone());
+                        Part::Parameter(parameter)
+                    } else {
+                        part(&name, argument.as_deref(), point)?
+                    }
+                }
+            });
+        }
+        Ok((Self { parts }, parameters))
+    }
+
+    /// The content with its parameters filled in.
+    pub fn with(&self, parameters: &BTreeMap<String, String>) -> Self {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Parameter(name) => match parameters.get(name) {
+                Some(value) => Part::Literal(value.clone()),
+                None => part.clone(),
+            },
+            _ => part.clone(),
+        });
+        Self { parts: parts.collect() }
+    }
+
+    /// How many spellings of the URL are tried.
+    pub fn variants(&self) -> usize {
+        if self.parts.contains(&Part::UrlAnyPort) { 2 } else { 1 }
+    }
+
+    /// The content is the body alone: the common case.
+    pub fn is_body(&self) -> bool {
+        self.parts == [Part::Body]
+    }
+
+    /// Whether the content holds the public URL.
+    pub fn needs_url(&self) -> bool {
+        self.parts.iter().any(|p| {
+            matches!(p, Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm)
+        })
+    }
+
+    /// Whether it is built of form fields, so that a body of another kind must never pass.
+    pub fn needs_form(&self) -> bool {
+        self.parts.iter().any(|p| matches!(p, Part::FormSorted { .. } | Part::Field(_)))
+    }
+
+    /// Whether the content holds the secret.
+    pub fn holds_secret(&self) -> bool {
+        self.parts.contains(&Part::Secret)
+    }
+
+    /// The headers that it holds by name.
+    pub fn headers(&self) -> Vec<HeaderName> {
+        let named = self.parts.iter().filter_map(|part| match part {
+            Part::Header(name) => Some(name.clone()),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    /// Adds what the content covers.
+    pub fn cover(&self, coverage: &mut Coverage, pointers: &[String], timestamp: Option<&HeaderName>) {
+        for part in &self.parts {
+            match part {
+                Part::Body
+                | Part::BodyCompactJson
+                | Part::BodySha256Hex
+                | Part::BodySha256Raw
+                | Part::BodyMd5Base64
+                | Part::BodyCrc32
+                | Part::FormSorted { .. }
+                | Part::PairsSorted { .. } => coverage.body = true,
+                Part::UrlWithForm => {
+                    coverage.url = true;
+                    coverage.body = true;
+                }
+                Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery => coverage.url = true,
+                Part::UrlWithoutQuery | Part::Path => coverage.path = true,
+                Part::Header(name) => {
+                    coverage.headers.insert(name.as_str().to_owned());
+                }
+                Part::Timestamp => coverage.headers.extend(timestamp.map(|name| name.as_str().to_owned())),
+                Part::Pointer(i) | Part::PointerOptional(i) | Part::PointerPercent(i) => {
+                    coverage.pointers.insert(pointers[*i].clone());
+                }
+                Part::Lines(lines) => {
+                    coverage.pointers.extend(lines.iter().map(|(_, i)| pointers[*i].clone()));
+                }
+                Part::Field(name) => {
+                    coverage.form.insert(name.clone());
+                }
+                Part::Literal(_)
+                | Part::Secret
+                | Part::Method
+                | Part::Key(_)
+                | Part::Parameter(_)
+                | Part::HeaderLines(_)
+                | Part::HeaderValues(_) => {}
+            }
+        }
+    }
+
+    /// Feeds the content to `sink`; `None` where a part of it is not there.
+    pub fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+        let request = view.request();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => sink(text.as_bytes()),
+                Part::Body => sink(request.body),
+                Part::BodyCompactJson => json::compact_chunks(request.body).for_each(&mut *sink),
+                Part::BodySha256Hex => sink(hex::encode(Sha256::digest(request.body)).as_bytes()),
+                Part::BodySha256Raw => sink(&Sha256::digest(request.body)),
+                Part::BodyMd5Base64 => sink(STANDARD.encode(Md5::digest(request.body)).as_bytes()),
+                Part::BodyCrc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
+                Part::Timestamp => sink(context.timestamp.as_bytes()),
+                Part::Secret => sink(context.secret),
+                Part::Method => sink(request.head.method.as_str().as_bytes()),
+                Part::Path => sink(path_of(view).as_bytes()),
+                Part::Url => url(view, view.external_url()?, sink),
+                Part::UrlDecoded => {
+                    let mut whole = Vec::new();
+                    url(view, view.external_url()?, &mut |bytes| whole.extend_from_slice(bytes));
+                    sink(&decoded_url(std::str::from_utf8(&whole).ok()?));
+                }
+                Part::UrlWithoutQuery => sink(view.external_url()?.as_bytes()),
+                Part::UrlAnyPort => url(view, &port_variant(view.external_url()?, context.variant), sink),
+                Part::UrlWithForm => url_with_form(view, sink)?,
+                Part::SortedQuery => sink(sorted_query(view).as_bytes()),
+                Part::Header(name) => sink(view.header(name)?),
+                Part::Key(key) => sink(context.signature.part(view, Some(key), None)?.as_bytes()),
+                // A parameter that the source does not give: the route does not compile without it.
+                Part::Parameter(_) => return None,
+                Part::Pointer(index) => sink(view.member_text(*index)?.as_bytes()),
+                Part::PointerOptional(index) => {
+                    if let Some(text) = view.member_text(*index) {
+                        sink(text.as_bytes());
+                    }
+                }
+                Part::PointerPercent(index) => {
+                    sink(utf8_percent_encode(&view.member_text(*index)?, COMPONENT).to_string().as_bytes());
+                }
+                Part::Lines(lines) => lines.iter().try_for_each(|(name, index)| {
+                    for text in [name.as_str(), "\n", &view.member_text(*index)?, "\n"] {
+                        sink(text.as_bytes());
+                    }
+                    Some(())
+                })?,
+                Part::Field(name) => sink(view.field(name)?.as_bytes()),
+                Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
+                Part::PairsSorted { except } => pairs_sorted(view, except, sink),
+                Part::HeaderLines(list) => header_lines(view, list, sink)?,
+                Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
+            }
+        }
+        Some(())
+    }
+}
+
+fn part(name: &str, argument: Option<&str>, point: Pointing<'_>) -> Result<Part, String> {
+    let header = |text: &str| HeaderName::try_from(text).map_err(|_| format!("{text:?} is no header name"));
+    let pointer = |text: &str| {
+        if text.starts_with('/') {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("{text:?} is no JSON pointer: it begins with /"))
+        }
+    };
+    Ok(match (name, argument) {
+        ("body", None) => Part::Body,
+        ("body-compact-json", None) => Part::BodyCompactJson,
+        ("body-sha256", None) => Part::BodySha256Hex,
+        ("body-sha256-raw", None) => Part::BodySha256Raw,
+        ("body-md5-base64", None) => Part::BodyMd5Base64,
+        ("body-crc32", None) => Part::BodyCrc32,
+        ("timestamp", None) => Part::Timestamp,
+        ("secret", None) => Part::Secret,
+        ("method", None) => Part::Method,
+        ("path", None) => Part::Path,
+        ("url", None) => Part::Url,
+        ("url-decoded", None) => Part::UrlDecoded,
+        ("url-without-query", None) => Part::UrlWithoutQuery,
+        ("url-any-port", None) => Part::UrlAnyPort,
+        ("url-with-form", None) => Part::UrlWithForm,
+        ("sorted-query", None) => Part::SortedQuery,
+        ("header", Some(h)) => Part::Header(header(h)?),
+        ("key", Some(k)) => Part::Key(k.to_owned()),
+        ("pointer", Some(p)) => Part::Pointer(point(&pointer(p)?)),
+        ("pointer-optional", Some(p)) => Part::PointerOptional(point(&pointer(p)?)),
+        ("pointer-percent", Some(p)) => Part::PointerPercent(point(&pointer(p)?)),
+        ("lines", Some(names)) => {
+            Part::Lines(names.split(',').map(|name| (name.to_owned(), point(&format!("/{name}")))).collect())
+        }
+        ("form", Some(f)) => Part::Field(f.to_owned()),
+        ("form-sorted", None) => Part::FormSorted { unique: true },
+        ("form-sorted-all", None) => Part::FormSorted { unique: false },
+        ("pairs-sorted-except", Some(except)) => Part::PairsSorted { except: except.to_owned() },
+        ("header-lines", Some(h)) => Part::HeaderLines(header(h)?),
+        ("header-values", Some(k)) => Part::HeaderValues(k.to_owned()),
+        _ => {
+            let shown = argument.map_or_else(|| name.to_owned(), |a| format!("{name}:{a}"));
+            return Err(format!("{{{shown}}} is no variable of a content: see docs/providers.md for the list"));
+        }
+    })
+}
+
+/// What `encodeURIComponent` leaves as it is (ECMA-262, section 19.2.6.4).
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// The path of the external URL where there is one, else the path as received.
+fn path_of<'v>(view: &'v View<'_>) -> &'v str {
+    let Some(url) = view.external_url() else { return view.request().head.path };
+    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after.find('/').map_or("/", |at| &after[at..])
+}
+
+fn url(view: &View<'_>, base: &str, sink: &mut dyn FnMut(&[u8])) {
+    sink(base.as_bytes());
+    if let Some(query) = view.request().head.query {
+        sink(b"?");
+        sink(query.as_bytes());
+    }
+}
+
+/// Percent-decodes the characters `: / ? # [ ] @ ! $ & ' ( ) * + , ; =` alone, spaces and others staying encoded.
+fn decoded_url(url: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(url.len());
+    let mut rest = url;
+    while let Some(at) = rest.find('%') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let code = rest.get(at..at + 3).unwrap_or_default();
+        let byte = percent_decode_str(code).next().filter(|b| b":/?#[]@!$&'()*+,;=".contains(b));
+        match byte {
+            Some(byte) if code.len() == 3 => {
+                out.push(byte);
+                rest = &rest[at + 3..];
+            }
+            _ => {
+                out.push(b'%');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
+/// The URL as written, then with the scheme's port added or taken away: senders do not agree.
+fn port_variant(url: &str, variant: usize) -> Cow<'_, str> {
+    if variant == 0 {
+        return Cow::Borrowed(url);
+    }
+    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host_end = authority.rfind(']').unwrap_or(0);
+    let authority = match authority[host_end..].rfind(':') {
+        Some(colon) => authority[..host_end + colon].to_owned(),
+        None => format!("{authority}:{}", if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
+    };
+    Cow::Owned(format!("{scheme}://{authority}{path}"))
+}
+
+/// Each name and value of the form, sorted by name and value, without anything between.
+fn form_sorted(view: &View<'_>, unique: bool, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let mut pairs: Vec<(&str, &str)> = view.form()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    pairs.sort_unstable();
+    if unique {
+        pairs.dedup();
+    }
+    for (name, value) in pairs {
+        sink(name.as_bytes());
+        sink(value.as_bytes());
+    }
+    Some(())
+}
+
+/// `&name=value` of every form field and query parameter but one, sorted, `&` and `=` in values written `_`.
+fn pairs_sorted(view: &View<'_>, except: &str, sink: &mut dyn FnMut(&[u8])) {
+    let form = view.form().into_iter().flatten();
+    let mut pairs: Vec<(&str, &str)> =
+        form.chain(view.query()).map(|(n, v)| (n.as_ref(), v.as_ref())).filter(|(n, _)| *n != except).collect();
+    pairs.sort_unstable();
+    for (name, value) in pairs {
+        sink(b"&");
+        sink(name.as_bytes());
+        sink(b"=");
+        sink(value.replace(['&', '='], "_").as_bytes());
+    }
+}
+
+fn sorted_query(view: &View<'_>) -> String {
+    let mut pairs: Vec<(&str, &str)> = view.query().iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    pairs.sort_unstable();
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// The URL with its query sorted and decoded, then the form sorted: `URL?a=1&b=2.name1value1…`. Each part only where it is there.
+fn url_with_form(view: &View<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let base = view.external_url()?;
+    sink(base.as_bytes());
+    // A URL without a path counts as one with `/`, as URL parsers make of it.
+    if base.split_once("://").is_some_and(|(_, rest)| !rest.contains('/')) {
+        sink(b"/");
+    }
+    let mut query: Vec<(&str, &str)> = view.query().iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    let mut form: Vec<(&str, &str)> =
+        view.form().into_iter().flatten().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    query.sort_unstable();
+    form.sort_unstable();
+    if !query.is_empty() || !form.is_empty() {
+        sink(b"?");
+    }
+    for (position, (name, value)) in query.iter().enumerate() {
+        let between = if position > 0 { "&" } else { "" };
+        sink(format!("{between}{name}={value}").as_bytes());
+    }
+    if !query.is_empty() && !form.is_empty() {
+        sink(b".");
+    }
+    for (name, value) in form {
+        sink(name.as_bytes());
+        sink(value.as_bytes());
+    }
+    Some(())
+}
+
+/// `name:value` of every header that a header lists, joined with `;`.
+fn header_lines(view: &View<'_>, list: &HeaderName, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let names = std::str::from_utf8(view.header(list)?).ok()?;
+    for (position, name) in names.split(',').map(str::trim).enumerate() {
+        let value = view.header(&HeaderName::try_from(name).ok()?)?;
+        if position > 0 {
+            sink(b";");
+        }
+        sink(name.to_ascii_lowercase().as_bytes());
+        sink(b":");
+        sink(value.trim_ascii());
+    }
+    Some(())
+}
+
+/// The values of the headers that a pair of the signature's header names, joined with `.`.
+fn header_values(view: &View<'_>, signature: &Signature, key: &str, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    for (position, name) in signature.part(view, Some(key), None)?.split_ascii_whitespace().enumerate() {
+        if position > 0 {
+            sink(b".");
+        }
+        sink(view.header(&HeaderName::try_from(name).ok()?)?);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_port_is_added_and_taken_away() {
+        assert_eq!(port_variant("https://a.example/x", 1), "https://a.example:443/x");
+        assert_eq!(port_variant("https://a.example:443/x", 1), "https://a.example/x");
+        assert_eq!(port_variant("http://[::1]/x", 1), "http://[::1]:80/x");
+        assert_eq!(port_variant("https://a.example/x", 0), "https://a.example/x");
+    }
+
+    #[test]
+    fn only_reserved_characters_of_a_url_are_decoded() {
+        assert_eq!(decoded_url("https://a/b?c=%3A%20%2F%25%"), b"https://a/b?c=:%20/%25%");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_refused_by_name() {
+        let error = Content::compile("{bodi}", &mut |_| 0).unwrap_err();
+        assert!(error.contains("{bodi}"), "{error}");
+    }
+}

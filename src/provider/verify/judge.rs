@@ -1,0 +1,304 @@
+//! The interpreter: every scheme of an alternative must hold. All keys are tried, in constant time, with no early exit.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use super::content::Context;
+use super::keys::{Hash, Key, Material, sent};
+use super::observe::{Observer, tell};
+use super::refusal::Refusal;
+use super::scheme::{Each, Scheme, SchemeKind, Signed};
+use super::signature::Found;
+use super::time;
+use super::view::{Place, View};
+use super::{Alternative, Ready, Verifier};
+use crate::json;
+use crate::provider::request::RequestView;
+
+/// Most items that are proven one by one.
+const MAX_ITEMS: usize = 1000;
+
+/// Judges one alternative.
+pub(super) fn all<O: Observer>(
+    verifier: &Verifier,
+    alternative: &Alternative,
+    request: &RequestView<'_>,
+    now: Timestamp,
+    observer: &mut O,
+) -> Result<(), Refusal> {
+    for ready in &alternative.schemes {
+        let url = verifier.external_url.as_deref();
+        let judge = Judge { verifier, ready, now };
+        let held = match &ready.scheme.each {
+            None => judge.one(&View::new(*request, url, &ready.scheme.pointers), observer),
+            Some(each) => judge.items(request, url, each, observer),
+        };
+        if let Err(refusal) = held {
+            tell(observer, "verdict", Some(false), || format!("{}: {refusal}", name(&ready.scheme)));
+            return Err(refusal);
+        }
+        tell(observer, "verdict", Some(true), || format!("{} holds", name(&ready.scheme)));
+    }
+    Ok(())
+}
+
+fn name(scheme: &Scheme) -> &'static str {
+    match &scheme.kind {
+        SchemeKind::Hash(hash) if hash.keyed => "hmac",
+        SchemeKind::Hash(_) => "digest",
+        SchemeKind::PublicKey(_) => "publicKey",
+        SchemeKind::Jwt(_) => "jwt",
+        SchemeKind::Token { .. } => "token",
+        SchemeKind::Basic => "basic",
+        SchemeKind::Unproven => "none",
+    }
+}
+
+struct Judge<'j> {
+    verifier: &'j Verifier,
+    ready: &'j Ready,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// The scheme over each item of a list. An empty list proves nothing and is refused.
+    fn items<O: Observer>(
+        &self,
+        request: &RequestView<'_>,
+        url: Option<&str>,
+        each: &Each,
+        observer: &mut O,
+    ) -> Result<(), Refusal> {
+        let captured = each.list.capture(request.body).map_err(|_| Refusal::Malformed)?;
+        let list = captured.get(0).ok_or(Refusal::Missing)?;
+        let Ok(Some((items, received))) = json::elements(list.get(), MAX_ITEMS) else {
+            return Err(Refusal::Malformed);
+        };
+        if items.is_empty() || received > items.len() {
+            return Err(Refusal::Missing);
+        }
+        for item in items {
+            let inner = match &each.item {
+                None => item,
+                Some(pointer) => {
+                    let captured = pointer.capture(item.get().as_bytes()).map_err(|_| Refusal::Malformed)?;
+                    captured.get(0).ok_or(Refusal::Missing)?
+                }
+            };
+            self.one(&View::of_item(*request, url, &self.ready.scheme.pointers, inner.get().as_bytes()), observer)?;
+        }
+        Ok(())
+    }
+
+    fn one<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
+        for requirement in &self.ready.scheme.require {
+            let holds = requirement.holds(view);
+            tell(observer, "condition", Some(holds), || {
+                format!("{:?} must be {:?}", requirement.place, requirement.equals)
+            });
+            if !holds {
+                return Err(Refusal::NotApplicable);
+            }
+        }
+        match &self.ready.scheme.kind {
+            SchemeKind::Unproven => Ok(()),
+            SchemeKind::Basic => self.basic(view, observer),
+            SchemeKind::Token { place, prefix } => self.token(view, place, prefix.as_deref(), observer),
+            SchemeKind::Jwt(_) => self.jwt(view, observer),
+            SchemeKind::Hash(hash) => {
+                if let Some(bind) = &hash.bind_query {
+                    let expected = super::scheme::bound_query(bind, view.request().body);
+                    let bound = view.parameter(&bind.name).ok_or(Refusal::Missing)?;
+                    if !bool::from(
+                        bound.to_ascii_lowercase().as_bytes().ct_eq(expected.to_ascii_lowercase().as_bytes()),
+                    ) {
+                        return Err(Refusal::BoundPart);
+                    }
+                }
+                self.signed(view, observer, |signed, key, found, stamp, variant| {
+                    let tag = match &key.material {
+                        Material::Mac(state) => {
+                            let mut mac = (**state).clone();
+                            let context =
+                                Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
+                            signed.content.feed(view, &context, &mut |bytes| mac.update(bytes))?;
+                            mac.finish()
+                        }
+                        Material::Secret(secret) => {
+                            let mut state = Hash::new(hash.algorithm);
+                            let context = Context {
+                                timestamp: stamp,
+                                secret: secret.expose(),
+                                signature: &signed.signature,
+                                variant,
+                            };
+                            signed.content.feed(view, &context, &mut |bytes| state.update(bytes))?;
+                            state.finish()
+                        }
+                        _ => return None,
+                    };
+                    Some(found.signatures.iter().fold(false, |any, signature| any | tag.matches(signature)))
+                })
+            }
+            SchemeKind::PublicKey(_) => self.signed(view, observer, |signed, key, found, stamp, variant| {
+                let Material::Public(public) = &key.material else { return None };
+                let mut content = Vec::with_capacity(view.request().body.len() + 128);
+                let context = Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
+                signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes))?;
+                Some(found.signatures.iter().any(|signature| public.verify_sig(&content, signature).is_ok()))
+            }),
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Key> {
+        self.ready.keys.iter().filter(|key| key.live(self.now))
+    }
+
+    /// What hash, MAC and public-key schemes share: signatures, time of signing, every key over every spelling.
+    fn signed<O: Observer>(
+        &self,
+        view: &View<'_>,
+        observer: &mut O,
+        matches: impl Fn(&Signed, &Key, &Found, &str, usize) -> Option<bool>,
+    ) -> Result<(), Refusal> {
+        let Some(signed) = &self.ready.signed else { return Err(Refusal::NoKey) };
+        if signed.content.needs_form() && view.form().is_none() {
+            tell(observer, "body", Some(false), || "the scheme signs form fields and the body is no form".to_owned());
+            return Err(Refusal::NotApplicable);
+        }
+        let found = signed.signature.find(view);
+        tell(observer, "signature", Some(!found.signatures.is_empty()), || {
+            let n = found.signatures.len();
+            let places = &signed.signature.places;
+            if found.present { format!("{n} readable in {places:?}") } else { format!("nothing in {places:?}") }
+        });
+        if found.signatures.is_empty() {
+            return Err(if found.present { Refusal::Malformed } else { Refusal::Missing });
+        }
+        let (stamp, at) = match &signed.timestamp {
+            None => (String::new(), None),
+            Some(wanted) => {
+                let text = wanted.find(view, &signed.signature).ok_or(Refusal::Missing)?;
+                let at = time::read(&text, wanted.unit);
+                tell(observer, "timestamp", Some(at.is_some()), || format!("{text:?} read as {:?}", wanted.unit));
+                (text, Some((at.ok_or(Refusal::Malformed)?, self.verifier.tolerance.or(wanted.tolerance))))
+            }
+        };
+        let (mut tried, mut matched) = (false, false);
+        for key in self.live() {
+            for variant in 0..signed.content.variants() {
+                // A content whose parts are not there matches nothing.
+                let this = matches(signed, key, &found, &stamp, variant).unwrap_or(false);
+                tell(observer, "secret", Some(this), || {
+                    format!("{} {}", key.label, if this { "matches" } else { "does not match" })
+                });
+                matched |= this;
+            }
+            tried = true;
+        }
+        if O::LISTENS {
+            tell_content(view, signed, &stamp, observer);
+        }
+        match (matched, at) {
+            (true, Some((at, Some(tolerance)))) if !time::within(at, self.now, tolerance) => {
+                tell(observer, "clock", Some(false), || {
+                    format!("signed at {at}, judged at {}: more than {tolerance:?} apart", self.now)
+                });
+                Err(Refusal::Stale)
+            }
+            (true, _) => Ok(()),
+            (false, _) => Err(if tried { Refusal::BadSignature } else { Refusal::NoKey }),
+        }
+    }
+
+    fn token<O: Observer>(
+        &self,
+        view: &View<'_>,
+        place: &Place,
+        prefix: Option<&str>,
+        observer: &mut O,
+    ) -> Result<(), Refusal> {
+        let found = view.value(place);
+        tell(observer, "token", Some(found.is_some()), || format!("{place:?}"));
+        let value = found.ok_or(Refusal::Missing)?;
+        let token = match prefix {
+            None => &value[..],
+            Some(prefix) => strip(&value, prefix).ok_or(Refusal::Malformed)?,
+        };
+        self.compare(token, observer)
+    }
+
+    fn basic<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
+        let value = view.header(&AUTHORIZATION);
+        tell(observer, "credentials", Some(value.is_some()), || "Authorization: Basic".to_owned());
+        let encoded = strip(value.ok_or(Refusal::Missing)?, "Basic ").ok_or(Refusal::Malformed)?;
+        let pair = STANDARD.decode(encoded.trim_ascii()).map_err(|_| Refusal::Malformed)?;
+        self.compare(&pair, observer)
+    }
+
+    /// Compares hashes, so that neither content nor length of a secret shows in time.
+    fn compare<O: Observer>(&self, token: &[u8], observer: &mut O) -> Result<(), Refusal> {
+        let hash = sent(token);
+        let (mut tried, mut matched) = (false, false);
+        for key in self.live() {
+            let Material::Sent(expected) = &key.material else { continue };
+            let this = bool::from(expected.ct_eq(&hash));
+            tell(observer, "secret", Some(this), || {
+                format!("{} {}", key.label, if this { "matches" } else { "does not match" })
+            });
+            matched |= this;
+            tried = true;
+        }
+        match (matched, tried) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refusal::BadSignature),
+            (false, false) => Err(Refusal::NoKey),
+        }
+    }
+
+    fn jwt<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
+        let Some(jwt) = &self.ready.jwt else { return Err(Refusal::NoKey) };
+        let keys: Vec<_> = self
+            .live()
+            .filter_map(|key| match &key.material {
+                Material::Jwt(jwt) => Some((&*key.label, jwt)),
+                _ => None,
+            })
+            .collect();
+        if keys.is_empty() {
+            return Err(Refusal::NoKey);
+        }
+        jwt.verify(view, keys.into_iter(), self.now, &mut |label, matched| {
+            tell(observer, "secret", Some(matched), || {
+                format!("{label} {}", if matched { "matches" } else { "does not match" })
+            });
+        })
+    }
+}
+
+/// Strips a prefix; one that ends in a space is an HTTP authentication scheme and has no case (RFC 9110, section 11.1).
+fn strip<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
+    let (front, rest) = value.split_at_checked(prefix.len())?;
+    let same =
+        if prefix.ends_with(' ') { front.eq_ignore_ascii_case(prefix.as_bytes()) } else { front == prefix.as_bytes() };
+    same.then_some(rest)
+}
+
+/// Shows the signed bytes, and never a secret among them.
+fn tell_content<O: Observer>(view: &View<'_>, signed: &Signed, stamp: &str, observer: &mut O) {
+    let mut content = Vec::new();
+    let context = Context { timestamp: stamp, secret: b"<secret>", signature: &signed.signature, variant: 0 };
+    let whole = signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes)).is_some();
+    tell(observer, "content", Some(whole), || {
+        let shown = String::from_utf8_lossy(&content[..content.len().min(512)]).into_owned();
+        let more = if content.len() > 512 { " …" } else { "" };
+        if whole {
+            format!("{} bytes: {shown:?}{more}", content.len())
+        } else {
+            format!("a part of the content is not in the request; before it: {shown:?}")
+        }
+    });
+}

@@ -1,0 +1,411 @@
+//! The same schemes run backwards: a request signed exactly as its vendor would, for `hookgate send` and the tests.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method as HttpMethod};
+use jiff::Timestamp;
+use jsonwebtoken::{EncodingKey, crypto};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::content::Context;
+use super::jwt::JwtScheme;
+use super::keys::{self, Hash, KeyRef, Mac};
+use super::scheme::{PublicKeyScheme, Requirement, Scheme, SchemeKind, Signed, bound_query};
+use super::view::{Place, View};
+use super::{Given, Method, PASSWORD, USERNAME, written};
+use crate::api::scheme::{BindEncoding, BoundPart, JwtAlgorithm, PublicKeyAlgorithm};
+use crate::provider::request::{Head, RequestView};
+
+/// A request in the making.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The HTTP method.
+    pub method: HttpMethod,
+    /// The path.
+    pub path: String,
+    /// The query, without `?`.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why a request cannot be signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The method cannot be run backwards with what is at hand.
+    #[error("{0}")]
+    Cannot(String),
+}
+
+fn cannot<T>(text: impl Into<String>) -> Result<T, SignError> {
+    Err(SignError::Cannot(text.into()))
+}
+
+impl Method {
+    /// Signs a draft with a source's secrets, at that time. Public-key schemes need the private key in `private`:
+    /// PKCS#8 in PEM.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub fn sign(
+        &self,
+        draft: &mut Draft,
+        given: &Given<'_>,
+        private: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), SignError> {
+        let mut last = SignError::Cannot(format!("method {:?} has no alternative for these secretRefs", self.name));
+        for schemes in &self.alternatives {
+            let wanted: Vec<_> = schemes.iter().filter(|s| !s.optional || written(s, given.keys)).collect();
+            let mut attempt = draft.clone();
+            let mut signer = Signer { draft: &mut attempt, given, private, now };
+            match wanted.iter().try_for_each(|scheme| signer.scheme(scheme)) {
+                Ok(()) => {
+                    *draft = attempt;
+                    return Ok(());
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+struct Signer<'s> {
+    draft: &'s mut Draft,
+    given: &'s Given<'s>,
+    private: Option<&'s [u8]>,
+    now: Timestamp,
+}
+
+impl Signer<'_> {
+    fn scheme(&mut self, scheme: &Scheme) -> Result<(), SignError> {
+        if scheme.each.is_some() {
+            return cannot(
+                "this method proves each item by itself, which send cannot write into a body: give a signed body",
+            );
+        }
+        for requirement in &scheme.require {
+            self.satisfy(requirement, scheme)?;
+        }
+        match &scheme.kind {
+            SchemeKind::Unproven => Ok(()),
+            SchemeKind::Basic => {
+                let value = |purpose| self.key(Some(purpose)).and_then(|key| key.value.clone());
+                let (Some(user), Some(password)) = (value(USERNAME), value(PASSWORD)) else {
+                    return cannot("the secretRefs of purpose username and password have no value");
+                };
+                let pair = [user.expose(), b":", password.expose()].concat();
+                self.header(&AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
+            }
+            SchemeKind::Token { place, prefix } => {
+                let secret = self.secret(scheme)?;
+                let token =
+                    format!("{}{}", prefix.as_deref().unwrap_or_default(), String::from_utf8_lossy(secret.expose()));
+                self.put(place, scheme, &token)
+            }
+            SchemeKind::Jwt(jwt) => self.jwt(scheme, jwt),
+            SchemeKind::Hash(hash) => {
+                let secret = self.secret(scheme)?;
+                if let Some(bind) = &hash.bind_query {
+                    let value = bound_query(bind, &self.draft.body);
+                    self.query(&bind.name, &value);
+                }
+                let stamp = self.stamp(scheme, &hash.signed)?;
+                let content = self.content(scheme, &hash.signed, &stamp, secret.expose())?;
+                let tag = if hash.keyed {
+                    let key = keys::decode(secret.expose(), hash.key_encoding, hash.key_prefix.as_deref());
+                    let key = key.map_err(|reason| SignError::Cannot(format!("the secret {reason}")))?;
+                    let Some(mut mac) = Mac::new(hash.algorithm, &key) else { return cannot("the secret is no key") };
+                    mac.update(&content);
+                    mac.finish()
+                } else {
+                    let mut state = Hash::new(hash.algorithm);
+                    state.update(&content);
+                    state.finish()
+                };
+                self.attach(scheme, &hash.signed, tag.as_slice(), &stamp)
+            }
+            SchemeKind::PublicKey(public) => {
+                let stamp = self.stamp(scheme, &public.signed)?;
+                let content = self.content(scheme, &public.signed, &stamp, &[])?;
+                let signature = self.public(public, &content)?;
+                self.attach(scheme, &public.signed, &signature, &stamp)
+            }
+        }
+    }
+
+    fn satisfy(&mut self, requirement: &Requirement, scheme: &Scheme) -> Result<(), SignError> {
+        let view = RequestParts::of(self.draft, self.now);
+        if requirement.holds(&View::new(view.request(), None, &scheme.pointers)) {
+            return Ok(());
+        }
+        match (&requirement.place, &requirement.equals, requirement.absent) {
+            (place @ (Place::Header(_) | Place::Query(_)), Some(value), false) => self.put(place, scheme, value),
+            _ => cannot(format!(
+                "the request must say {:?} = {:?}: give data that does",
+                requirement.place, requirement.equals
+            )),
+        }
+    }
+
+    fn key(&self, purpose: Option<&str>) -> Option<&KeyRef> {
+        let live = |key: &&KeyRef| key.not_after.is_none_or(|end| self.now < end);
+        self.given.keys.iter().filter(live).find(|key| key.purpose.as_deref() == purpose && key.value.is_some())
+    }
+
+    fn secret(&self, scheme: &Scheme) -> Result<crate::secret::SecretBytes, SignError> {
+        match self.key(scheme.purpose.as_deref()).and_then(|key| key.value.clone()) {
+            Some(value) => Ok(value),
+            None => cannot("no secretRef of this method has a live value"),
+        }
+    }
+
+    /// Writes the time of signing where it has a place of its own.
+    fn stamp(&mut self, scheme: &Scheme, signed: &Signed) -> Result<String, SignError> {
+        let Some(wanted) = &signed.timestamp else { return Ok(String::new()) };
+        let text = super::time::write(self.now, wanted.unit);
+        match &wanted.place {
+            None => {}
+            Some(Place::Pointer(_) | Place::Form(_)) => {
+                // The body says when; only a body that says it can be signed.
+                let parts = RequestParts::of(self.draft, self.now);
+                let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+                return match wanted.find(&view, &signed.signature) {
+                    Some(text) => Ok(text),
+                    None => cannot("the body must hold the time of signing: give data that does"),
+                };
+            }
+            Some(place) => self.put(place, scheme, &text)?,
+        }
+        Ok(text)
+    }
+
+    fn content(&mut self, scheme: &Scheme, signed: &Signed, stamp: &str, secret: &[u8]) -> Result<Vec<u8>, SignError> {
+        let content_template = signed.content.with(self.given.parameters);
+        for name in content_template.headers() {
+            if !self.draft.headers.contains_key(&name) {
+                self.header(&name, "hookgate-test")?;
+            }
+        }
+        let parts = RequestParts::of(self.draft, self.now);
+        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+        let mut content = Vec::new();
+        let context = Context { timestamp: stamp, secret, signature: &signed.signature, variant: 0 };
+        match content_template.feed(&view, &context, &mut |bytes| content.extend_from_slice(bytes)) {
+            Some(()) => Ok(content),
+            None => cannot(
+                "a part of what the method signs is not in the request: give data that has it, and verification.externalURL where the URL is signed",
+            ),
+        }
+    }
+
+    fn attach(&mut self, scheme: &Scheme, signed: &Signed, signature: &[u8], stamp: &str) -> Result<(), SignError> {
+        let mut parts = Vec::new();
+        if let Some(time) = &signed.timestamp
+            && time.place.is_none()
+        {
+            parts.push((time.key.as_deref(), time.index, stamp));
+        }
+        let value = signed.signature.write(signature, &parts);
+        match signed.signature.places.first() {
+            Some(place @ (Place::Header(_) | Place::Query(_))) => self.put(place, scheme, &value),
+            _ => cannot("this method carries its signature inside the body: give a signed body"),
+        }
+    }
+
+    fn put(&mut self, place: &Place, scheme: &Scheme, value: &str) -> Result<(), SignError> {
+        match place {
+            Place::Header(name) => self.header(name, value),
+            Place::Query(name) => {
+                self.query(name, value);
+                Ok(())
+            }
+            Place::Pointer(index) => self.member(&scheme.pointer_texts[*index], value),
+            Place::Form(name) => {
+                let mut form = String::from_utf8_lossy(&self.draft.body).into_owned();
+                let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+                form = if form.is_empty() { pair } else { format!("{form}&{pair}") };
+                self.draft.body = form.into();
+                self.header(&CONTENT_TYPE, "application/x-www-form-urlencoded")
+            }
+        }
+    }
+
+    /// Sets a top-level member of a JSON body.
+    fn member(&mut self, pointer: &str, value: &str) -> Result<(), SignError> {
+        let Some(name) = pointer.strip_prefix('/').filter(|rest| !rest.contains('/')) else {
+            return cannot(format!("the token stands at {pointer}: give data that holds it"));
+        };
+        let mut body: Map<String, Value> = match serde_json::from_slice(&self.draft.body) {
+            Ok(body) => body,
+            Err(_) => return cannot("the data must be a JSON object: the method's token goes into it"),
+        };
+        body.insert(name.replace("~1", "/").replace("~0", "~"), Value::String(value.to_owned()));
+        self.draft.body = Value::Object(body).to_string().into();
+        Ok(())
+    }
+
+    fn query(&mut self, name: &str, value: &str) {
+        let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        self.draft.query = Some(match self.draft.query.take() {
+            Some(query) if !query.is_empty() => format!("{query}&{pair}"),
+            _ => pair,
+        });
+    }
+
+    fn header(&mut self, name: &HeaderName, value: &str) -> Result<(), SignError> {
+        match HeaderValue::from_str(value) {
+            Ok(value) => {
+                self.draft.headers.insert(name, value);
+                Ok(())
+            }
+            Err(_) => cannot(format!("the value of {name} cannot stand in a header")),
+        }
+    }
+
+    fn public(&self, public: &PublicKeyScheme, content: &[u8]) -> Result<Vec<u8>, SignError> {
+        let Some(pem) = self.private else {
+            return cannot(
+                "the vendor signs with a private key, which only the vendor has: give one of your own with --private-key (PKCS#8 in PEM) whose public key the secretRef holds",
+            );
+        };
+        let wrong = || SignError::Cannot("--private-key is no PKCS#8 key in PEM of the method's algorithm".to_owned());
+        let text = std::str::from_utf8(pem).map_err(|_| wrong())?;
+        let body: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+        let der = STANDARD.decode(body).map_err(|_| wrong())?;
+        let random = SystemRandom::new();
+        match public.algorithm {
+            PublicKeyAlgorithm::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
+                Ok(pair.sign(content).as_ref().to_vec())
+            }
+            PublicKeyAlgorithm::EcdsaP256Sha256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der).map_err(|_| wrong())?;
+                pair.sign(&random, content).map(|s| s.as_ref().to_vec()).map_err(|_| wrong())
+            }
+            PublicKeyAlgorithm::RsaSha256 => {
+                let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| wrong())?;
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, content, &mut signature).map_err(|_| wrong())?;
+                Ok(signature)
+            }
+            PublicKeyAlgorithm::RsaSha1 => cannot("RSA with SHA-1 is verified for old vendors and never made"),
+        }
+    }
+
+    fn jwt(&mut self, scheme: &Scheme, jwt: &JwtScheme) -> Result<(), SignError> {
+        let mut jwt = jwt.clone();
+        super::jwt::apply(&mut jwt, self.given.parameters).map_err(SignError::Cannot)?;
+        let (algorithm, key) = match self.private {
+            Some(pem) => {
+                let rsa = EncodingKey::from_rsa_pem(pem).map(|key| (JwtAlgorithm::RS256, key));
+                let key = rsa.or_else(|_| EncodingKey::from_ec_pem(pem).map(|key| (JwtAlgorithm::ES256, key)));
+                key.map_err(|_| SignError::Cannot("--private-key is no RSA or EC key in PEM".to_owned()))?
+            }
+            None => {
+                let hs = jwt
+                    .algorithms
+                    .iter()
+                    .find(|a| matches!(a, JwtAlgorithm::HS256 | JwtAlgorithm::HS384 | JwtAlgorithm::HS512));
+                let secret = self.secret(scheme)?;
+                match hs {
+                    Some(algorithm) if !secret.expose().starts_with(b"-----BEGIN") => {
+                        (*algorithm, EncodingKey::from_secret(secret.expose()))
+                    }
+                    _ => {
+                        return cannot(
+                            "the secretRef holds a public key: give the private one with --private-key (PEM)",
+                        );
+                    }
+                }
+            }
+        };
+        let mut claims = match (jwt.header.is_none(), serde_json::from_slice::<Map<String, Value>>(&self.draft.body)) {
+            (true, Ok(body)) => body,
+            (true, Err(_)) => return cannot("the data must be a JSON object: it becomes the token's payload"),
+            (false, _) => Map::new(),
+        };
+        let now = self.now.as_second();
+        claims.insert("iat".into(), now.into());
+        claims.insert("exp".into(), (now + 300).into());
+        claims.extend(jwt.issuer.clone().map(|issuer| ("iss".to_owned(), Value::String(issuer))));
+        claims.extend(jwt.audiences.first().cloned().map(|audience| ("aud".to_owned(), Value::String(audience))));
+        for (name, value) in &jwt.claims {
+            let value = match value.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
+                Some(parameter) => self.given.parameters.get(parameter).cloned().unwrap_or_default(),
+                None => value.clone(),
+            };
+            claims.insert(name.clone(), if value == "true" { Value::Bool(true) } else { Value::String(value) });
+        }
+        for bind in &jwt.bind {
+            let part: Cow<'_, [u8]> = match bind.of {
+                BoundPart::Body => Cow::Borrowed(&self.draft.body),
+                BoundPart::URL => {
+                    let query = self.draft.query.as_deref().map(|q| format!("?{q}")).unwrap_or_default();
+                    Cow::Owned(format!("{}{query}", self.given.external_url.unwrap_or_default()).into_bytes())
+                }
+            };
+            if part.is_empty() && bind.absent_if_empty {
+                continue;
+            }
+            let value = match bind.encoding {
+                BindEncoding::Hex => hex::encode(Sha256::digest(&part)),
+                BindEncoding::Base64 => STANDARD.encode(Sha256::digest(&part)),
+                BindEncoding::Plain => String::from_utf8_lossy(&part).into_owned(),
+            };
+            claims.insert(bind.claim.clone(), Value::String(value));
+        }
+        let header = format!(r#"{{"alg":"{algorithm:?}","typ":"JWT"}}"#);
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(Value::Object(claims).to_string()));
+        let signature = crypto::sign(signed.as_bytes(), &key, super::jwt::primitive(algorithm))
+            .map_err(|_| SignError::Cannot("the key cannot sign with the method's algorithm".to_owned()))?;
+        let token = format!("{signed}.{signature}");
+        match &jwt.header {
+            Some(name) => self.header(name, &format!("{}{token}", jwt.prefix)),
+            None => {
+                self.draft.body = token.into();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A draft as a request.
+pub struct RequestParts<'d> {
+    draft: &'d Draft,
+    now: Timestamp,
+}
+
+impl<'d> RequestParts<'d> {
+    /// A draft, received at that time.
+    pub fn of(draft: &'d Draft, now: Timestamp) -> Self {
+        Self { draft, now }
+    }
+
+    /// As schemes see it.
+    pub fn request(&self) -> RequestView<'d> {
+        RequestView {
+            head: Head {
+                method: &self.draft.method,
+                path: &self.draft.path,
+                query: self.draft.query.as_deref(),
+                headers: &self.draft.headers,
+                received: self.now,
+            },
+            body: &self.draft.body,
+        }
+    }
+}

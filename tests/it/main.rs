@@ -1,0 +1,6 @@
+//! Hookgate's promises, kept on real servers: one file per promise, `support` starts what they need.
+
+mod support;
+
+mod servers;
+mod vectors;
