@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use kube::core::Rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use super::pattern;
 
 /// A duration string of Gateway API's GEP-2257: one to four groups of up to five digits and `h`, `m`, `s` or `ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DurationString(pub String);
-
-/// The pattern that the schema carries.
-pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 
 impl DurationString {
     /// The length in time; `None` where the text is no GEP-2257 duration.
@@ -42,6 +42,15 @@ impl DurationString {
     }
 }
 
+/// The rule that a duration lies between two others, both allowed. A text that is none is left to its pattern.
+pub fn within(least: &str, most: &str, sentence: &str) -> Rule {
+    let signs = pattern::DURATION.signs;
+    Rule::new(format!(
+        "!self.matches('{signs}') || duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    ))
+    .message(sentence)
+}
+
 impl From<&str> for DurationString {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
@@ -58,7 +67,7 @@ impl JsonSchema for DurationString {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": 32, "pattern": PATTERN })
+        json_schema!({ "type": "string", "maxLength": 32, "pattern": pattern::DURATION.signs })
     }
 }
 

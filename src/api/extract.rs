@@ -3,6 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pattern;
 use super::scheme::TimeUnit;
 
 /// One value of a request.
@@ -13,11 +14,11 @@ use super::scheme::TimeUnit;
 pub struct Field {
     /// A request header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// A JSON pointer into the item: the body, or one of its parts after `split`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// A fixed text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,7 @@ pub struct Field {
     pub form: Option<String>,
     /// A JSON pointer into the whole body, whatever `split` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub envelope: Option<String>,
     /// Where to look when the first place is empty.
     #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
@@ -48,11 +49,11 @@ pub struct Field {
 pub struct Otherwise {
     /// A request header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// A JSON pointer into the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// A fixed text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +69,7 @@ pub struct Otherwise {
     pub form: Option<String>,
     /// A JSON pointer into the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub envelope: Option<String>,
 }
 
@@ -80,11 +81,11 @@ pub struct Otherwise {
 pub struct TimeField {
     /// A request header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// A JSON pointer into the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// A query parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,7 @@ pub struct TimeField {
     pub form: Option<String>,
     /// A JSON pointer into the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub envelope: Option<String>,
     /// How it is written. Default: RFC3339.
     #[serde(default = "rfc3339")]
@@ -113,6 +114,7 @@ pub struct SourceExtract {
     /// The parts of the delivery id, joined with `:`. Default: a hash of the body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
+    #[x_kube(validation = Rule::new("self.size() == 0 || self.exists(f, !has(f.value))").message("an id of fixed texts alone is the same for every delivery: add a header or pointer"))]
     pub id: Vec<Field>,
     /// The time of the event. Default: the time of receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::DurationString;
 use super::extract::{Field, TimeField};
+use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
 
@@ -51,6 +52,7 @@ pub struct WebhookProviderSpec {
     pub sources: Vec<String>,
     /// How good those sources are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Confidence")]
     pub confidence: Option<Confidence>,
     /// Facts of this definition that no vendor document or code confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -137,7 +139,7 @@ pub enum Retries {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Method {
     /// Its name in `spec.verification.method`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub name: String,
     /// One alternative must hold.
     #[schemars(length(min = 1, max = 8))]
@@ -159,6 +161,7 @@ pub struct AllOf {
 pub struct Handshake {
     /// The request's method. Default: POST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "HandshakeMethod")]
     pub method: Option<HandshakeMethod>,
     /// What the request must say, all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -199,7 +202,7 @@ pub struct HandshakeCheck {
     #[schemars(length(min = 1, max = 128))]
     pub query: String,
     /// The purpose of the secretRef.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub purpose: String,
 }
 
@@ -208,7 +211,7 @@ pub struct HandshakeCheck {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Confirm {
     /// The JSON pointer of the URL.
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: String,
     /// Regular expressions, of which one must match the whole host.
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 256)))]
@@ -227,7 +230,7 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 64),
-        regex(pattern = r"^(application/json|text/plain|application/xml|text/xml)(; ?charset=utf-8)?$")
+        regex(pattern = pattern::MEDIA_TYPE.signs)
     )]
     pub content_type: Option<String>,
     /// The body; `{items}` is the number of items received.
@@ -236,7 +239,7 @@ pub struct Answer {
     pub body: Option<String>,
     /// Further headers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8))]
+    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 1024}))]
     pub headers: BTreeMap<String, String>,
 }
 
@@ -257,10 +260,11 @@ pub struct Decode {
     pub any_media_type: bool,
     /// A member that holds the event as base64 of JSON, relative to the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub base64_at: Option<String>,
     /// The vendor signs, and sends, compressed bodies with this content coding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Compression")]
     pub compressed: Option<Compression>,
 }
 
@@ -295,11 +299,11 @@ pub enum BodyFormat {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Split {
     /// The JSON pointer of the list inside the body, or inside the item of the list before; empty for a body that is a list.
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub pointer: String,
     /// The JSON pointer of the event inside an item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub item: Option<String>,
     /// A body without the list is one event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -316,7 +320,7 @@ pub struct Extract {
     pub event_type: Vec<Field>,
     /// Vendor type to published type, where they differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(extend("maxProperties" = 64), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 128}))]
     pub type_names: BTreeMap<String, String>,
     /// The type of an event that says none. Default: `received`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -325,6 +329,7 @@ pub struct Extract {
     /// The parts of the delivery id, joined with `:`. Default: a hash of the item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
+    #[x_kube(validation = Rule::new("self.size() == 0 || self.exists(f, !has(f.value))").message("an id of fixed texts alone is the same for every delivery: add a header or pointer"))]
     pub id: Vec<Field>,
     /// What an event without a complete id is. Default: Hash.
     #[serde(default)]
@@ -394,11 +399,11 @@ pub enum Kind {
 pub struct MapValue {
     /// A JSON pointer into the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// A second JSON pointer, where the first leads nowhere.
     #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub otherwise: Option<String>,
     /// A fixed text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -406,6 +411,7 @@ pub struct MapValue {
     pub value: Option<String>,
     /// The unit of a time, or of a duration given in milliseconds, which becomes seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::scheme::TimeUnit")]
     pub unit: Option<super::scheme::TimeUnit>,
 }
 
@@ -419,23 +425,23 @@ pub struct MapParticipant {
     pub role: Option<String>,
     /// The JSON pointer of the person, or of a list of them. Default: the item itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub from: Option<String>,
     /// The JSON pointer of the role inside the person; it beats `role`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub role_from: Option<String>,
     /// The JSON pointer of the name inside the person; empty where the person is a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub name: Option<String>,
     /// The JSON pointer of the telephone number inside the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub phone_number: Option<String>,
     /// The JSON pointer of the mail address inside the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub email: Option<String>,
     /// Every other member of the person goes under `attributes` with the vendor's name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -449,15 +455,15 @@ pub struct MapParticipant {
 pub struct MapSegments {
     /// The JSON pointer of the vendor's list of turns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub from: Option<String>,
     /// The JSON pointer of the speaker inside a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub speaker: Option<String>,
     /// The JSON pointer of the text inside a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub text: Option<String>,
     /// The word that, followed by a number and a colon, begins a turn in `transcript.text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

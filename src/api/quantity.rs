@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::pattern;
+
 /// A number of bytes, written as an integer or as a quantity (`512Ki`, `1Mi`, `10M`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -53,7 +55,7 @@ impl JsonSchema for Size {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "minimum": 1,
             "maxLength": 16,
-            "pattern": "^[1-9][0-9]{0,11}(k|M|G|Ki|Mi|Gi)?$"
+            "pattern": pattern::SIZE.signs
         })
     }
 }

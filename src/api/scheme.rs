@@ -6,7 +6,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration::DurationString;
+use super::duration::{DurationString, within};
+use super::pattern;
 
 /// One proof: exactly one of `hmac`, `digest`, `publicKey`, `jwt`, `token`, `basic` or `none`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -18,7 +19,7 @@ use super::duration::DurationString;
 pub struct Scheme {
     /// Which secretRefs hold the keys: those with this purpose. Default: those without a purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub purpose: Option<String>,
     /// The scheme must hold only where the source names a secretRef of its purpose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -92,6 +93,10 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
+    validation = Rule::new("!has(self.timestamp) || !(has(self.timestamp.key) || has(self.timestamp.index)) || has(self.signature.header)")
+        .message("timestamp.key and timestamp.index stand in the signature's header: write signature.header"),
+    validation = Rule::new("!has(self.timestamp) || !has(self.timestamp.index) || has(self.signature.separator)")
+        .message("timestamp.index needs signature.separator"),
     validation = Rule::new("!has(self.timestamp) || has(self.timestamp.pointer) || self.content.contains('{timestamp}')")
         .message("content must hold {timestamp}: a timestamp that is not signed proves nothing"),
     validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
@@ -102,6 +107,7 @@ pub struct Hmac {
     pub algorithm: HashAlgorithm,
     /// How the secret becomes the key. Default: UTF8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyEncoding")]
     pub key_encoding: Option<KeyEncoding>,
     /// Text removed from the front of the secret, where it is there, before it is decoded, such as `whsec_`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +117,7 @@ pub struct Hmac {
     pub signature: Signature,
     /// What is signed, as a template. Default: `{body}`.
     #[serde(default = "body_template")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = pattern::CONTENT.signs))]
     pub content: String,
     /// Where the time of signing stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +138,7 @@ pub struct Digest {
     /// Where the hash stands and how it is written.
     pub signature: Signature,
     /// What is hashed, as a template.
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = pattern::CONTENT.signs))]
     pub content: String,
     /// Where the time of signing stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +174,10 @@ pub enum KeyFormat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
+    validation = Rule::new("!has(self.timestamp) || !(has(self.timestamp.key) || has(self.timestamp.index)) || has(self.signature.header)")
+        .message("timestamp.key and timestamp.index stand in the signature's header: write signature.header"),
+    validation = Rule::new("!has(self.timestamp) || !has(self.timestamp.index) || has(self.signature.separator)")
+        .message("timestamp.index needs signature.separator"),
     validation = Rule::new("!has(self.timestamp) || has(self.timestamp.pointer) || self.content.contains('{timestamp}')")
         .message("content must hold {timestamp}: a timestamp that is not signed proves nothing"),
     validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
@@ -180,9 +190,11 @@ pub struct PublicKey {
     pub algorithm: PublicKeyAlgorithm,
     /// How the key is written. Default: PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyFormat")]
     pub format: Option<KeyFormat>,
     /// How the text of a `Raw` or `SPKI` key becomes bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyEncoding")]
     pub key_encoding: Option<KeyEncoding>,
     /// Text removed from the front of the key, where it is there, such as `whpk_`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,7 +204,7 @@ pub struct PublicKey {
     pub signature: Signature,
     /// What is signed, as a template. Default: `{body}`.
     #[serde(default = "body_template")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = pattern::CONTENT.signs))]
     pub content: String,
     /// Where the time of signing stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,7 +235,7 @@ pub enum JwtAlgorithm {
 pub struct Jwt {
     /// The header that carries the token. Default: `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// Text before the token, compared without case. Default: `Bearer ` in `Authorization`, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -320,7 +332,7 @@ pub enum BindEncoding {
 pub struct Token {
     /// The header that carries the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// The query parameter that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -328,7 +340,7 @@ pub struct Token {
     pub query: Option<String>,
     /// The JSON pointer of the body's member that carries it; it is cut from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// The form field that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -363,7 +375,7 @@ pub struct Unproven {}
 pub struct Signature {
     /// The header that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// Further headers of which any may carry it as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -375,7 +387,7 @@ pub struct Signature {
     pub query: Option<String>,
     /// The JSON pointer of the body's member that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// The form field that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -410,7 +422,7 @@ pub struct Signature {
 pub struct Timestamp {
     /// The header that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// The name before `=` in the signature's header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -422,7 +434,7 @@ pub struct Timestamp {
     pub index: Option<i32>,
     /// The JSON pointer of the body's member that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// The query parameter that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -437,6 +449,7 @@ pub struct Timestamp {
     pub unit: TimeUnit,
     /// How far it may lie in the past or the future. Default: not judged, unless the source sets `tolerance`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = within("1s", "24h", "tolerance must be from 1s to 24h"))]
     pub tolerance: Option<DurationString>,
 }
 
@@ -479,11 +492,11 @@ pub struct BindQuery {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Each {
     /// The JSON pointer of the list; empty for a body that is a list.
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub pointer: String,
     /// The JSON pointer of the proven object inside an item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub item: Option<String>,
 }
 
@@ -493,9 +506,9 @@ pub struct Each {
 #[x_kube(validation = Rule::new("[has(self.header), has(self.query), has(self.pointer), has(self.form)].filter(x, x).size() == 1")
     .message("write exactly one of header, query, pointer or form"))]
 pub struct Condition {
-    /// A header.
+    /// The name of a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// A query parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -503,7 +516,7 @@ pub struct Condition {
     pub query: Option<String>,
     /// A JSON pointer into the body or item; empty for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
     pub pointer: Option<String>,
     /// A form field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -531,15 +544,15 @@ pub struct Condition {
 pub struct KeyFetch {
     /// The fixed address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512), regex(pattern = r"^https://"))]
+    #[schemars(length(max = 512), regex(pattern = pattern::HTTPS.signs))]
     pub url: Option<String>,
     /// The request header that names the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = pattern::WORD.signs))]
     pub header: Option<String>,
     /// The JSON pointer of the body's member that names the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
     /// Regular expressions, of which one must match the whole host of an address that the request names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -550,7 +563,7 @@ pub struct KeyFetch {
     pub format: FetchedFormat,
     /// The JSON pointer of the key inside a JSON answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub at: Option<String>,
     /// A JSON body to POST instead of a GET: `{kid}`, `{parameter:NAME}` and `{secret:PURPOSE}` are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,8 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::duration::DurationString;
+use super::duration::{DurationString, within};
 use super::extract::SourceExtract;
+use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Basic, Hmac, Jwt, PublicKey, Token, Unproven};
 
@@ -44,18 +45,26 @@ use super::scheme::{Basic, Hmac, Jwt, PublicKey, Token, Unproven};
     validation = Rule::new("self.provider == 'generic' || !has(self.extract)")
         .message("only provider generic takes extract: the provider's definition says where type, id and time stand"),
     validation = Rule::new("self.provider == 'generic' || !has(self.verification) || !has(self.verification.method) || self.verification.method.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
-        .message("verification.method is one of the provider's methods, in kebab-case: see `hookgate providers NAME`")
+        .message("verification.method is one of the provider's methods, in kebab-case: see `hookgate providers NAME`"),
+    validation = Rule::new("self.provider != 'generic' || !has(self.verification) || !has(self.verification.method) || !(self.verification.method in ['hmac', 'token', 'jwt', 'publicKey']) || has(self.verification.secretRefs) && self.verification.secretRefs.size() > 0 && self.verification.secretRefs.all(r, !has(r.purpose))")
+        .message("provider generic needs secretRefs that hold the key, without purpose"),
+    validation = Rule::new("self.provider != 'generic' || !has(self.verification) || !has(self.verification.method) || self.verification.method != 'basic' || has(self.verification.secretRefs) && self.verification.secretRefs.size() > 0 && self.verification.secretRefs.all(r, has(r.purpose) && r.purpose in ['username', 'password'])")
+        .message("method basic needs two secretRefs of one Secret, with the purposes username and password"),
+    validation = Rule::new("self.provider != 'generic' || !has(self.verification) || !has(self.verification.method) || !(self.verification.method in ['token', 'basic', 'none']) || !has(self.verification.externalURL) && (!has(self.verification.parameters) || self.verification.parameters.size() == 0)")
+        .message("externalURL and parameters have no meaning for methods token, basic and none: leave them out"),
+    validation = Rule::new("self.provider != 'generic' || !has(self.verification) || !has(self.verification.captureSecretRef)")
+        .message("provider generic has no handshake that delivers a secret: leave captureSecretRef out")
 )]
 pub struct WebhookSourceSpec {
     /// A built-in provider, a WebhookProvider of the cluster, or `generic`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub provider: String,
     /// The route answers 503 and publishes nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
     /// The path of the route, matched exactly. Default: `/<namespace>/<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/[A-Za-z0-9._~-]+)+$"))]
+    #[schemars(length(max = 256), regex(pattern = pattern::PATH.signs))]
     #[x_kube(validation = Rule::new("!self.matches('/[.]{1,2}(/|$)')").message("path must not have the segments '.' or '..'"))]
     pub path: Option<String>,
     /// The hosts of the route; `*.` stands for one label. Default: any.
@@ -64,7 +73,7 @@ pub struct WebhookSourceSpec {
         length(max = 16),
         inner(
             length(min = 1, max = 253),
-            regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+            regex(pattern = pattern::HOSTNAME.signs)
         )
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -106,6 +115,16 @@ pub struct WebhookSourceSpec {
         .message("tolerance needs hmac.timestamp: where the time of signing stands"),
     validation = Rule::new("!has(self.tolerance) || !has(self.publicKey) || has(self.publicKey.timestamp)")
         .message("tolerance needs publicKey.timestamp: where the time of signing stands"),
+    validation = Rule::new("!has(self.method) || self.method != 'none' || !has(self.externalURL)")
+        .message("externalURL has no meaning for method none, which signs nothing: leave it out"),
+    validation = Rule::new("!(has(self.hmac) && has(self.hmac.timestamp) && has(self.hmac.timestamp.tolerance)) && !(has(self.publicKey) && has(self.publicKey.timestamp) && has(self.publicKey.timestamp.tolerance))")
+        .message("timestamp.tolerance is for providers: write verification.tolerance"),
+    validation = Rule::new("!has(self.externalURL) || !has(self.hmac) || self.hmac.content.contains('{url') || self.hmac.content.contains('{path}')")
+        .message("externalURL has no meaning unless hmac.content holds {url} or {path}: leave it out or sign it"),
+    validation = Rule::new("!has(self.externalURL) || !has(self.publicKey) || self.publicKey.content.contains('{url') || self.publicKey.content.contains('{path}')")
+        .message("externalURL has no meaning unless publicKey.content holds {url} or {path}: leave it out or sign it"),
+    validation = Rule::new("!has(self.externalURL) || !has(self.jwt) || has(self.jwt.bind) && self.jwt.bind.exists(b, b.of == 'URL')")
+        .message("externalURL has no meaning unless jwt.bind binds the URL: leave it out or bind it"),
     validation = Rule::new("!has(self.publicKey) || !has(self.publicKey.fetch)").message("keys are fetched only by providers: write the key in a Secret and name it in secretRefs"),
     validation = Rule::new("!has(self.jwt) || !has(self.jwt.fetch)").message("keys are fetched only by providers: write the key in a Secret and name it in secretRefs")
 )]
@@ -124,20 +143,23 @@ pub struct Verification {
         validation = Rule::new("self.all(r, !has(r.purpose) || r.purpose != 'username' || self.exists(s, s.name == r.name && has(s.purpose) && s.purpose == 'password'))")
             .message("a secretRef of purpose username needs one of purpose password in the same Secret"),
         validation = Rule::new("self.all(r, !has(r.purpose) || r.purpose != 'password' || self.exists(s, s.name == r.name && has(s.purpose) && s.purpose == 'username'))")
-            .message("a secretRef of purpose password needs one of purpose username in the same Secret")
+            .message("a secretRef of purpose password needs one of purpose username in the same Secret"),
+        validation = Rule::new("self.all(r, !has(r.purpose) || !(r.purpose in ['username', 'password']) || self.filter(s, s.name == r.name && has(s.purpose) && s.purpose == r.purpose).size() == 1)")
+            .message("one Secret holds one username and one password: write a second pair in a Secret of its own")
     )]
     pub secret_refs: Vec<SecretRef>,
     /// How far a signed time may lie in the past or the future. Default: the vendor's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("tolerance must be from 1s to 24h"))]
+    #[x_kube(validation = within("1s", "24h", "tolerance must be from 1s to 24h"))]
     pub tolerance: Option<DurationString>,
     /// The public URL as the vendor knows it, for schemes that sign it; the query is appended as received.
     #[serde(default, rename = "externalURL", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = r"^https://[^?#\s]+$"))]
+    #[schemars(length(max = 2048), regex(pattern = pattern::EXTERNAL_URL.signs))]
     pub external_url: Option<String>,
     /// What the provider's scheme needs and is no secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 1024}))]
+    #[x_kube(validation = Rule::new("self.all(k, k.size() <= 63 && k.matches('^[A-Za-z][A-Za-z0-9-]*$'))").message("names of parameters are letters, digits and '-', at most 63"))]
     pub parameters: BTreeMap<String, String>,
     /// Where a secret that the vendor delivers in a handshake is written, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,18 +188,19 @@ pub struct Verification {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
-    /// The Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    /// The Secret, in the namespace of the source.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SECRET_NAME.signs))]
     pub name: String,
-    /// Its key.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    /// The key of the Secret whose value is used, less one final line break.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SECRET_KEY.signs))]
     pub key: String,
     /// What it is for, where a method needs several. Default: the signing secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub purpose: Option<String>,
     /// The instant from which it counts no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = pattern::INSTANT.signs))]
     pub not_after: Option<Time>,
 }
 
@@ -185,13 +208,14 @@ pub struct SecretRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureSecretRef {
-    /// The Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    /// The Secret, in the namespace of the source.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SECRET_NAME.signs))]
     pub name: String,
-    /// Its key, which must be absent.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    /// The key of the Secret, which must be absent until then.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SECRET_KEY.signs))]
     pub key: String,
     /// The instant from which nothing is captured any more.
+    #[schemars(extend("pattern" = pattern::INSTANT.signs))]
     pub until: Time,
 }
 
@@ -216,13 +240,17 @@ pub struct Events {
 /// Where events are published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!has(self.data) || self.data != 'Original' || !has(self.includeOriginal)")
+        .message("includeOriginal has no meaning with data Original, which is the vendor's item itself: leave it out")
+)]
 pub struct Routing {
     /// The subject template. Default: `webhooks.{namespace}.{source}.{type}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 256),
         regex(
-            pattern = r"^([A-Za-z0-9_-]|\{(namespace|source|provider|type|subject)\})+(\.([A-Za-z0-9_-]|\{(namespace|source|provider|type|subject)\})+)*$"
+            pattern = pattern::SUBJECT.signs
         )
     )]
     #[x_kube(validation = Rule::new("!self.startsWith('_INBOX')").message("a subject must not begin with _INBOX"))]
@@ -233,13 +261,15 @@ pub struct Routing {
     pub rules: Vec<RoutingRule>,
     /// The stream that must own every subject of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = pattern::WORD.signs))]
     pub stream: Option<String>,
     /// The CloudEvents content mode. Default: Binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Format")]
     pub format: Option<Format>,
     /// What the payload is. Default: Normalized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DataShape")]
     pub data: Option<DataShape>,
     /// Keep the vendor's item under `original` in normalized data. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,7 +294,7 @@ pub struct RoutingRule {
     #[schemars(
         length(min = 1, max = 256),
         regex(
-            pattern = r"^([A-Za-z0-9_-]|\{(namespace|source|provider|type|subject)\})+(\.([A-Za-z0-9_-]|\{(namespace|source|provider|type|subject)\})+)*$"
+            pattern = pattern::SUBJECT.signs
         )
     )]
     #[x_kube(validation = Rule::new("!self.startsWith('_INBOX')").message("a subject must not begin with _INBOX"))]
@@ -297,10 +327,11 @@ pub enum DataShape {
 pub struct DeliverySpec {
     /// Keep events on disk or answer 503. Default: Spool where the vendor never retries, else Reject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OnOutage")]
     pub on_outage: Option<OnOutage>,
     /// From the complete request to the answer. Default: 80 % of the vendor's time-out, at most 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('100ms') && duration(self) <= duration('60s')").message("deadline must be from 100ms to 60s"))]
+    #[x_kube(validation = within("100ms", "60s", "deadline must be from 100ms to 60s"))]
     pub deadline: Option<DurationString>,
 }
 
@@ -346,7 +377,10 @@ pub struct Limits {
 /// The answer to an accepted request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!has(self.status) || self.status != 204 || !has(self.body) || self.body == ''").message("status 204 has no body: leave body out or write another status"))]
+#[x_kube(
+    validation = Rule::new("!has(self.status) || !(self.status in [204, 205]) || (!has(self.body) || self.body == '') && !has(self.contentType)")
+        .message("status 204 and 205 have no body: leave body and contentType out or write another status")
+)]
 pub struct Response {
     /// The status. Default: 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -356,7 +390,7 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 64),
-        regex(pattern = r"^(application/json|text/plain|application/xml|text/xml)(; ?charset=utf-8)?$")
+        regex(pattern = pattern::MEDIA_TYPE.signs)
     )]
     pub content_type: Option<String>,
     /// The body, as it stands. Default: empty.
@@ -412,8 +446,8 @@ pub struct VerificationStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRejected {
-    /// When.
+    /// When it came.
     pub time: Time,
-    /// Why, as in the metric's outcome.
+    /// Why, as in the outcome of `hookgate_requests_total`.
     pub reason: String,
 }

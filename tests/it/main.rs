@@ -2,5 +2,6 @@
 
 mod support;
 
+mod crds_files;
 mod servers;
 mod vectors;
