@@ -1,11 +1,13 @@
 //! Hookgate turns any vendor's webhooks into verified, normalized events on NATS.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod api;
 pub mod control;
 pub mod deliver;
 pub mod json;
 pub mod metrics;
 pub mod provider;
+pub mod receive;
 pub mod route;
 pub mod secret;

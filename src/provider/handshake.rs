@@ -5,7 +5,8 @@
 use http::Method;
 use jiff::Timestamp;
 
-use super::answer::{Answer, Reply};
+use super::answer::Answer;
+pub use super::answer::Reply;
 use super::definition_error::DefinitionError;
 use super::request::RequestView;
 use super::verify::scheme::{PointerList, Requirement, requirement};

@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderValue, Method};
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
+
+use super::budget::Budget;
+
+/// A source holds this much of unfinished deliveries, or one body where that is larger, so that it cannot take all of
+/// what the process has for bodies.
+const BODY_SHARE: u64 = 16 << 20;
 
 /// The limits of a source, with the state that holds them.
 #[derive(Debug)]
@@ -19,9 +23,11 @@ pub struct Limits {
     /// The networks that may send; none listed means all.
     pub allowed: Vec<IpNet>,
     /// Requests in work at one time.
-    pub in_flight: Arc<Semaphore>,
+    pub in_flight: Budget,
     /// How many of them may be without proof: a quarter, so that strangers never fill a source.
-    pub strangers: Arc<Semaphore>,
+    pub strangers: Budget,
+    /// Bytes of bodies in work.
+    pub bytes: Budget,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -30,12 +36,13 @@ impl Limits {
     pub fn new(max_body: u64, per_second: u32, burst: u32, max_in_flight: u32, allowed: Vec<IpNet>) -> Self {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
-        let max_in_flight = usize::try_from(max_in_flight.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let max_in_flight = u64::from(max_in_flight.max(1));
         Self {
             max_body,
             allowed,
-            in_flight: Arc::new(Semaphore::new(max_in_flight)),
-            strangers: Arc::new(Semaphore::new((max_in_flight / 4).max(1))),
+            in_flight: Budget::new(max_in_flight),
+            strangers: Budget::new((max_in_flight / 4).max(1)),
+            bytes: Budget::new(max_body.max(BODY_SHARE)),
             rate: RateLimiter::direct(quota),
         }
     }
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn strangers_get_a_quarter_and_never_nothing() {
-        let strangers = |max| Limits::new(1, 1, 1, max, vec![]).strangers.available_permits();
+        let strangers = |max| Limits::new(1, 1, 1, max, vec![]).strangers.limit();
         assert_eq!((strangers(256), strangers(7), strangers(1)), (64, 1, 1));
     }
 

@@ -3,12 +3,14 @@
 //! Knows neither Kubernetes clients nor axum nor NATS.
 
 pub mod answer;
+pub mod budget;
 pub mod claim;
 pub mod coverage;
 pub mod limits;
 pub mod subject;
 pub mod table;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use answer::Answer;
@@ -18,6 +20,8 @@ pub use table::{Conflict, Entry, RouteTable};
 
 use crate::api::provider::Retries;
 use crate::api::source::OnOutage;
+use crate::provider::Provider;
+use crate::provider::verify::Verifier;
 
 /// A source, compiled: everything that its requests need, and nothing that changes.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub struct Route {
     pub generation: i64,
     /// `spec.suspend`: 503, nothing is published.
     pub suspended: bool,
+    /// The vendor, shared by its routes.
+    pub provider: Arc<Provider>,
+    /// The vendor's method with the source's keys.
+    pub verifier: Verifier,
     /// The methods that are not answered 405.
     pub methods: Methods,
     /// What one replica takes.

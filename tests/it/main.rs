@@ -3,5 +3,7 @@
 mod support;
 
 mod crds_files;
+mod receive_listen;
+mod receive_wire;
 mod servers;
 mod vectors;
