@@ -1,0 +1,71 @@
+//! A stream that has stopped acknowledging is left alone for a moment, so that requests do not wait for it one by one.
+//!
+//! One publish per pause is let through to see whether it is back. Other streams are not touched.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Acknowledgements missed in a row that open it.
+const LIMIT: u32 = 5;
+/// How long it stays open before the next publish is let through, in milliseconds.
+const PAUSE: u64 = 500;
+
+/// The circuit of one stream. Times are milliseconds from any fixed beginning.
+#[derive(Debug, Default)]
+pub struct Circuit {
+    missed: AtomicU32,
+    open_until: AtomicU64,
+}
+
+impl Circuit {
+    /// A publish may go out.
+    pub fn lets_through(&self, now: u64) -> bool {
+        if self.missed.load(Ordering::Relaxed) < LIMIT {
+            return true;
+        }
+        let until = self.open_until.load(Ordering::Relaxed);
+        // Of all that come after the pause, the one that begins the next pause goes out.
+        now >= until
+            && self.open_until.compare_exchange(until, now + PAUSE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// The stream answered, whatever it said.
+    pub fn answered(&self) {
+        // Written only when it changes: this is on the way of every event.
+        if self.missed.load(Ordering::Relaxed) != 0 {
+            self.missed.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// It did not answer.
+    pub fn missed(&self, now: u64) {
+        if self.missed.fetch_add(1, Ordering::Relaxed) + 1 >= LIMIT {
+            self.open_until.store(now + PAUSE, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_opens_after_misses_in_a_row_and_lets_one_through_per_pause() {
+        let circuit = Circuit::default();
+        for _ in 1..LIMIT {
+            circuit.missed(0);
+        }
+        assert!(circuit.lets_through(0), "not yet");
+        circuit.answered();
+        circuit.missed(0);
+        assert!(circuit.lets_through(0), "an answer between them begins anew");
+        for _ in 1..LIMIT {
+            circuit.missed(0);
+        }
+        assert!(!circuit.lets_through(0));
+        assert!(circuit.lets_through(PAUSE));
+        assert!(!circuit.lets_through(PAUSE), "one is enough");
+        assert!(circuit.lets_through(2 * PAUSE));
+        circuit.answered();
+        assert!(circuit.lets_through(2 * PAUSE) && circuit.lets_through(2 * PAUSE));
+    }
+}

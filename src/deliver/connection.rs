@@ -1,0 +1,384 @@
+//! The one connection to NATS: kept for ever, with credentials read again for each attempt.
+//!
+//! Says in the log why it is not there and what to do; never says a password, and passes none to the client's own logs.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_nats::{Auth, AuthError, Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
+use percent_encoding::percent_decode_str;
+use tokio::sync::{Notify, watch};
+use zeroize::Zeroizing;
+
+use super::credentials::Credentials;
+
+/// A dead peer is given up after three of these without an answer.
+const PING: Duration = Duration::from_secs(2);
+/// From the first packet to the login of one attempt.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// Delays before the attempts after a loss; the last one repeats, so that service is back soon after NATS is.
+const DELAYS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+];
+/// Delay after a refused login, which seldom is better a moment later.
+const REFUSED: Duration = Duration::from_secs(1);
+/// Commands between us and the connection's task; what is in there when the connection is lost is sent after the next
+/// one is made.
+const COMMANDS: usize = 2048;
+
+/// How to reach NATS.
+#[derive(Clone, Debug, Default)]
+pub struct NatsOptions {
+    /// `nats://` or `tls://` URLs, each may be a list separated by commas; a user and password or a token may stand in them.
+    pub urls: Vec<Secret>,
+    /// A credentials file as `nsc` writes it; read again for each connection.
+    pub creds: Option<PathBuf>,
+    /// PEM file of the authorities to trust instead of the system's; read again for each connection.
+    pub ca: Option<PathBuf>,
+    /// PEM file of the client certificate; read again for each connection.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    pub client_key: Option<PathBuf>,
+}
+
+/// A URL that may hold a password: not shown by `Debug`.
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(hidden)")
+    }
+}
+
+/// Why options cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// There is no URL.
+    #[error("--nats-url is empty: write for example nats://nats.nats.svc:4222")]
+    NoUrl,
+    /// A URL is none.
+    #[error("--nats-url number {number} is no nats:// or tls:// URL ({problem})")]
+    Url {
+        /// Which, from 1.
+        number: usize,
+        /// Never the URL itself: it may hold a password.
+        problem: String,
+    },
+    /// Two logins in the URLs.
+    #[error("the URLs of --nats-url name different logins: write the same in each, or in one only")]
+    TwoLogins,
+    /// A login in a URL, and a credentials file.
+    #[error("--nats-creds and a login in --nats-url exclude each other: keep one of them")]
+    LoginAndCredentials,
+    /// A certificate without a key, or the other way round.
+    #[error("--nats-client-cert and --nats-client-key belong together: give both or neither")]
+    HalfCertificate,
+    /// The client refuses the options.
+    #[error("the NATS client cannot start: {0}")]
+    Client(String),
+}
+
+/// What is known of the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// A connection exists.
+    pub connected: bool,
+    /// One has existed since the start.
+    pub connected_once: bool,
+    /// Which connection it is or was, from 1.
+    pub number: u64,
+    /// The server's limit for headers and payload together, in bytes; 0 before the first connection.
+    pub max_payload: usize,
+    /// The server's name and version; empty before the first connection.
+    pub server: String,
+    /// It is connected, but nothing comes back: a paused server, or a network that drops packets.
+    pub stalled: bool,
+}
+
+/// The login that stands in a URL.
+#[derive(Clone, PartialEq, Eq)]
+enum Login {
+    Password(String, Zeroizing<String>),
+    Token(Zeroizing<String>),
+}
+
+/// A client that connects for ever, in the background; `events` is notified of each change of its state.
+pub(super) async fn connect(options: &NatsOptions, events: Arc<Notify>) -> Result<Client, OptionsError> {
+    let (addresses, login) = addresses(&options.urls)?;
+    if login.is_some() && options.creds.is_some() {
+        return Err(OptionsError::LoginAndCredentials);
+    }
+    let certificate = match (&options.client_cert, &options.client_key) {
+        (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+        (None, None) => None,
+        _ => return Err(OptionsError::HalfCertificate),
+    };
+    let refused = Arc::new(AtomicBool::new(false));
+
+    let mut connect = match &options.creds {
+        Some(file) => {
+            let credentials = Arc::new(Credentials::new(file.clone()));
+            ConnectOptions::with_auth_callback(move |nonce| {
+                let credentials = Arc::clone(&credentials);
+                async move { credentials.sign(nonce).await.map_err(AuthError::new) }
+            })
+        }
+        None => match login {
+            Some(Login::Password(user, password)) => {
+                ConnectOptions::with_auth_callback(move |_| password_login(user.clone(), password.clone()))
+            }
+            Some(Login::Token(token)) => ConnectOptions::with_token(token.to_string()),
+            None => ConnectOptions::new(),
+        },
+    };
+    if let Some(ca) = &options.ca {
+        connect = connect.add_root_certificates(ca.clone());
+    }
+    if let Some((cert, key)) = certificate {
+        connect = connect.add_client_certificate(cert, key);
+    }
+    // Who says which authorities or certificate to use wants neither to be skipped silently.
+    let connect = connect.require_tls(options.ca.is_some() || options.client_cert.is_some());
+    let log = Arc::new(EventLog { advice: advice(options), refused: Arc::clone(&refused), last: std::sync::Mutex::default() });
+    let client = connect
+        .name("hookgate")
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .reconnect_delay_callback(move |attempt| {
+            if refused.load(Ordering::Relaxed) { jittered(REFUSED) } else { delay(attempt) }
+        })
+        .connection_timeout(ATTEMPT)
+        .ping_interval(PING)
+        .client_capacity(COMMANDS)
+        .subscription_capacity(32 * 1024)
+        .event_callback(move |event| {
+            log.write(&event);
+            events.notify_one();
+            std::future::ready(())
+        })
+        .connect(addresses)
+        .await;
+    client.map_err(|error| OptionsError::Client(error.to_string()))
+}
+
+async fn password_login(user: String, password: Zeroizing<String>) -> Result<Auth, AuthError> {
+    let mut auth = Auth::new();
+    auth.username = Some(user);
+    auth.password = Some(password.to_string());
+    Ok(auth)
+}
+
+/// The addresses without their login, so that no log of the client can show it; and the login.
+fn addresses(urls: &[Secret]) -> Result<(Vec<ServerAddr>, Option<Login>), OptionsError> {
+    let mut addresses = Vec::new();
+    let mut login: Option<Login> = None;
+    let each = urls.iter().flat_map(|url| url.0.split(',')).map(str::trim).filter(|url| !url.is_empty());
+    for (index, url) in each.enumerate() {
+        let wrong = |problem: &str| OptionsError::Url { number: index + 1, problem: problem.to_owned() };
+        let address: ServerAddr = url.parse().map_err(|_| wrong("it cannot be parsed"))?;
+        if address.is_websocket() {
+            return Err(wrong("WebSocket is not supported"));
+        }
+        if address.host().is_empty() {
+            return Err(wrong("it names no host"));
+        }
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let own = match (address.username(), address.password()) {
+            (Some(user), Some(password)) => Some(Login::Password(decoded(user), Zeroizing::new(decoded(password)))),
+            (Some(token), None) => Some(Login::Token(Zeroizing::new(decoded(token)))),
+            (None, Some(_)) => return Err(wrong("a password without a user")),
+            (None, None) => None,
+        };
+        if own.is_some() {
+            if login.is_some() && login != own {
+                return Err(OptionsError::TwoLogins);
+            }
+            login = own;
+        }
+        let mut bare = address.into_inner();
+        let stripped = bare.set_username("").is_ok() && bare.set_password(None).is_ok();
+        match ServerAddr::from_url(bare) {
+            Ok(address) if stripped => addresses.push(address),
+            _ => return Err(wrong("it names no host")),
+        }
+    }
+    if addresses.is_empty() {
+        return Err(OptionsError::NoUrl);
+    }
+    Ok((addresses, login))
+}
+
+/// What to do when NATS refuses the login.
+fn advice(options: &NatsOptions) -> String {
+    match &options.creds {
+        Some(file) => format!("check the credentials file {} (--nats-creds) and that its account may log in", file.display()),
+        None => "check the user and password in --nats-url, or give a credentials file with --nats-creds".to_owned(),
+    }
+}
+
+/// Before attempt `attempt`, from 1.
+fn delay(attempt: usize) -> Duration {
+    jittered(DELAYS[attempt.saturating_sub(1).min(DELAYS.len() - 1)])
+}
+
+/// Up to a fifth less, so that replicas do not come all at once.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    // A hasher with random keys is the standard library's source of randomness; no secret depends on it.
+    let random = u32::try_from(RandomState::new().hash_one(0) & 0xffff).unwrap_or_default();
+    duration - duration * (random / 5) / 0x1_0000
+}
+
+/// Writes why NATS is not there: each reason once, until it changes.
+struct EventLog {
+    advice: String,
+    refused: Arc<AtomicBool>,
+    last: std::sync::Mutex<Option<String>>,
+}
+
+impl EventLog {
+    fn write(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.refused.store(false, Ordering::Relaxed);
+                self.is_news(None);
+            }
+            Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+            Event::LameDuckMode => tracing::info!("the NATS server is about to stop; the client moves on when it closes"),
+            Event::SlowConsumer(_) => tracing::warn!("acknowledgements arrive faster than they are read; some are lost"),
+            Event::ServerError(ServerError::AuthorizationViolation) => self.refused("authorization violation"),
+            Event::ServerError(error) => self.server_error(&error.to_string()),
+            Event::ClientError(ClientError::Other(text)) if text == "authorization violation" => self.refused(text),
+            // The client's words for a login that could not even be made.
+            Event::ClientError(ClientError::Other(text)) if text == "failed signing nonce" => {
+                self.refused.store(true, Ordering::Relaxed);
+                if self.is_news(Some(text)) {
+                    tracing::error!("cannot log in to NATS: {}", self.advice);
+                }
+            }
+            Event::ClientError(error) => {
+                let text = error.to_string();
+                if self.is_news(Some(&text)) {
+                    let hint = if text.contains("DNS") {
+                        "the host of --nats-url has no address"
+                    } else if text.contains("TLS") {
+                        "check --nats-ca, --nats-client-cert and --nats-client-key"
+                    } else {
+                        "check that the server of --nats-url runs and can be reached"
+                    };
+                    tracing::warn!("cannot connect to NATS ({text}): {hint}; trying on");
+                }
+            }
+            Event::Draining | Event::Closed => {}
+        }
+    }
+
+    fn refused(&self, text: &str) {
+        self.refused.store(true, Ordering::Relaxed);
+        if self.is_news(Some(text)) {
+            tracing::error!("NATS refuses the login ({text}): {}", self.advice);
+        }
+    }
+
+    fn server_error(&self, text: &str) {
+        let lower = text.to_ascii_lowercase();
+        if lower.contains("authentication") || lower.contains("authorization") {
+            self.refused(text);
+        } else if lower.contains("permissions violation") {
+            if self.is_news(Some(text)) {
+                tracing::error!(
+                    "{text}: let this user publish on the sources' subjects and on $JS.API.STREAM.LIST and \
+                     $JS.API.STREAM.CREATE.*, and subscribe to _INBOX.>"
+                );
+            }
+        } else {
+            tracing::warn!("NATS says: {text}");
+        }
+    }
+
+    fn is_news(&self, text: Option<&str>) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let news = last.as_deref() != text;
+        if news {
+            *last = text.map(str::to_owned);
+        }
+        news
+    }
+}
+
+/// Reads the state off the client, which is the truth; its events are hints that may be dropped.
+pub(super) fn observe(client: &Client, connects: u64, stalled: bool, link: &watch::Sender<Link>) {
+    let connected = client.connection_state() == async_nats::connection::State::Connected;
+    link.send_if_modified(|link| {
+        if (link.connected, link.number, link.stalled) == (connected, connects, stalled) {
+            return false;
+        }
+        if connected {
+            let info = client.try_server_info().unwrap_or_default();
+            if !link.connected || link.number != connects {
+                tracing::info!(server = info.server_name, version = info.version, "connected to NATS");
+            }
+            link.max_payload = client.max_payload();
+            link.server = format!("{} {}", info.server_name, info.version);
+            link.connected_once = true;
+        }
+        link.connected = connected;
+        link.number = connects;
+        link.stalled = stalled;
+        true
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(urls: &[&str]) -> Result<(Vec<String>, Option<Login>), OptionsError> {
+        let urls: Vec<Secret> = urls.iter().map(|&url| Secret::from(url)).collect();
+        addresses(&urls).map(|(all, login)| (all.iter().map(|one| one.as_url_str().to_owned()).collect(), login))
+    }
+
+    #[test]
+    fn a_login_in_a_url_is_used_and_taken_out_of_it() {
+        let (addresses, login) = read(&["nats://us%40er:p%3Ass@one:4222, two:4223"]).unwrap();
+        assert_eq!(addresses, ["nats://one:4222", "nats://two:4223"]);
+        assert!(login == Some(Login::Password("us@er".to_owned(), Zeroizing::new("p:ss".to_owned()))));
+        let (_, token) = read(&["tls://tok@one"]).unwrap();
+        assert!(token == Some(Login::Token(Zeroizing::new("tok".to_owned()))));
+        assert!(matches!(read(&["nats://a:b@one", "nats://c:d@two"]), Err(OptionsError::TwoLogins)));
+    }
+
+    #[test]
+    fn an_error_names_the_url_by_number_and_never_shows_it() {
+        for url in ["http://user:hunter2@one", "nats://user:hunter2@[", "ws://user:hunter2@one", "nats://:hunter2@one"] {
+            let error = read(&["one", url]).err().unwrap().to_string();
+            assert!(error.contains("number 2") && !error.contains("hunter2"), "{error}");
+        }
+        assert!(matches!(read(&["", " , "]), Err(OptionsError::NoUrl)));
+        let options = NatsOptions { urls: vec!["nats://user:hunter2@one".into()], ..NatsOptions::default() };
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn attempts_come_at_once_and_then_at_most_a_fifth_of_a_second_apart() {
+        assert_eq!(delay(1), Duration::ZERO);
+        for attempt in 2..50 {
+            assert!(delay(attempt) <= Duration::from_millis(200), "{:?}", delay(attempt));
+            assert!(delay(attempt) >= DELAYS[attempt.min(5) - 1] * 4 / 5);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! From a message to its acknowledgement, over core NATS: one subscription for all answers, a numbered slot for each.
+//!
+//! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
+use async_nats::{Client, Statistics, Subject};
+use futures::StreamExt;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Link, NatsOptions, OptionsError};
+use super::headers::{MAX_HEADERS, name};
+use super::link::{Pulse, Watch};
+use super::streams::{self, Known, StreamOptions};
+use super::waiting::{Answer, End, Waiting};
+use super::{Message, Outcome, Unavailable, ack};
+use crate::route::coverage::Streams;
+
+/// Waits shorter than this say nothing about a stream that did not answer within them.
+const TELLING: Duration = Duration::from_millis(250);
+/// The longest subject in bytes: with the reply subject it stays well below the server's 4,096 for a control line.
+const MAX_SUBJECT: usize = 1024;
+
+/// What delivery needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How to reach NATS.
+    pub nats: NatsOptions,
+    /// The stream to make sure of.
+    pub stream: StreamOptions,
+    /// The most messages that wait for an acknowledgement at a time, over all sources.
+    pub max_in_flight: usize,
+}
+
+impl Options {
+    /// The defaults for these URLs.
+    pub fn new(nats: NatsOptions) -> Self {
+        Self { nats, stream: StreamOptions::default(), max_in_flight: 12_000 }
+    }
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages stored.
+    pub stored: AtomicU64,
+    /// Messages that a stream had already.
+    pub duplicates: AtomicU64,
+    /// Messages published of which nobody knows whether they are stored.
+    pub unknown: AtomicU64,
+    /// Acknowledgements for which nobody waited any more.
+    pub late: AtomicU64,
+}
+
+/// Where a message is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The stream.
+    pub stream: Arc<str>,
+    /// Its sequence there; of the first copy where it is a duplicate.
+    pub sequence: u64,
+    /// The stream had it already.
+    pub duplicate: bool,
+}
+
+/// Publishes messages; shared by all routes.
+#[derive(Clone)]
+pub struct Delivery {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) client: Client,
+    statistics: Arc<Statistics>,
+    pub(super) waiting: Arc<Waiting>,
+    pulse: Arc<Pulse>,
+    known: Arc<ArcSwapOption<Known>>,
+    snapshot: watch::Receiver<Option<Arc<Streams>>>,
+    refresh: Arc<Notify>,
+    pub(super) link: watch::Receiver<Link>,
+    /// What answers are addressed to, up to the number.
+    inbox: Box<str>,
+    allow_memory: bool,
+    counters: Arc<Counters>,
+    began: Instant,
+    pub(super) closing: AtomicBool,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+    // The tasks end with the last handle, also without `close`.
+    _stop_on_drop: DropGuard,
+}
+
+impl Delivery {
+    /// Begins to connect and returns at once. Must be called within a tokio runtime.
+    pub async fn start(options: &Options) -> Result<Self, OptionsError> {
+        let events = Arc::new(Notify::new());
+        let client = connection::connect(&options.nats, Arc::clone(&events)).await?;
+        let inbox = format!("{}.", client.new_inbox());
+        // The command goes out before any publish, and the client repeats it on each new connection before anything else.
+        let answers = client.subscribe(format!("{inbox}*")).await.map_err(|error| OptionsError::Client(error.to_string()))?;
+
+        let (link_sender, link) = watch::channel(Link::default());
+        let waiting = Arc::new(Waiting::new(options.max_in_flight));
+        let pulse = Arc::new(Pulse::default());
+        let known: Arc<ArcSwapOption<Known>> = Arc::default();
+        let refresh = Arc::new(Notify::new());
+        let (snapshot_sender, snapshot) = watch::channel(None);
+        let counters = Arc::new(Counters::default());
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+
+        let watch = Watch {
+            client: client.clone(),
+            statistics: client.statistics(),
+            waiting: Arc::clone(&waiting),
+            pulse: Arc::clone(&pulse),
+            echo: format!("{inbox}echo"),
+            link: link_sender,
+            events,
+        };
+        let reader = Reader {
+            waiting: Arc::clone(&waiting),
+            pulse: Arc::clone(&pulse),
+            counters: Arc::clone(&counters),
+            prefix: inbox.len(),
+        };
+        let keeper = streams::Keeper {
+            client: client.clone(),
+            options: options.stream.clone(),
+            known: Arc::clone(&known),
+            snapshot: snapshot_sender,
+            refresh: Arc::clone(&refresh),
+            link: link.clone(),
+        };
+        tasks.spawn(stop.clone().run_until_cancelled_owned(watch.run()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(reader.run(answers)));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
+        tasks.close();
+
+        let inner = Inner {
+            statistics: client.statistics(),
+            client,
+            waiting,
+            pulse,
+            known,
+            snapshot,
+            refresh,
+            link,
+            inbox: inbox.into(),
+            allow_memory: options.stream.allow_memory,
+            counters,
+            began: Instant::now(),
+            closing: AtomicBool::new(false),
+            tasks,
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Publishes and waits for the acknowledgement until `deadline`.
+    pub async fn send(&self, message: &Message, deadline: Instant) -> Result<Outcome, Unavailable> {
+        let stored = self.publish(message, deadline).await?;
+        Ok(if stored.duplicate { Outcome::Duplicate } else { Outcome::Stored })
+    }
+
+    /// The same, and says where the message is stored.
+    pub async fn publish(&self, message: &Message, deadline: Instant) -> Result<Stored, Unavailable> {
+        let result = self.inner.publish(message, deadline).await;
+        let counters = &self.inner.counters;
+        match &result {
+            Ok(Stored { duplicate: false, .. }) => counters.stored.fetch_add(1, Ordering::Relaxed),
+            Ok(_) => counters.duplicates.fetch_add(1, Ordering::Relaxed),
+            Err(error) if error.outcome_is_unknown() => counters.unknown.fetch_add(1, Ordering::Relaxed),
+            Err(_) => 0,
+        };
+        result
+    }
+
+    /// A message that is sent now has a chance: NATS is connected and answers, and its streams are known.
+    pub fn is_available(&self) -> bool {
+        self.inner.is_reachable() && self.inner.known.load().is_some()
+    }
+
+    /// The connection's state, and its changes.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.inner.link.clone()
+    }
+
+    /// The streams as last read, and their changes; `None` before the first reading. While NATS is away the last one stays.
+    pub fn streams(&self) -> watch::Receiver<Option<Arc<Streams>>> {
+        self.inner.snapshot.clone()
+    }
+
+    /// Asks for the streams to be read again soon.
+    pub fn refresh_streams(&self) {
+        self.inner.refresh.notify_one();
+    }
+
+    /// The most bytes that the server takes for headers and payload together; see `Message::wire_len`.
+    pub fn max_payload(&self) -> usize {
+        self.inner.client.max_payload()
+    }
+
+    /// How many messages wait for their acknowledgement.
+    pub fn in_flight(&self) -> usize {
+        self.inner.waiting.len()
+    }
+
+    /// Counts since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// The client, for what is no publish: object stores, reading streams.
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Delivery").field("link", &*self.inner.link.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn is_reachable(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+            && !self.pulse.is_stalled()
+            && !self.closing.load(Ordering::Relaxed)
+    }
+
+    async fn publish(&self, message: &Message, deadline: Instant) -> Result<Stored, Unavailable> {
+        // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
+        let connection = self.statistics.connects.load(Ordering::Relaxed);
+        if !self.is_reachable() {
+            return Err(if self.pulse.is_stalled() { Unavailable::Unresponsive } else { Unavailable::Disconnected });
+        }
+        // A count of its own, not a guard: guards are few, and this is held over the wait.
+        let known = self.known.load_full().ok_or(Unavailable::Disconnected)?;
+        let owner = known.owner(&message.subject);
+        if let Some(owner) = &owner
+            && !owner.stream.is_durable(self.allow_memory)
+        {
+            self.refresh.notify_one();
+            return Err(Unavailable::NotDurable);
+        }
+        if message.headers_len() > MAX_HEADERS || message.wire_len() > self.client.max_payload() {
+            return Err(Unavailable::TooLarge);
+        }
+        let wire = wire(message)?;
+        let began = Instant::now();
+        if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
+            return Err(Unavailable::Unresponsive);
+        }
+        let Some(waiter) = self.waiting.take(began, deadline, connection) else {
+            return Err(Unavailable::Overloaded);
+        };
+        self.pulse.waits();
+        let mut reply = String::with_capacity(self.inbox.len() + 20);
+        let _ = write!(reply, "{}{}", self.inbox, waiter.number());
+        let (subject, reply) = (Subject::from(&*message.subject), Subject::from(reply));
+        let queued = self.client.publish_with_reply_and_headers(subject, reply, wire, message.payload.clone());
+        // Costs no timer but where the connection takes no more commands.
+        match tokio::time::timeout_at(deadline.into(), queued).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::MaxPayloadExceeded => {
+                return Err(Unavailable::TooLarge);
+            }
+            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::InvalidSubject => return Err(invalid("subject")),
+            Ok(Err(_)) => return Err(Unavailable::Disconnected),
+            Err(_) => return Err(Unavailable::Unresponsive),
+        }
+        let end = waiter.await;
+        if let Some(owner) = &owner {
+            match end {
+                End::Answered(_) => owner.circuit.answered(),
+                // Where nothing comes back at all, that says nothing of this stream.
+                End::Expired if deadline - began >= TELLING && !self.pulse.is_stalled() => {
+                    owner.circuit.missed(self.millis(Instant::now()));
+                }
+                End::Expired | End::Lost => {}
+            }
+        }
+        let End::Answered(answer) = end else { return Err(Unavailable::TimedOut) };
+        match ack::parse(answer.status, &answer.payload) {
+            Ok(ack) => {
+                let stream = match owner.filter(|owner| **owner.name == *ack.stream) {
+                    Some(owner) => Arc::clone(owner.name),
+                    None => self.judge(message, &ack.stream, deadline).await?,
+                };
+                Ok(Stored { stream, sequence: ack.sequence, duplicate: ack.duplicate })
+            }
+            Err(error) => {
+                if error == Unavailable::NoStream {
+                    self.refresh.notify_one();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A stream acknowledged that was not known to own the subject: it counts when it turns out to be durable.
+    #[cold]
+    async fn judge(&self, message: &Message, stream: &str, deadline: Instant) -> Result<Arc<str>, Unavailable> {
+        if message.expected_stream.as_ref().is_some_and(|expected| **expected != *stream) {
+            return Err(Unavailable::Refused { code: 0, description: format!("stream {stream:?} took it instead") });
+        }
+        let mut snapshot = self.snapshot.clone();
+        loop {
+            let read = self.known.load_full();
+            if let Some(owner) = read.as_ref().and_then(|known| known.named(stream)) {
+                if owner.stream.is_durable(self.allow_memory) {
+                    return Ok(Arc::clone(owner.name));
+                }
+                return Err(Unavailable::NotDurable);
+            }
+            self.refresh.notify_one();
+            match tokio::time::timeout_at(deadline.into(), snapshot.changed()).await {
+                Ok(Ok(())) => {}
+                // It is stored, but where is not known.
+                Ok(Err(_)) | Err(_) => return Err(Unavailable::TimedOut),
+            }
+        }
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn invalid(what: &str) -> Unavailable {
+    Unavailable::Refused { code: 0, description: format!("the message has an invalid {what}") }
+}
+
+/// The headers as the client takes them.
+fn wire(message: &Message) -> Result<HeaderMap, Unavailable> {
+    if message.subject.len() > MAX_SUBJECT {
+        return Err(invalid("subject"));
+    }
+    let own = [(name::MSG_ID, Some(&*message.msg_id)), (name::EXPECTED_STREAM, message.expected_stream.as_deref())];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let mut headers = HeaderMap::new();
+    for (name, value) in message.headers.iter().chain(own) {
+        // Parsed: the client's `From` panics on CR and LF.
+        let value: HeaderValue = value.parse().map_err(|_| invalid("header"))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(headers)
+}
+
+/// The task that hands answers to those who wait for them.
+struct Reader {
+    waiting: Arc<Waiting>,
+    pulse: Arc<Pulse>,
+    counters: Arc<Counters>,
+    prefix: usize,
+}
+
+impl Reader {
+    async fn run(self, mut answers: async_nats::Subscriber) {
+        while let Some(message) = answers.next().await {
+            self.pulse.alive();
+            // Anything else is our own sign of life.
+            let Some(number) = message.subject.get(self.prefix..).and_then(|number| number.parse().ok()) else { continue };
+            let answer = Answer { status: message.status.map(|status| status.as_u16()), payload: message.payload };
+            if !self.waiting.answer(number, answer) {
+                self.counters.late.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Which streams there are: read when the connection comes, every few seconds, and when a publish found none.
+//!
+//! Creates the default stream where it is missing and alters nothing that is there. While NATS is away the last reading stays.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use async_nats::Client;
+use async_nats::jetstream::context::{Context, ContextBuilder};
+use async_nats::jetstream::stream::{Config, StorageType};
+use async_nats::jetstream::{ErrorCode, response::Response};
+use serde::Deserialize;
+use tokio::sync::{Notify, watch};
+
+use super::circuit::Circuit;
+use super::connection::{Link, jittered};
+use crate::route::coverage::{Stream, Streams, overlaps};
+
+/// Between readings.
+const EVERY: Duration = Duration::from_secs(10);
+/// After a reading that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new.
+const LEAST: Duration = Duration::from_millis(200);
+const MOST: Duration = Duration::from_secs(5);
+/// For one answer of JetStream.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The stream that the operator makes sure of, and what counts as durable.
+#[derive(Clone, Debug)]
+pub struct StreamOptions {
+    /// Its name; `None` leaves all streams to the user.
+    pub name: Option<String>,
+    /// `--stream-replicas`.
+    pub replicas: usize,
+    /// `--duplicate-window`.
+    pub duplicate_window: Duration,
+    /// `--stream-max-age`.
+    pub max_age: Duration,
+    /// `--allow-memory-streams`.
+    pub allow_memory: bool,
+}
+
+/// What the stream takes.
+const SUBJECTS: &str = "webhooks.>";
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            name: Some("WEBHOOKS".to_owned()),
+            replicas: 1,
+            duplicate_window: Duration::from_secs(3600),
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            allow_memory: false,
+        }
+    }
+}
+
+/// The streams for the request line, each with its circuit.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    streams: Arc<Streams>,
+    /// In the order of `streams`.
+    beside: Box<[(Arc<str>, Arc<Circuit>)]>,
+}
+
+/// A stream as the request line sees it.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) name: &'a Arc<str>,
+    pub(super) circuit: &'a Circuit,
+}
+
+impl Known {
+    /// Circuits of streams that were known before go on.
+    fn new(streams: Arc<Streams>, before: Option<&Known>) -> Self {
+        let beside = streams.streams.iter().map(|stream| {
+            let before = before.and_then(|known| known.beside.iter().find(|(name, _)| **name == *stream.name));
+            before.cloned().unwrap_or_else(|| (stream.name.as_str().into(), Arc::default()))
+        });
+        Self { beside: beside.collect(), streams }
+    }
+
+    pub(super) fn owner(&self, subject: &str) -> Option<Owner<'_>> {
+        self.find(|stream| stream.owns(subject))
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<Owner<'_>> {
+        self.find(|stream| stream.name == name)
+    }
+
+    fn find(&self, wanted: impl Fn(&Stream) -> bool) -> Option<Owner<'_>> {
+        let mut all = self.streams.streams.iter().zip(&self.beside);
+        let (stream, (name, circuit)) = all.find(|(stream, _)| wanted(stream))?;
+        Some(Owner { stream, name, circuit })
+    }
+}
+
+/// A page of `$JS.API.STREAM.LIST`: only what we judge by, so that a newer server's fields cannot break the reading.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    total: usize,
+    streams: Option<Vec<Listed>>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    config: ListedConfig,
+}
+
+#[derive(Deserialize)]
+struct ListedConfig {
+    name: String,
+    subjects: Option<Vec<String>>,
+    #[serde(default)]
+    storage: String,
+    #[serde(default)]
+    no_ack: bool,
+    #[serde(default)]
+    persist_mode: String,
+}
+
+impl From<ListedConfig> for Stream {
+    fn from(config: ListedConfig) -> Self {
+        Self {
+            name: config.name,
+            subjects: config.subjects.unwrap_or_default(),
+            // `persist_mode: async` acknowledges before the file has it.
+            file_storage: config.storage == "file" && config.persist_mode != "async",
+            no_ack: config.no_ack,
+        }
+    }
+}
+
+/// Why the streams could not be read or the default one made.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("the streams cannot be read ({0}); without that nothing is published. Is JetStream enabled for this account, and \
+             may this user request $JS.API.STREAM.LIST?")]
+    Read(String),
+    #[error("stream {name:?} cannot be made: stream {others} owns part of {SUBJECTS:?} already. Publishing goes on with the \
+             streams that are there; name one of them with --stream, or leave all to yourself with --stream \"\"")]
+    Overlap { name: String, others: String },
+    #[error("stream {name:?} is missing and cannot be made: {problem}. Publishing goes on with the streams that are there; \
+             make it yourself, or correct --stream-replicas, --duplicate-window or --stream-max-age")]
+    Make { name: String, problem: String },
+}
+
+/// The task that keeps the reading fresh.
+pub(super) struct Keeper {
+    pub(super) client: Client,
+    pub(super) options: StreamOptions,
+    pub(super) known: Arc<ArcSwapOption<Known>>,
+    pub(super) snapshot: watch::Sender<Option<Arc<Streams>>>,
+    pub(super) refresh: Arc<Notify>,
+    pub(super) link: watch::Receiver<Link>,
+}
+
+impl Keeper {
+    pub(super) async fn run(mut self) {
+        let context = ContextBuilder::new().timeout(ANSWER).build(self.client.clone());
+        let mut said: Option<String> = None;
+        let mut gap = LEAST;
+        loop {
+            let Ok(number) = self.link.wait_for(|link| link.connected).await.map(|link| link.number) else { return };
+            let result = self.read(&context).await;
+            let failed = matches!(result, Err(KeepError::Read(_)));
+            match result {
+                Ok(true) => gap = LEAST,
+                Ok(false) => gap = (gap * 2).min(MOST),
+                Err(_) => {}
+            }
+            let problem = result.err().map(|error| error.to_string());
+            if let Some(problem) = problem.as_ref().filter(|&problem| Some(problem) != said.as_ref()) {
+                tracing::error!("{problem}");
+            }
+            said = problem;
+            let read = Instant::now();
+            let mut due = read + jittered(if failed { AGAIN } else { EVERY });
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => break,
+                    () = self.refresh.notified() => due = due.min(read + gap),
+                    reconnected = self.link.wait_for(|link| link.connected && link.number != number) => {
+                        if reconnected.is_err() {
+                            return;
+                        }
+                        gap = LEAST;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads all streams and makes the default one where it is missing. True: something changed.
+    async fn read(&self, context: &Context) -> Result<bool, KeepError> {
+        let mut streams = list(context).await?;
+        let missing = self.options.name.as_deref().filter(|name| streams.iter().all(|stream| stream.name != **name));
+        let made = match missing {
+            Some(name) => self.make(context, name, &streams).await,
+            None => Ok(()),
+        };
+        if missing.is_some() && made.is_ok() {
+            streams = list(context).await?;
+        }
+        let changed = self.publish(streams);
+        made.map(|()| changed)
+    }
+
+    async fn make(&self, context: &Context, name: &str, streams: &[Stream]) -> Result<(), KeepError> {
+        let config = Config {
+            name: name.to_owned(),
+            subjects: vec![SUBJECTS.to_owned()],
+            description: Some("Webhook events. Made by hookgate, which never alters it.".to_owned()),
+            storage: StorageType::File,
+            num_replicas: self.options.replicas,
+            duplicate_window: self.options.duplicate_window,
+            max_age: self.options.max_age,
+            ..Config::default()
+        };
+        let Err(error) = context.create_stream(config).await else {
+            tracing::info!(stream = name, subjects = SUBJECTS, "made the stream");
+            return Ok(());
+        };
+        let code = match error.kind() {
+            async_nats::jetstream::context::CreateStreamErrorKind::JetStream(ref error) => Some(error.error_code()),
+            _ => None,
+        };
+        match code {
+            // Somebody else made it at the same moment.
+            Some(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
+            Some(ErrorCode::STREAM_SUBJECT_OVERLAP) => {
+                let owns_part = |stream: &&Stream| stream.subjects.iter().any(|owned| overlaps(owned, SUBJECTS));
+                let others: Vec<&str> = streams.iter().filter(owns_part).map(|stream| stream.name.as_str()).collect();
+                let others = if others.is_empty() { "of another kind".to_owned() } else { others.join(", ") };
+                Err(KeepError::Overlap { name: name.to_owned(), others })
+            }
+            _ => Err(KeepError::Make { name: name.to_owned(), problem: error.to_string() }),
+        }
+    }
+
+    /// Hands a reading to all who follow it. True: it differs from the one before.
+    fn publish(&self, mut streams: Vec<Stream>) -> bool {
+        streams.sort_by(|one, other| one.name.cmp(&other.name));
+        let streams = Streams { streams };
+        if self.snapshot.borrow().as_ref().is_some_and(|before| **before == streams) {
+            return false;
+        }
+        let streams = Arc::new(streams);
+        // The request line first: who follows the changes may act at once.
+        self.known.store(Some(Arc::new(Known::new(Arc::clone(&streams), self.known.load().as_deref()))));
+        self.snapshot.send_replace(Some(streams));
+        true
+    }
+}
+
+/// All streams of the account, page by page.
+async fn list(context: &Context) -> Result<Vec<Stream>, KeepError> {
+    let mut streams = Vec::new();
+    loop {
+        let asked = serde_json::json!({ "offset": streams.len() });
+        let page: Page = match context.request("STREAM.LIST", &asked).await {
+            Ok(Response::Ok(page)) => page,
+            Ok(Response::Err { error }) => return Err(KeepError::Read(error.to_string())),
+            Err(error) => return Err(KeepError::Read(error.to_string())),
+        };
+        let listed = page.streams.unwrap_or_default();
+        let end = listed.is_empty();
+        streams.extend(listed.into_iter().map(|listed| Stream::from(listed.config)));
+        if end || streams.len() >= page.total {
+            return Ok(streams);
+        }
+    }
+}

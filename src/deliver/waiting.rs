@@ -1,0 +1,280 @@
+//! Publishes that wait for their acknowledgement: a number each, and a slot that the number leads to.
+//!
+//! A slot is taken without allocation and given back when the waiter is dropped, so what waits is bounded by construction.
+//! No task, timer or subscription belongs to one publish: `sweep` ends those whose time is up.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+/// How often a number is passed over because its slot is still taken, before there is no room.
+const TRIES: u32 = 64;
+
+/// An answer as it arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status line of its headers, where it has one.
+    pub status: Option<u16>,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
+/// How waiting ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// With an answer.
+    Answered(Answer),
+    /// Its deadline passed.
+    Expired,
+    /// The connection that it was published on is gone.
+    Lost,
+}
+
+#[derive(Debug, Default)]
+enum Cell {
+    #[default]
+    Free,
+    Waits {
+        since: Instant,
+        deadline: Instant,
+        connection: u64,
+        waker: Option<Waker>,
+    },
+    Over(End),
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// The number that holds the slot, 0 for none. Lets others pass by without the lock.
+    number: AtomicU64,
+    cell: Mutex<Cell>,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Cell> {
+        self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that waits.
+#[derive(Debug)]
+pub struct Waiting {
+    slots: Box<[Slot]>,
+    next: AtomicU64,
+    taken: AtomicUsize,
+    limit: usize,
+}
+
+impl Waiting {
+    /// Room for `limit` waiters.
+    pub fn new(limit: usize) -> Self {
+        // A third more than can be taken, so that a number seldom meets a taken slot.
+        let slots = (limit + limit / 3).max(1).next_power_of_two();
+        Self {
+            slots: (0..slots).map(|_| Slot::default()).collect(),
+            next: AtomicU64::new(1),
+            taken: AtomicUsize::new(0),
+            limit,
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// Takes a number until the deadline, for a publish on the connection of this number. `None`: too many wait.
+    pub fn take(&self, since: Instant, deadline: Instant, connection: u64) -> Option<Waiter<'_>> {
+        if self.taken.fetch_add(1, Ordering::SeqCst) >= self.limit {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        for _ in 0..TRIES {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let slot = self.slot(number);
+            let mut cell = slot.lock();
+            if matches!(*cell, Cell::Free) {
+                *cell = Cell::Waits { since, deadline, connection, waker: None };
+                slot.number.store(number, Ordering::Release);
+                return Some(Waiter { waiting: self, number });
+            }
+        }
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Hands an answer to the waiter of this number. False: it waits no longer.
+    pub fn answer(&self, number: u64, answer: Answer) -> bool {
+        let slot = self.slot(number);
+        let mut cell = slot.lock();
+        if slot.number.load(Ordering::Acquire) != number {
+            return false;
+        }
+        let Cell::Waits { waker, .. } = &mut *cell else { return false };
+        let waker = waker.take();
+        *cell = Cell::Over(End::Answered(answer));
+        drop(cell);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Ends those whose deadline has passed, and those that were published on another connection than the one that is
+    /// there (`None`: there is none). Returns since when the oldest of the rest waits.
+    pub fn sweep(&self, now: Instant, connection: Option<u64>) -> Option<Instant> {
+        let mut oldest: Option<Instant> = None;
+        for slot in &self.slots {
+            if slot.number.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let mut cell = slot.lock();
+            let Cell::Waits { since, deadline, connection: published_on, waker } = &mut *cell else { continue };
+            let end = if Some(*published_on) != connection {
+                End::Lost
+            } else if *deadline <= now {
+                End::Expired
+            } else {
+                oldest = Some(oldest.map_or(*since, |oldest| oldest.min(*since)));
+                continue;
+            };
+            let waker = waker.take();
+            *cell = Cell::Over(end);
+            drop(cell);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        oldest
+    }
+
+    fn slot(&self, number: u64) -> &Slot {
+        // The number of slots is a power of two; the mask keeps the index within it.
+        let mask = self.slots.len() as u64 - 1;
+        &self.slots[usize::try_from(number & mask).unwrap_or(0)]
+    }
+}
+
+/// One publish that waits; gives its slot back when it is dropped.
+#[must_use = "nobody waits for the acknowledgement"]
+#[derive(Debug)]
+pub struct Waiter<'a> {
+    waiting: &'a Waiting,
+    number: u64,
+}
+
+impl Waiter<'_> {
+    /// What the answer must be addressed to.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Future for Waiter<'_> {
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
+        let mut cell = self.waiting.slot(self.number).lock();
+        if let Cell::Waits { waker, .. } = &mut *cell {
+            match waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => *waker = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        // Left so that the slot stays this waiter's until it is dropped.
+        match std::mem::replace(&mut *cell, Cell::Over(End::Expired)) {
+            Cell::Over(end) => Poll::Ready(end),
+            _ => Poll::Ready(End::Expired),
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let slot = self.waiting.slot(self.number);
+        let mut cell = slot.lock();
+        slot.number.store(0, Ordering::Release);
+        let was = std::mem::take(&mut *cell);
+        drop(cell);
+        drop(was);
+        self.waiting.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn answer(text: &'static str) -> Answer {
+        Answer { status: None, payload: Bytes::from_static(text.as_bytes()) }
+    }
+
+    #[test]
+    fn an_answer_reaches_the_waiter_of_its_number_and_no_other() {
+        let waiting = Waiting::new(10);
+        let now = Instant::now();
+        let mut one = waiting.take(now, now + Duration::from_secs(1), 1).unwrap();
+        let mut two = waiting.take(now, now + Duration::from_secs(1), 1).unwrap();
+        assert!(waiting.answer(two.number(), answer("two")));
+        assert!(!waiting.answer(two.number(), answer("again")), "an answer counts once");
+        assert_eq!((&mut one).now_or_never(), None);
+        assert_eq!((&mut two).now_or_never(), Some(End::Answered(answer("two"))));
+    }
+
+    #[test]
+    fn a_late_answer_never_reaches_a_later_waiter_in_the_same_slot() {
+        let waiting = Waiting::new(1);
+        let now = Instant::now();
+        let mut numbers = Vec::new();
+        for _ in 0..10 {
+            let mut waiter = waiting.take(now, now, 1).unwrap();
+            for &number in &numbers {
+                assert!(!waiting.answer(number, answer("late")));
+            }
+            assert_eq!((&mut waiter).now_or_never(), None);
+            numbers.push(waiter.number());
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_a_dropped_waiter_makes_room() {
+        let waiting = Waiting::new(100);
+        let now = Instant::now();
+        let mut held: Vec<_> = (0..100).map(|_| waiting.take(now, now, 1).unwrap()).collect();
+        assert!(waiting.take(now, now, 1).is_none());
+        held.pop();
+        drop(held.swap_remove(3));
+        assert_eq!(waiting.len(), 98);
+        held.push(waiting.take(now, now, 1).unwrap());
+        held.push(waiting.take(now, now, 1).unwrap());
+        assert!(waiting.take(now, now, 1).is_none());
+        drop(held);
+        assert_eq!(waiting.len(), 0);
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline_or_with_the_connection() {
+        let waiting = Waiting::new(10);
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut short = waiting.take(now, now + second, 1).unwrap();
+        let mut long = waiting.take(now + second, now + 3 * second, 1).unwrap();
+        let mut next = waiting.take(now + 2 * second, now + 3 * second, 2).unwrap();
+        assert_eq!(waiting.sweep(now + second, Some(1)), Some(now + second));
+        assert_eq!((&mut short).now_or_never(), Some(End::Expired));
+        assert_eq!((&mut long).now_or_never(), None);
+        assert_eq!((&mut next).now_or_never(), Some(End::Lost), "published on a connection that is not this one");
+        assert_eq!(waiting.sweep(now + second, None), None);
+        assert_eq!((&mut long).now_or_never(), Some(End::Lost));
+    }
+}
