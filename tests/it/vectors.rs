@@ -8,6 +8,7 @@ use hookgate::api::source::WebhookSourceSpec;
 use hookgate::provider::Provider;
 use hookgate::provider::catalogue::{Catalogue, built_in};
 use hookgate::provider::request::{Head, RequestView};
+use hookgate::provider::verify::fetched::NothingFetched;
 use hookgate::provider::verify::keys::KeyRef;
 use hookgate::provider::verify::observe::Step;
 use hookgate::provider::verify::{Given, Verifier};
@@ -118,7 +119,7 @@ fn judge(vector: &Vector, source: &Value) -> Option<(bool, Vec<Step>)> {
         .expect("a time");
     let head = Head { method: &http_method, path, query, headers: &headers, received: now };
     let mut steps = Vec::new();
-    let verdict = verifier.explain(&RequestView { head, body: &body }, now, &mut steps);
+    let verdict = verifier.explain(&RequestView { head, body: &body }, now, &NothingFetched, &mut steps);
     Some((verdict.is_ok(), steps))
 }
 

@@ -1,5 +1,7 @@
 //! The interpreter: every scheme of an alternative must hold. All keys are tried, in constant time, with no early exit.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
@@ -7,6 +9,7 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::content::Context;
+use super::fetched::{FetchedKeys, NothingFetched, Wanted};
 use super::keys::{Hash, Key, Material, sent};
 use super::observe::{Observer, tell};
 use super::refusal::Refusal;
@@ -27,11 +30,12 @@ pub(super) fn all<O: Observer>(
     alternative: &Alternative,
     request: &RequestView<'_>,
     now: Timestamp,
+    fetched: &dyn FetchedKeys,
     observer: &mut O,
 ) -> Result<(), Refusal> {
     for ready in &alternative.schemes {
         let url = verifier.external_url.as_deref();
-        let judge = Judge { verifier, ready, now };
+        let judge = Judge { verifier, ready, now, fetched };
         let held = match &ready.scheme.each {
             None => judge.one(&View::new(*request, url, &ready.scheme.pointers), observer),
             Some(each) => judge.items(request, url, each, observer),
@@ -50,7 +54,7 @@ fn name(scheme: &Scheme) -> &'static str {
         SchemeKind::Hash(hash) if hash.keyed => "hmac",
         SchemeKind::Hash(_) => "digest",
         SchemeKind::PublicKey(_) => "publicKey",
-        SchemeKind::Jwt(_) => "jwt",
+        SchemeKind::Jwt(..) => "jwt",
         SchemeKind::Token { .. } => "token",
         SchemeKind::Basic => "basic",
         SchemeKind::Unproven => "none",
@@ -61,6 +65,17 @@ struct Judge<'j> {
     verifier: &'j Verifier,
     ready: &'j Ready,
     now: Timestamp,
+    fetched: &'j dyn FetchedKeys,
+}
+
+/// The key that a request needs of a scheme that fetches, whether or not it is at hand.
+pub(super) fn wanted(verifier: &Verifier, ready: &Ready, request: &RequestView<'_>, now: Timestamp) -> Option<Wanted> {
+    let judge = Judge { verifier, ready, now, fetched: &NothingFetched };
+    let view = View::new(*request, verifier.external_url.as_deref(), &ready.scheme.pointers);
+    if !ready.scheme.require.iter().all(|requirement| requirement.holds(&view)) {
+        return None;
+    }
+    judge.wanted(&view)
 }
 
 impl Judge<'_> {
@@ -107,7 +122,7 @@ impl Judge<'_> {
             SchemeKind::Unproven => Ok(()),
             SchemeKind::Basic => self.basic(view, observer),
             SchemeKind::Token { place, prefix } => self.token(view, place, prefix.as_deref(), observer),
-            SchemeKind::Jwt(_) => self.jwt(view, observer),
+            SchemeKind::Jwt(..) => self.jwt(view, observer),
             SchemeKind::Hash(hash) => {
                 if let Some(bind) = &hash.bind_query {
                     let expected = super::scheme::bound_query(bind, view.request().body);
@@ -157,6 +172,34 @@ impl Judge<'_> {
         self.ready.keys.iter().filter(|key| key.live(self.now))
     }
 
+    fn wanted(&self, view: &View<'_>) -> Option<Wanted> {
+        let (fetch, fetching) = (self.ready.scheme.fetch()?, self.ready.fetching.as_ref()?);
+        let kid = self.ready.jwt.as_ref().and_then(|jwt| jwt.kid(view));
+        let secret =
+            |purpose: &str| Some(String::from_utf8_lossy(fetching.secrets.get(purpose)?.expose()).into_owned());
+        fetch.wanted(view, kid.as_deref(), &fetching.parameters, &secret)
+    }
+
+    /// The key that the vendor publishes for this request, where it is at hand; `None` for schemes that fetch nothing.
+    fn published(&self, view: &View<'_>) -> Option<Result<Key, Refusal>> {
+        let (fetch, fetching) = (self.ready.scheme.fetch()?, self.ready.fetching.as_ref()?);
+        let Some(wanted) = self.wanted(view) else { return Some(Err(Refusal::Malformed)) };
+        let Some(answer) = self.fetched.get(&wanted) else { return Some(Err(Refusal::NotFetched)) };
+        let key = |material| Key { label: "the vendor's published key".into(), not_after: None, material };
+        if let Some(last) = fetching.last.load().as_deref()
+            && Arc::ptr_eq(&last.0, &answer)
+        {
+            return Some(Ok(key(last.1.clone())));
+        }
+        let material = match &self.ready.scheme.kind {
+            SchemeKind::PublicKey(public) => fetch.public_key(&answer, public.algorithm).map(Material::Public),
+            _ => fetch.jwt_key(&answer).map(Material::Jwt),
+        };
+        let Some(material) = material else { return Some(Err(Refusal::NotFetched)) };
+        fetching.last.store(Some(Arc::new((answer, material.clone()))));
+        Some(Ok(key(material)))
+    }
+
     /// What hash, MAC and public-key schemes share: signatures, time of signing, every key over every spelling.
     fn signed<O: Observer>(
         &self,
@@ -187,8 +230,9 @@ impl Judge<'_> {
                 (text, Some((at.ok_or(Refusal::Malformed)?, self.verifier.tolerance.or(wanted.tolerance))))
             }
         };
+        let published = self.published(view).transpose()?;
         let (mut tried, mut matched) = (false, false);
-        for key in self.live() {
+        for key in self.live().chain(&published) {
             for variant in 0..signed.content.variants() {
                 // A content whose parts are not there matches nothing.
                 let this = matches(signed, key, &found, &stamp, variant).unwrap_or(false);
@@ -261,8 +305,10 @@ impl Judge<'_> {
 
     fn jwt<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
         let Some(jwt) = &self.ready.jwt else { return Err(Refusal::NoKey) };
+        let published = self.published(view).transpose()?;
         let keys: Vec<_> = self
             .live()
+            .chain(&published)
             .filter_map(|key| match &key.material {
                 Material::Jwt(jwt) => Some((&*key.label, jwt)),
                 _ => None,

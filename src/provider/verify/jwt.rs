@@ -85,7 +85,7 @@ impl JwtKey {
         } else {
             Self::Secret(Arc::new(DecodingKey::from_secret(secret)))
         };
-        if algorithms.iter().any(|algorithm| key.family(*algorithm)) {
+        if algorithms.is_empty() || algorithms.iter().any(|algorithm| key.family(*algorithm)) {
             Ok(key)
         } else {
             Err("is a key of another family than the method's algorithms: HS* take a raw secret, RS* and ES* a public key in PEM".to_owned())
@@ -201,6 +201,11 @@ impl JwtScheme {
             kid,
             payload: URL_SAFE_NO_PAD.decode(payload).map_err(|_| Refusal::Malformed)?,
         })
+    }
+
+    /// The id of the key that the token names, where it is a token at all.
+    pub fn kid(&self, view: &View<'_>) -> Option<String> {
+        self.token(view).ok()?.kid
     }
 
     /// Judges the token; `tried` hears which key is tried and whether it matched.

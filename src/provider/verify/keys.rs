@@ -54,6 +54,12 @@ impl std::fmt::Debug for Key {
     }
 }
 
+impl std::fmt::Debug for Material {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Material(..)")
+    }
+}
+
 impl Key {
     /// Whether it counts at that instant.
     pub fn live(&self, now: Timestamp) -> bool {

@@ -4,6 +4,8 @@
 //! them for every provider; `hookgate verify` runs the same with an observer, `hookgate send` the same backwards.
 
 mod content;
+pub mod diagnose;
+pub mod fetched;
 mod judge;
 pub mod jwt;
 pub mod keys;
@@ -20,9 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
+use self::fetched::{FetchedKeys, NothingFetched, Wanted};
 use self::jwt::JwtScheme;
 use self::keys::{Key, KeyRef, Mac, Material};
 use self::observe::{Observer, Silent};
@@ -110,7 +114,10 @@ fn purposes(scheme: &Scheme) -> Vec<Option<&str>> {
     match scheme.kind {
         SchemeKind::Basic => vec![Some(USERNAME), Some(PASSWORD)],
         SchemeKind::Unproven => Vec::new(),
-        _ => vec![scheme.purpose.as_deref()],
+        _ => {
+            let fetch = scheme.fetch().into_iter().flat_map(|fetch| fetch.purposes.iter().map(|p| Some(p.as_str())));
+            [scheme.purpose.as_deref()].into_iter().chain(fetch).collect()
+        }
     }
 }
 
@@ -160,6 +167,16 @@ struct Ready {
     /// The content with the source's parameters filled in.
     signed: Option<scheme::Signed>,
     jwt: Option<JwtScheme>,
+    fetching: Option<Fetching>,
+}
+
+/// What a scheme fetches its keys with.
+#[derive(Debug)]
+struct Fetching {
+    parameters: BTreeMap<String, String>,
+    secrets: BTreeMap<String, SecretBytes>,
+    /// The last key and the answer it was read from: reading a certificate costs more than using it.
+    last: ArcSwapOption<(Arc<[u8]>, Material)>,
 }
 
 /// The text of a signature in an answer.
@@ -277,7 +294,26 @@ impl Verifier {
     /// # Errors
     /// Why it is not authentic, of the alternative that came farthest.
     pub fn verify(&self, request: &RequestView<'_>, now: Timestamp) -> Result<Proof, Refusal> {
-        self.explain(request, now, &mut Silent)
+        self.explain(request, now, &NothingFetched, &mut Silent)
+    }
+
+    /// Judges a request with the keys that were fetched so far.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`]; `NotFetched` where [`Verifier::wanted`] names a key to fetch first.
+    pub fn verify_with(
+        &self,
+        request: &RequestView<'_>,
+        now: Timestamp,
+        fetched: &dyn FetchedKeys,
+    ) -> Result<Proof, Refusal> {
+        self.explain(request, now, fetched, &mut Silent)
+    }
+
+    /// The key that a request needs and that is not at hand.
+    pub fn wanted(&self, request: &RequestView<'_>, now: Timestamp, fetched: &dyn FetchedKeys) -> Option<Wanted> {
+        let all = self.alternatives.iter().flat_map(|alternative| &alternative.schemes);
+        all.filter_map(|ready| judge::wanted(self, ready, request, now)).find(|wanted| fetched.get(wanted).is_none())
     }
 
     /// Judges a request, and tells each step.
@@ -288,11 +324,12 @@ impl Verifier {
         &self,
         request: &RequestView<'_>,
         now: Timestamp,
+        fetched: &dyn FetchedKeys,
         observer: &mut O,
     ) -> Result<Proof, Refusal> {
         let mut farthest = Refusal::NotApplicable;
         for alternative in &self.alternatives {
-            match judge::all(self, alternative, request, now, observer) {
+            match judge::all(self, alternative, request, now, fetched, observer) {
                 Ok(()) => {
                     return Ok(Proof { method: self.method.clone(), coverage: alternative.coverage.clone() });
                 }
@@ -313,12 +350,14 @@ fn others(given: &Given<'_>) -> Vec<(String, Key)> {
 }
 
 fn fetches(scheme: &Scheme) -> bool {
-    matches!(&scheme.kind, SchemeKind::PublicKey(public) if public.fetch.is_some())
+    scheme.fetch().is_some()
 }
 
 /// Whether the source names a secretRef for every purpose of the scheme, live or not.
 fn written(scheme: &Scheme, keys: &[KeyRef]) -> bool {
-    purposes(scheme).iter().all(|purpose| keys.iter().any(|key| key.purpose.as_deref() == *purpose))
+    // Secrets that a fetch needs are wanted only where it fetches.
+    let own = if fetches(scheme) { vec![scheme.purpose.as_deref()] } else { purposes(scheme) };
+    own.iter().all(|purpose| keys.iter().any(|key| key.purpose.as_deref() == *purpose))
 }
 
 /// Everything the source writes must mean something to the method.
@@ -395,7 +434,7 @@ fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> R
     let signed =
         signed.map(|signed| scheme::Signed { content: signed.content.with(given.parameters), ..signed.clone() });
     let jwt = match &scheme.kind {
-        SchemeKind::Jwt(jwt) => {
+        SchemeKind::Jwt(jwt, _) => {
             let mut jwt = (**jwt).clone();
             jwt::apply(&mut jwt, given.parameters).map_err(invalid)?;
             for (_, value) in &mut jwt.claims {
@@ -423,7 +462,20 @@ fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> R
             .filter_map(|key| one(&scheme, key, unfit))
             .collect(),
     };
-    Ok(Ready { scheme, keys, signed, jwt })
+    let fetching =
+        (keys.is_empty() && !written(&scheme, given.keys)).then(|| scheme.fetch()).flatten().map(|fetch| Fetching {
+            parameters: given.parameters.clone(),
+            secrets: fetch
+                .purposes
+                .iter()
+                .filter_map(|purpose| {
+                    let key = given.keys.iter().find(|key| key.purpose.as_ref() == Some(purpose))?;
+                    Some((purpose.clone(), key.value.clone()?))
+                })
+                .collect(),
+            last: ArcSwapOption::empty(),
+        });
+    Ok(Ready { scheme, keys, signed, jwt, fetching })
 }
 
 /// One secretRef as a key of its scheme.
@@ -458,7 +510,7 @@ fn material(scheme: &Scheme, value: &SecretBytes) -> Result<Material, String> {
             public.key_prefix.as_deref(),
         )
         .map(Material::Public),
-        SchemeKind::Jwt(jwt) => jwt::JwtKey::read(value.expose(), &jwt.algorithms).map(Material::Jwt),
+        SchemeKind::Jwt(jwt, _) => jwt::JwtKey::read(value.expose(), &jwt.algorithms).map(Material::Jwt),
         SchemeKind::Token { .. } | SchemeKind::Basic | SchemeKind::Unproven => {
             Ok(Material::Sent(keys::sent(value.expose())))
         }

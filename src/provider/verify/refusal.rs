@@ -15,6 +15,9 @@ pub enum Refusal {
     /// No live key of the purpose is at hand.
     #[error("no live secret")]
     NoKey,
+    /// The vendor's public key is not at hand.
+    #[error("the vendor's public key is not at hand")]
+    NotFetched,
     /// No key matches.
     #[error("no key matches")]
     BadSignature,
@@ -36,6 +39,7 @@ impl Refusal {
             Self::NotApplicable | Self::Missing => "MissingSignature",
             Self::Malformed => "MalformedSignature",
             Self::NoKey => "NoLiveSecret",
+            Self::NotFetched => "KeyNotFetched",
             Self::BadSignature => "BadSignature",
             Self::Claims(_) => "WrongClaims",
             Self::BoundPart => "WrongBody",

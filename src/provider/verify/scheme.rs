@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::content::Content;
+use super::fetched::Fetch;
 use super::jwt::{self, JwtScheme};
 use super::signature::Signature;
 use super::view::{Place, View};
@@ -57,8 +58,8 @@ pub enum SchemeKind {
     Hash(Box<HashScheme>),
     /// `publicKey`.
     PublicKey(Box<PublicKeyScheme>),
-    /// `jwt`.
-    Jwt(Box<JwtScheme>),
+    /// `jwt`, and where its keys come from without a secretRef.
+    Jwt(Box<JwtScheme>, Option<Fetch>),
     /// `token`.
     Token {
         /// Where it stands.
@@ -103,7 +104,7 @@ pub struct PublicKeyScheme {
     /// What is signed, and when.
     pub signed: Signed,
     /// Where the key comes from without a secretRef.
-    pub fetch: Option<scheme::KeyFetch>,
+    pub fetch: Option<Fetch>,
 }
 
 /// What `hmac`, `digest` and `publicKey` share.
@@ -231,11 +232,12 @@ impl Scheme {
                 key_encoding: public.key_encoding.unwrap_or_default(),
                 key_prefix: public.key_prefix.clone(),
                 signed: signed.map_err(|(field, reason)| (format!("publicKey.{field}"), reason))?,
-                fetch: public.fetch.clone(),
+                fetch: fetch(public.fetch.as_ref(), &mut list, &mut parameters).map_err(at("publicKey.fetch"))?,
             }))
         } else if let Some(token) = &written.jwt {
             parameters.extend(jwt::PARAMETERS.map(str::to_owned));
-            SchemeKind::Jwt(Box::new(jwt_scheme(token, &mut parameters)?))
+            let fetch = fetch(token.fetch.as_ref(), &mut list, &mut parameters).map_err(at("jwt.fetch"))?;
+            SchemeKind::Jwt(Box::new(jwt_scheme(token, &mut parameters)?), fetch)
         } else if let Some(token) = &written.token {
             let places = [&token.header, &token.query, &token.pointer, &token.form];
             let place = place(places, &mut list).map_err(at("token"))?;
@@ -272,7 +274,7 @@ impl Scheme {
                 coverage.body |= hash.bind_query.is_some();
             }
             SchemeKind::PublicKey(public) => self.cover_signed(&public.signed, coverage),
-            SchemeKind::Jwt(jwt) => {
+            SchemeKind::Jwt(jwt, _) => {
                 coverage.body |= jwt.header.is_none() || jwt.bind.iter().any(|bind| bind.of == BoundPart::Body);
                 coverage.url |= jwt.bind.iter().any(|bind| bind.of == BoundPart::URL);
             }
@@ -301,7 +303,7 @@ impl Scheme {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.timestamp.is_some(),
             SchemeKind::PublicKey(public) => public.signed.timestamp.is_some(),
-            SchemeKind::Jwt(_) => true,
+            SchemeKind::Jwt(..) => true,
             _ => false,
         }
     }
@@ -311,8 +313,17 @@ impl Scheme {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.content.needs_url(),
             SchemeKind::PublicKey(public) => public.signed.content.needs_url(),
-            SchemeKind::Jwt(jwt) => jwt.bind.iter().any(|bind| bind.of == BoundPart::URL),
+            SchemeKind::Jwt(jwt, _) => jwt.bind.iter().any(|bind| bind.of == BoundPart::URL),
             _ => false,
+        }
+    }
+
+    /// Where its keys come from without a secretRef.
+    pub fn fetch(&self) -> Option<&Fetch> {
+        match &self.kind {
+            SchemeKind::PublicKey(public) => public.fetch.as_ref(),
+            SchemeKind::Jwt(_, fetch) => fetch.as_ref(),
+            _ => None,
         }
     }
 
@@ -388,6 +399,17 @@ fn time(written: &scheme::Timestamp, list: &mut PointerList) -> Result<Time, Str
         unit: written.unit,
         tolerance: written.tolerance.as_ref().and_then(DurationString::get),
     })
+}
+
+fn fetch(
+    written: Option<&scheme::KeyFetch>,
+    list: &mut PointerList,
+    parameters: &mut BTreeSet<String>,
+) -> Result<Option<Fetch>, String> {
+    let Some(written) = written else { return Ok(None) };
+    let fetch = Fetch::compile(written, list)?;
+    parameters.extend(fetch.parameters.iter().cloned());
+    Ok(Some(fetch))
 }
 
 fn each(written: &scheme::Each) -> Result<Each, String> {

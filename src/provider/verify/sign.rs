@@ -115,7 +115,7 @@ impl Signer<'_> {
                     format!("{}{}", prefix.as_deref().unwrap_or_default(), String::from_utf8_lossy(secret.expose()));
                 self.put(place, scheme, &token)
             }
-            SchemeKind::Jwt(jwt) => self.jwt(scheme, jwt),
+            SchemeKind::Jwt(jwt, _) => self.jwt(scheme, jwt),
             SchemeKind::Hash(hash) => {
                 let secret = self.secret(scheme)?;
                 if let Some(bind) = &hash.bind_query {
