@@ -27,6 +27,7 @@ pub enum Outcome {
     TooManyFailures,
     Suspended,
     NoLiveSecret,
+    KeyNotFetched,
     NotServed,
     NotSynced,
     NoStream,
@@ -37,7 +38,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the enum.
-    pub const ALL: [Outcome; 28] = [
+    pub const ALL: [Outcome; 29] = [
         Self::Accepted,
         Self::Handshake,
         Self::BadRequest,
@@ -60,6 +61,7 @@ impl Outcome {
         Self::TooManyFailures,
         Self::Suspended,
         Self::NoLiveSecret,
+        Self::KeyNotFetched,
         Self::NotServed,
         Self::NotSynced,
         Self::NoStream,
@@ -93,6 +95,7 @@ impl Outcome {
             Self::TooManyFailures => "TooManyFailures",
             Self::Suspended => "Suspended",
             Self::NoLiveSecret => "NoLiveSecret",
+            Self::KeyNotFetched => "KeyNotFetched",
             Self::NotServed => "NotServed",
             Self::NotSynced => "NotSynced",
             Self::NoStream => "NoStream",

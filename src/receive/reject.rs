@@ -127,6 +127,7 @@ impl Reject {
             Self::Address => row(S::FORBIDDEN, Outcome::AddressNotAllowed, Level::INFO, None, "forbidden\n"),
             Self::Suspended => unavailable(Outcome::Suspended, Level::DEBUG, 60),
             Self::NoLiveSecret | Self::Unproven(Refusal::NoKey) => unavailable(Outcome::NoLiveSecret, Level::WARN, 30),
+            Self::Unproven(Refusal::NotFetched) => unavailable(Outcome::KeyNotFetched, Level::WARN, 30),
             Self::NotServed => unavailable(Outcome::NotServed, Level::INFO, 30),
             Self::NotSynced => unavailable(Outcome::NotSynced, Level::DEBUG, 5),
             Self::Overloaded => unavailable(Outcome::Overloaded, Level::DEBUG, 1),
@@ -168,6 +169,7 @@ fn unproven(refusal: Refusal) -> Outcome {
         Refusal::NotApplicable | Refusal::Missing => Outcome::MissingSignature,
         Refusal::Malformed => Outcome::MalformedSignature,
         Refusal::NoKey => Outcome::NoLiveSecret,
+        Refusal::NotFetched => Outcome::KeyNotFetched,
         Refusal::BadSignature => Outcome::BadSignature,
         Refusal::Claims(_) => Outcome::WrongClaims,
         Refusal::BoundPart => Outcome::WrongBody,
@@ -179,7 +181,8 @@ fn unproven(refusal: Refusal) -> Outcome {
 mod tests {
     use super::*;
 
-    const REFUSALS: [Refusal; 8] = [
+    const REFUSALS: [Refusal; 9] = [
+        Refusal::NotFetched,
         Refusal::NotApplicable,
         Refusal::Missing,
         Refusal::Malformed,

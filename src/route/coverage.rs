@@ -231,7 +231,9 @@ mod tests {
         for _ in 0..5 {
             longest = longest
                 .iter()
-                .flat_map(|begin| ["a", "b", "z"].map(|token| format!("{begin}.{token}").trim_start_matches('.').to_owned()))
+                .flat_map(|begin| {
+                    ["a", "b", "z"].map(|token| format!("{begin}.{token}").trim_start_matches('.').to_owned())
+                })
                 .collect();
             all.extend(longest.iter().cloned());
         }

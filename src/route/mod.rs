@@ -6,7 +6,10 @@ pub mod answer;
 pub mod budget;
 pub mod claim;
 pub mod coverage;
+pub mod filter;
+pub mod glob;
 pub mod limits;
+pub mod selection;
 pub mod subject;
 pub mod table;
 
@@ -18,8 +21,10 @@ pub use claim::{Claim, Host};
 pub use limits::{Limits, Methods};
 pub use table::{Conflict, Entry, RouteTable};
 
+use self::selection::{Routing, Selection};
 use crate::api::provider::Retries;
-use crate::api::source::OnOutage;
+use crate::api::source::{DataShape, OnOutage};
+use crate::deliver::message::Origin;
 use crate::provider::Provider;
 use crate::provider::verify::Verifier;
 
@@ -48,4 +53,16 @@ pub struct Route {
     pub retries: Retries,
     /// What an accepted delivery is answered.
     pub answer: Answer,
+    /// Which events are published.
+    pub selection: Selection,
+    /// On which subject.
+    pub routing: Routing,
+    /// The stream that must take them, where the source names one.
+    pub stream: Option<String>,
+    /// What the payload is.
+    pub shape: DataShape,
+    /// Normalized data keeps the vendor's item under `original`.
+    pub include_original: bool,
+    /// What all messages have in common.
+    pub origin: Origin,
 }

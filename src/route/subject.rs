@@ -69,13 +69,19 @@ impl SubjectTemplate {
                     "provider" => Part::Provider,
                     "type" => Part::Type,
                     "subject" => Part::Subject,
-                    _ => return wrong(&format!("{{{name}}} is none of {{namespace}} {{source}} {{provider}} {{type}} {{subject}}")),
+                    _ => {
+                        return wrong(&format!(
+                            "{{{name}}} is none of {{namespace}} {{source}} {{provider}} {{type}} {{subject}}"
+                        ));
+                    }
                 });
                 rest = after;
             } else {
                 let (text, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
                 if let Some(odd) = text.chars().find(|&char| !is_token_char(char) && char != '.') {
-                    return wrong(&format!("{odd:?} is not allowed; write A-Z, a-z, 0-9, _, - and {{variables}}, separated by dots"));
+                    return wrong(&format!(
+                        "{odd:?} is not allowed; write A-Z, a-z, 0-9, _, - and {{variables}}, separated by dots"
+                    ));
                 }
                 parts.push(Part::Text(text.into()));
                 rest = after;
@@ -151,7 +157,9 @@ impl SubjectTemplate {
             })
             .sum();
         if longest > MAX_LENGTH {
-            return Err(format!("the subject can become {longest} bytes long, at most {MAX_LENGTH} are allowed: shorten it"));
+            return Err(format!(
+                "the subject can become {longest} bytes long, at most {MAX_LENGTH} are allowed: shorten it"
+            ));
         }
         Ok(())
     }
@@ -236,7 +244,11 @@ impl SubjectPolicy {
                 ">" if index + 1 == tokens.len() => {}
                 ">" => return wrong("> stands at the end only"),
                 text if text.replace("{namespace}", "").chars().all(is_token_char) => {}
-                _ => return wrong("write A-Z, a-z, 0-9, _, -, {namespace}, * for one token and > at the end, separated by dots"),
+                _ => {
+                    return wrong(
+                        "write A-Z, a-z, 0-9, _, -, {namespace}, * for one token and > at the end, separated by dots",
+                    );
+                }
             }
         }
         Ok(Self { tokens })

@@ -55,8 +55,24 @@ fn a_pattern_stands_for_all_that_a_template_can_make() {
 #[test]
 fn templates_that_nats_could_not_take_are_refused() {
     let refused = [
-        "", ".", "a..b", ".a", "a.", "a b", "a.*", "a.>", "$SYS.x", "$JS.API.x", "_INBOX.x", "_INBOXES", "a.{typo}", "a.{type", "a}",
-        "ä", "a\r\nb", "{}",
+        "",
+        ".",
+        "a..b",
+        ".a",
+        "a.",
+        "a b",
+        "a.*",
+        "a.>",
+        "$SYS.x",
+        "$JS.API.x",
+        "_INBOX.x",
+        "_INBOXES",
+        "a.{typo}",
+        "a.{type",
+        "a}",
+        "ä",
+        "a\r\nb",
+        "{}",
     ];
     for template in refused {
         assert!(SubjectTemplate::parse(template).is_err(), "{template:?}");
@@ -104,7 +120,12 @@ fn rejected_items_have_a_subject_of_their_own() {
 }
 
 fn template() -> impl Strategy<Value = String> {
-    let piece = prop_oneof!["[A-Za-z0-9_-]{1,5}", Just("{type}".to_owned()), Just("{subject}".to_owned()), Just("{source}".to_owned())];
+    let piece = prop_oneof![
+        "[A-Za-z0-9_-]{1,5}",
+        Just("{type}".to_owned()),
+        Just("{subject}".to_owned()),
+        Just("{source}".to_owned())
+    ];
     let token = proptest::collection::vec(piece, 1..3).prop_map(|pieces| pieces.concat());
     proptest::collection::vec(token, 1..4).prop_map(|tokens| tokens.join("."))
 }

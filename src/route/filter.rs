@@ -1,0 +1,232 @@
+//! CEL expressions over an event, compiled once per route.
+//!
+//! CEL has no bound on its cost, so what a payload could make expensive is refused: macros nest once, and no list
+//! that a macro may walk has more than 1,000 elements. An expression sees the event, never the request's headers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
+use cel::objects::{Key, Map};
+use cel::{Context, Env, Program, Value};
+use serde_json::Value as Json;
+
+/// The variables of an expression.
+pub const VARIABLES: [&str; 8] = ["type", "id", "subject", "time", "source", "namespace", "provider", "data"];
+/// Names of types, as in `type(data) == map`.
+const TYPES: [&str; 10] = ["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"];
+/// The most elements of a list that macros may walk.
+const MAX_LIST: usize = 1000;
+/// The parser recurses: its thread gets this much stack, in bytes.
+const STACK: usize = 16 << 20;
+
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Filter {
+    program: Program,
+    walks: bool,
+}
+
+/// What an expression sees.
+pub struct Variables {
+    values: Vec<(&'static str, Value)>,
+    long_lists: bool,
+}
+
+/// An expression failed, or was neither true nor false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the expression failed or is no boolean")]
+pub struct FilterError;
+
+impl Filter {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and where.
+    pub fn compile(source: &str) -> Result<Self, String> {
+        let owned = source.to_owned();
+        let parse = move || ENVIRONMENT.compile(&owned).map_err(|error| error.to_string());
+        let thread = std::thread::Builder::new().name("cel-compile".into()).stack_size(STACK).spawn(parse);
+        let program = thread
+            .map_err(|error| format!("cannot be compiled now: {error}"))?
+            .join()
+            .map_err(|_| "cannot be compiled".to_owned())??;
+        let mut survey = Survey::default();
+        let depth = survey.depth(program.expression());
+        if let Some(unknown) = survey.unknown {
+            return Err(format!("{unknown:?} is no variable: they are {}", VARIABLES.join(", ")));
+        }
+        match depth {
+            0 => Ok(Self { program, walks: false }),
+            1 | 2 => Ok(Self { program, walks: true }),
+            _ => Err("macros (all, exists, map, filter …) nest at most once".to_owned()),
+        }
+    }
+
+    /// Judges an event.
+    ///
+    /// # Errors
+    /// Where the expression fails or is no boolean.
+    pub fn holds(&self, variables: &Variables) -> Result<bool, FilterError> {
+        if self.walks && variables.long_lists {
+            return Err(FilterError);
+        }
+        let mut context = Context::with_env(ENVIRONMENT.clone());
+        for (name, value) in &variables.values {
+            context.add_variable_from_value(*name, value.clone());
+        }
+        match self.program.execute(&context) {
+            Ok(Value::Bool(verdict)) => Ok(verdict),
+            Ok(_) | Err(_) => Err(FilterError),
+        }
+    }
+}
+
+/// Looks through an expression once.
+#[derive(Default)]
+struct Survey<'e> {
+    /// The variables that macros around the place bind.
+    bound: Vec<&'e str>,
+    /// The first name that is no variable.
+    unknown: Option<&'e str>,
+}
+
+impl<'e> Survey<'e> {
+    /// How deep macros nest.
+    fn depth(&mut self, expression: &'e IdedExpr) -> usize {
+        match &expression.expr {
+            Expr::Comprehension(walk) => {
+                let outside = self.depth(&walk.iter_range);
+                let before = self.bound.len();
+                self.bound.extend([walk.iter_var.as_str(), walk.accu_var.as_str()]);
+                self.bound.extend(walk.iter_var2.as_deref());
+                let inside = self.most([&walk.accu_init, &walk.loop_cond, &walk.loop_step, &walk.result]);
+                self.bound.truncate(before);
+                outside.max(inside + 1)
+            }
+            Expr::Ident(name) => {
+                let known = VARIABLES.contains(&name.as_str()) || TYPES.contains(&name.as_str());
+                if !known && !self.bound.contains(&name.as_str()) {
+                    self.unknown.get_or_insert(name);
+                }
+                0
+            }
+            Expr::Call(call) => {
+                let target = call.target.as_deref().map_or(0, |target| self.depth(target));
+                self.most(&call.args).max(target)
+            }
+            Expr::List(list) => self.most(&list.elements),
+            Expr::Select(select) => self.depth(&select.operand),
+            Expr::Map(map) => self.entries(&map.entries),
+            Expr::Struct(message) => self.entries(&message.entries),
+            Expr::Unspecified | Expr::Literal(_) => 0,
+        }
+    }
+
+    fn most(&mut self, parts: impl IntoIterator<Item = &'e IdedExpr>) -> usize {
+        parts.into_iter().map(|part| self.depth(part)).max().unwrap_or(0)
+    }
+
+    fn entries(&mut self, entries: &'e [IdedEntryExpr]) -> usize {
+        let depth = |entry: &'e IdedEntryExpr| match &entry.expr {
+            EntryExpr::StructField(field) => self.depth(&field.value),
+            EntryExpr::MapEntry(entry) => self.most([&entry.key, &entry.value]),
+        };
+        entries.iter().map(depth).max().unwrap_or(0)
+    }
+}
+
+impl Variables {
+    /// The variables of an event; `data` is its normalized content as JSON.
+    pub fn new(texts: [(&'static str, &str); 6], time: &str, data: &[u8]) -> Self {
+        static TIMESTAMP: LazyLock<Option<Program>> = LazyLock::new(|| ENVIRONMENT.compile("timestamp(text)").ok());
+        let mut values: Vec<(&'static str, Value)> =
+            texts.into_iter().map(|(name, text)| (name, Value::String(Arc::new(text.to_owned())))).collect();
+        let mut context = Context::with_env(ENVIRONMENT.clone());
+        context.add_variable_from_value("text", time.to_owned());
+        let time = TIMESTAMP.as_ref().and_then(|program| program.execute(&context).ok()).unwrap_or(Value::Null);
+        values.push(("time", time));
+        let mut long_lists = false;
+        let data = serde_json::from_slice(data).map_or(Value::Null, |json| value(json, &mut long_lists));
+        values.push(("data", data));
+        Self { values, long_lists }
+    }
+}
+
+/// JSON as CEL sees it: whole numbers are `int`, as users write them.
+fn value(json: Json, long: &mut bool) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(value),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => Value::Int(int),
+            (None, Some(uint)) => Value::UInt(uint),
+            _ => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(Arc::new(text)),
+        Json::Array(items) => {
+            *long |= items.len() > MAX_LIST;
+            Value::List(Arc::new(items.into_iter().map(|item| value(item, long)).collect()))
+        }
+        Json::Object(members) => {
+            *long |= members.len() > MAX_LIST;
+            let map: HashMap<Key, Value> =
+                members.into_iter().map(|(name, member)| (Key::String(Arc::new(name)), value(member, long))).collect();
+            Value::Map(Map { map: Arc::new(map) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(data: &str) -> Variables {
+        let texts = [
+            ("type", "call.completed"),
+            ("id", "1"),
+            ("subject", "c1"),
+            ("source", "calls"),
+            ("namespace", "sales"),
+            ("provider", "acme"),
+        ];
+        Variables::new(texts, "2026-01-31T12:00:00Z", data.as_bytes())
+    }
+
+    fn judge(expression: &str, data: &str) -> Result<bool, FilterError> {
+        Filter::compile(expression).unwrap().holds(&variables(data))
+    }
+
+    #[test]
+    fn an_expression_sees_the_event() {
+        assert_eq!(judge("data.score > 80 && type == 'call.completed'", r#"{"score": 85}"#), Ok(true));
+        assert_eq!(judge("data.score == 85", r#"{"score": 85}"#), Ok(true));
+        assert_eq!(judge("data.tags.exists(t, t == 'vip')", r#"{"tags": ["a", "vip"]}"#), Ok(true));
+        assert_eq!(judge("time < timestamp('2027-01-01T00:00:00Z')", "{}"), Ok(true));
+        assert_eq!(judge("has(data.metadata) && data.metadata.agent != 'test'", "{}"), Ok(false));
+    }
+
+    #[test]
+    fn a_failure_or_another_type_is_an_error() {
+        assert_eq!(judge("data.missing == 1", "{}"), Err(FilterError));
+        assert_eq!(judge("data.score", r#"{"score": 85}"#), Err(FilterError));
+    }
+
+    #[test]
+    fn what_a_payload_could_make_expensive_is_refused() {
+        assert!(Filter::compile("data.a.all(x, data.b.all(y, x == y))").is_ok());
+        assert!(Filter::compile("data.a.all(x, data.b.all(y, data.c.all(z, x == z)))").is_err());
+        let long = format!(r#"{{"a": [{}1]}}"#, "1,".repeat(1000));
+        assert_eq!(judge("data.a.all(x, x == 1)", &long), Err(FilterError));
+        assert_eq!(judge("type == 'x'", &long), Ok(false));
+    }
+
+    #[test]
+    fn a_typo_names_the_variables() {
+        let error = Filter::compile("datta.x == 1").unwrap_err();
+        assert!(error.contains("datta") && error.contains("namespace"), "{error}");
+        assert!(Filter::compile("data.x ==").is_err());
+    }
+}
