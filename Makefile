@@ -1,0 +1,38 @@
+# Everything a developer needs; each target does its own set-up on a machine with Rust and Go.
+# Build output goes to a folder that every checkout shares, so that a second run is quick.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hookgate
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
+
+.PHONY: help demo test lint audit crds bench fuzz clean
+
+help:            ## What there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo:            ## Build, start NATS and the receiver, send one delivery of each vendor, show the events
+	@cargo build --locked --quiet
+	@scripts/demo.sh $(HOOKGATE)
+
+test: lint       ## Format, clippy with warnings as errors, all tests on real servers
+	@tests/servers/build.sh >/dev/null
+	cargo test --locked
+
+lint:            ## Format and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+audit:           ## Licences, bans and sources of dependencies (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check bans licenses sources
+
+crds:            ## Write crds/ and the chart's copy anew
+	@cargo run --locked --quiet -- crds --write crds
+	@cp crds/*.yaml charts/hookgate/crds/
+
+bench:           ## Figures, beside a bare axum receiver in the same run
+	@tests/servers/build.sh nats-server >/dev/null
+	cargo bench --locked
+
+clean:           ## Forget build output and built servers
+	rm -rf $(CACHE)
