@@ -41,7 +41,7 @@ pub(super) struct Child {
 pub struct PointerError(String);
 
 /// The values found, by the number of their pointer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Captured<'a> {
     found: Vec<Option<&'a RawValue>>,
 }
@@ -120,9 +120,9 @@ impl Pointers {
 
     /// Whether a document of this form can hold anything that a pointer reads: an object, or a list where a pointer
     /// begins with an index. True for every document where no pointer leads inside.
-    pub fn fits(&self, json: &str) -> bool {
+    pub fn fits(&self, json: &[u8]) -> bool {
         let children = &self.root.children;
-        match json.trim_start().as_bytes().first() {
+        match json.trim_ascii_start().first() {
             _ if children.is_empty() => true,
             Some(b'{') => true,
             Some(b'[') => children.iter().any(|child| child.index.is_some()),

@@ -1,18 +1,325 @@
-//! How a verified body becomes events.
+//! From a proven request to events: decode, split, redact, drop, then type, id, time, subject and mapped data.
+//!
+//! Takes nothing but a `Verified`, so what is not proven cannot reach it. Every place of an item is captured in one
+//! pass; no JSON tree is built and values stay as sent.
 
-use super::definition_error::DefinitionError;
-use crate::api::provider::WebhookProviderSpec;
+mod compile;
+mod condition;
+mod limits;
+mod place;
+mod split;
 
-/// A definition's decoding, splitting and extraction, compiled.
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub(super) use self::compile::Compiler;
+use self::condition::Test;
+use self::limits::{ID_BYTES, bounded_id, bounded_type, hash_id};
+use self::place::{Delivery, Found, Item, Paths, Place, Source};
+use self::split::{Piece, Split, split};
+use super::decode::{Decoder, Document, Kind, json_error};
+use super::event::{BadItem, BadItemReason, Batch, Data, DecodeError, Event, MediaType, Unsigned};
+use super::mapping::Map;
+use super::redact::Redactions;
+use super::request::{Head, Verified};
+use super::verify::time;
+use crate::api::provider::WithoutId;
+use crate::api::scheme::TimeUnit;
+use crate::json::{self, Captured, Pointers, compact_chunks};
+
+/// Most items of one delivery.
+pub const MAX_ITEMS: usize = 1000;
+/// The type of an event that says none.
+const RECEIVED: &str = "received";
+
+/// How a provider's requests are read, compiled once and shared by its routes.
 #[derive(Debug)]
-pub struct Extraction {}
+pub struct Extraction {
+    decoder: Decoder,
+    split: Vec<Split>,
+    redactions: Redactions,
+    /// Every place inside an item.
+    item: Pointers,
+    /// Every place inside the whole body.
+    envelope: Pointers,
+    drop: Vec<Test>,
+    event_type: Vec<Source>,
+    type_names: BTreeMap<String, String>,
+    default_type: String,
+    id: Vec<Source>,
+    without_id: WithoutId,
+    time: Vec<Time>,
+    subject: Vec<Source>,
+    maps: Vec<Map>,
+    paths: Paths,
+}
+
+/// A place of the event's time.
+#[derive(Debug)]
+struct Time {
+    place: Place,
+    unit: TimeUnit,
+}
+
+/// One item before it is read.
+struct Part {
+    document: Document,
+    /// Which document of the body it is in.
+    of: usize,
+    /// It is not of the shape that `split` promises.
+    misshapen: bool,
+}
+
+/// The items of a body.
+struct Parts {
+    parts: Vec<Part>,
+    /// The body is a list of items, however many it holds.
+    list: bool,
+}
+
+/// What becomes of an item.
+enum Fate {
+    Event(Event),
+    Bad(BadItem),
+    Dropped,
+}
 
 impl Extraction {
-    /// Compiles that part of a definition.
+    /// Reads a proven request.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
-    pub fn compile(_: &WebhookProviderSpec) -> Result<Self, Vec<DefinitionError>> {
-        Ok(Self {})
+    /// Where the body as a whole cannot be read; an item that cannot be is an `Err` inside the batch.
+    pub fn read(&self, verified: &Verified, head: &Head<'_>) -> Result<Batch, DecodeError> {
+        let decoded = self.decoder.decode(verified.body(), head)?;
+        let delivery =
+            Delivery { head, coverage: verified.proof().coverage(), fields: &decoded.fields, paths: &self.paths };
+        let around: Vec<Option<Bytes>> = decoded
+            .documents
+            .iter()
+            .map(|d| d.envelope.clone().or_else(|| d.json.clone()).filter(|_| !self.envelope.is_empty()))
+            .collect();
+        let envelopes = around
+            .iter()
+            .map(|json| json.as_ref().map(|json| self.envelope.capture_unique(json)).transpose())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(json_error)?;
+        let Parts { parts, list } = self.parts(&decoded.documents, decoded.list)?;
+        let mut batch = Batch { items: Vec::with_capacity(parts.len()), received: parts.len(), dropped: 0 };
+        let several = parts.len() > 1;
+        let mut ids: HashMap<String, usize> = HashMap::new();
+        for (index, part) in parts.into_iter().enumerate() {
+            let position = Position { index: list.then_some(index), several };
+            let envelope = envelopes.get(part.of).and_then(Option::as_ref);
+            match self.fate(part, &delivery, envelope, position)? {
+                Fate::Dropped => batch.dropped += 1,
+                Fate::Bad(bad) => batch.items.push(Err(bad)),
+                Fate::Event(event) if !several => batch.items.push(Ok(event)),
+                Fate::Event(event) => match ids.get(&event.id) {
+                    None => {
+                        ids.insert(event.id.clone(), batch.items.len());
+                        batch.items.push(Ok(event));
+                    }
+                    Some(first) if batch.items[*first].as_ref().is_ok_and(|f| same(&f.data, &event.data)) => {}
+                    Some(_) => batch.items.push(Err(bad(event, position.index))),
+                },
+            }
+        }
+        Ok(batch)
+    }
+
+    /// A body that `read` refused, as the one rejected item that it then is: redacted, and empty where credentials
+    /// cannot be cut from it because it is not of its form.
+    pub fn refused(&self, verified: &Verified, head: &Head<'_>) -> BadItem {
+        let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let body = verified.body();
+        let is_json = json::validate(body).is_ok();
+        let item = if self.redactions.is_empty() {
+            body.clone()
+        } else {
+            let kind = if is_json { Kind::Json } else { Kind::Text };
+            let mut document =
+                Document { kind, original: body.clone(), media_type: MediaType::Json, json: None, envelope: None };
+            let cut = is_json && self.split.is_empty() && self.redactions.apply(&mut document).is_ok();
+            if cut { document.original } else { Bytes::new() }
+        };
+        let media_type = match content_type {
+            _ if is_json && !item.is_empty() => MediaType::Json,
+            Some(received) => MediaType::Other(received.to_owned()),
+            None => MediaType::Other("application/octet-stream".to_owned()),
+        };
+        BadItem { reason: BadItemReason::NotMappable, event_type: None, index: None, item, media_type }
+    }
+
+    /// The items of every document.
+    fn parts(&self, documents: &[Document], mut list: bool) -> Result<Parts, DecodeError> {
+        let mut parts = Vec::with_capacity(documents.len());
+        for (of, document) in documents.iter().enumerate() {
+            let pieces = match &document.json {
+                Some(json) if !self.split.is_empty() => split(&self.split, json, parts.len())?,
+                _ => None,
+            };
+            let Some(pieces) = pieces else {
+                parts.push(Part { document: document.clone(), of, misshapen: false });
+                continue;
+            };
+            list = true;
+            parts.extend(pieces.into_iter().map(|piece| {
+                let (json, misshapen) = match piece {
+                    Piece::Item(json) => (json, false),
+                    Piece::Misshapen(json) => (json, true),
+                };
+                let document = Document {
+                    kind: Kind::Json,
+                    original: json.clone(),
+                    media_type: MediaType::Json,
+                    json: Some(json),
+                    envelope: None,
+                };
+                Part { document, of, misshapen }
+            }));
+        }
+        if parts.len() > MAX_ITEMS {
+            return Err(DecodeError::TooManyItems(parts.len()));
+        }
+        Ok(Parts { parts, list })
+    }
+
+    fn fate(
+        &self,
+        part: Part,
+        delivery: &Delivery<'_>,
+        envelope: Option<&Captured<'_>>,
+        position: Position,
+    ) -> Result<Fate, DecodeError> {
+        let mut document = part.document;
+        self.redactions.apply(&mut document)?;
+        let captured = match &document.json {
+            Some(json) => self.item.capture_unique(json).map_err(json_error)?,
+            None => Captured::default(),
+        };
+        let item = Item { kind: document.kind, captured: &captured, envelope };
+        let fits = document.json.as_ref().is_none_or(|json| self.item.fits(json));
+        if (part.misshapen || !fits) && position.index.is_none() {
+            return Err(DecodeError::Shape("the body is no JSON object".to_owned()));
+        }
+        if self.drop.iter().any(|test| test.holds(delivery, &item)) {
+            return Ok(Fate::Dropped);
+        }
+        let (event_type, type_signed) = self.event_type(delivery, &item);
+        let reject = |reason, event_type, document: &Document| {
+            Fate::Bad(BadItem {
+                reason,
+                event_type: Some(event_type),
+                index: position.index,
+                item: document.original.clone(),
+                media_type: document.media_type.clone(),
+            })
+        };
+        if part.misshapen || !fits {
+            return Ok(reject(BadItemReason::NotMappable, event_type, &document));
+        }
+        let Some((id, id_signed)) = self.id(delivery, &item, &document, position) else {
+            return Ok(reject(BadItemReason::NoId, event_type, &document));
+        };
+        let (time, time_signed) = self.time(delivery, &item);
+        let subject = self.subject.iter().find_map(|source| source.find(delivery, &item));
+        let subject = subject.filter(|found| found.text.len() <= ID_BYTES);
+        let unsigned = Unsigned {
+            id: !id_signed,
+            event_type: !type_signed,
+            time: !time_signed,
+            subject: subject.as_ref().is_some_and(|found| !found.signed),
+        };
+        let map = self.maps.iter().find(|map| map.takes(&event_type));
+        let mapped = map.map(|map| map.write(&captured)).transpose().map_err(json_error)?;
+        let subject = subject.map(|found| found.text.into_owned());
+        let json = document.json.clone().filter(|_| document.kind != Kind::Json);
+        let data = Data { original: document.original, media_type: document.media_type, mapped, json };
+        Ok(Fate::Event(Event { event_type, id, subject, time, data, unsigned }))
+    }
+
+    /// The published type, and whether the proof covers what it was made of.
+    fn event_type(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> (String, bool) {
+        let parts: Vec<Found<'_>> = self.event_type.iter().filter_map(|source| source.find(delivery, item)).collect();
+        if parts.is_empty() {
+            return (self.default_type.clone(), true);
+        }
+        let vendor = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(".");
+        let published = self.type_names.get(&vendor).cloned().unwrap_or(vendor);
+        (bounded_type(published), parts.iter().all(|part| part.signed))
+    }
+
+    /// The id and whether the proof covers it; `None` where the vendor promises one and it is not there.
+    fn id(
+        &self,
+        delivery: &Delivery<'_>,
+        item: &Item<'_>,
+        document: &Document,
+        position: Position,
+    ) -> Option<(String, bool)> {
+        let parts: Option<Vec<Found<'_>>> = self.id.iter().map(|source| source.find(delivery, item)).collect();
+        match parts {
+            Some(parts) if !parts.is_empty() => {
+                let mut id = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(":");
+                if let (true, Some(index), true) =
+                    (position.several, position.index, parts.iter().all(|part| part.shared))
+                {
+                    id = format!("{id}#{index}");
+                }
+                Some((bounded_id(id), parts.iter().all(|part| part.signed)))
+            }
+            None if self.without_id == WithoutId::Reject => None,
+            _ => {
+                let json = document.media_type == MediaType::Json;
+                Some((hash_id(&document.original, json), delivery.coverage.body))
+            }
+        }
+    }
+
+    /// The vendor's time and whether the proof covers it; else the time of receipt.
+    fn time(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> (Timestamp, bool) {
+        let found = self.time.iter().find_map(|source| {
+            let found = source.place.find(delivery, item, json::as_text)?;
+            let time = time::read(&found.text, source.unit)?;
+            plausible(time).then_some((time, found.signed))
+        });
+        found.unwrap_or((delivery.head.received, true))
     }
 }
+
+/// Where an item stands in its batch.
+#[derive(Clone, Copy)]
+struct Position {
+    /// `None` where the body is one item.
+    index: Option<usize>,
+    /// The delivery holds more than one.
+    several: bool,
+}
+
+/// Times outside these years are mistakes of a unit or a clock.
+fn plausible(time: Timestamp) -> bool {
+    (2000..=2100).contains(&TimeZone::UTC.to_datetime(time).year())
+}
+
+/// Whether two items say the same: their bytes, JSON without its white space.
+fn same(one: &Data, other: &Data) -> bool {
+    let chunks = |data: &Data| -> Vec<u8> { compact_chunks(&data.original).flatten().copied().collect() };
+    one.original == other.original
+        || one.media_type == MediaType::Json && other.media_type == MediaType::Json && chunks(one) == chunks(other)
+}
+
+fn bad(event: Event, index: Option<usize>) -> BadItem {
+    BadItem {
+        reason: BadItemReason::SameId,
+        event_type: Some(event.event_type),
+        index,
+        item: event.data.original,
+        media_type: event.data.media_type,
+    }
+}
+
+#[cfg(test)]
+mod tests;

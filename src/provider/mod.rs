@@ -4,12 +4,15 @@
 
 mod answer;
 pub mod catalogue;
-
 pub mod compile;
+pub mod conversation;
+mod decode;
 pub mod definition_error;
 pub mod event;
 pub mod extraction;
 pub mod handshake;
+mod mapping;
+mod redact;
 pub mod request;
 mod template;
 pub mod verify;

@@ -1,0 +1,302 @@
+//! From the body of a proven request to documents: media types, forms, multipart, lines, tokens, CloudEvents.
+//!
+//! Parses no deeper than it must to find where a document begins and ends, and bounds whatever it unpacks. What is
+//! published later is a slice of what came; only a form and a binary CloudEvent get a JSON view beside it.
+
+mod cloud_events;
+mod gzip;
+mod media_type;
+mod multipart;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+
+use self::media_type::ContentType;
+use super::event::{DecodeError, MediaType};
+use super::request::{Head, pairs};
+use crate::api::provider::{BodyFormat, Compression, Decode};
+use crate::json::{self, JsonError, ObjectWriter, Pointers};
+
+/// Most fields of a form, parts of a multipart body.
+const MAX_FIELDS: usize = 1000;
+
+/// Base64 in either alphabet; padding and trailing bits as they come, for nothing is proven by them here.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Form fields in order.
+pub(super) type Fields<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
+
+/// What a document is made of, which decides how a credential is cut from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// JSON, published as it is.
+    Json,
+    /// A form, published as it is; pointers lead into the JSON view of its fields.
+    Form,
+    /// A CloudEvent in binary mode, published as its data; pointers lead into the view of the whole event.
+    BinaryEvent,
+    /// Text without places.
+    Text,
+}
+
+/// One document of a body.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    /// What it is made of.
+    pub kind: Kind,
+    /// What is published.
+    pub original: Bytes,
+    /// The media type of that.
+    pub media_type: MediaType,
+    /// The JSON that pointers lead into.
+    pub json: Option<Bytes>,
+    /// The JSON around it, where it was taken out of one.
+    pub envelope: Option<Bytes>,
+}
+
+/// A body, decoded.
+#[derive(Debug, Default)]
+pub(super) struct Decoded<'b> {
+    /// Its documents in order.
+    pub documents: Vec<Document>,
+    /// It is a list of documents by its form, however many it holds.
+    pub list: bool,
+    /// Its form fields.
+    pub fields: Fields<'b>,
+}
+
+/// A definition's `decode`, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    formats: Vec<BodyFormat>,
+    any_media_type: bool,
+    field: Option<String>,
+    base64_at: Option<(String, Pointers)>,
+    gzip: bool,
+}
+
+impl Decoder {
+    /// Compiles a definition's `decode`.
+    ///
+    /// # Errors
+    /// The field below `decode` that is wrong, and why.
+    pub fn compile(decode: Option<&Decode>) -> Result<Self, (&'static str, String)> {
+        let none = Decode::default();
+        let decode = decode.unwrap_or(&none);
+        let formats = if decode.formats.is_empty() { vec![BodyFormat::JSON] } else { decode.formats.clone() };
+        if formats.contains(&BodyFormat::Multipart) && decode.field.is_none() {
+            return Err(("field", "a multipart body needs field: the part that holds the JSON document".to_owned()));
+        }
+        if decode.field.is_some() && !formats.iter().any(|f| matches!(f, BodyFormat::Form | BodyFormat::Multipart)) {
+            return Err(("field", "field names a form field, but formats has neither Form nor Multipart".to_owned()));
+        }
+        let base64_at = decode
+            .base64_at
+            .as_ref()
+            .map(|at| Ok((at.clone(), Pointers::compile([at]).map_err(|e| ("base64At", e.to_string()))?)))
+            .transpose()?;
+        Ok(Self {
+            formats,
+            any_media_type: decode.any_media_type,
+            field: decode.field.clone(),
+            base64_at,
+            gzip: decode.compressed == Some(Compression::Gzip),
+        })
+    }
+
+    /// Where the item stands as base64 inside the body.
+    pub fn base64_at(&self) -> Option<&str> {
+        self.base64_at.as_ref().map(|(pointer, _)| pointer.as_str())
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// `MediaType`, `Malformed`, `Shape` or `DuplicateKey`.
+    pub fn decode<'b>(&self, body: &'b Bytes, head: &Head<'_>) -> Result<Decoded<'b>, DecodeError> {
+        let content_type = ContentType::of(head.headers)?;
+        let inflated = self.gzip && gzip::coded(head.headers);
+        if inflated {
+            let body = Bytes::from(gzip::inflate(body)?);
+            // Fields of a compressed form would borrow what ends here, so they are copied: no vendor sends one today.
+            let decoded = self.documents(&body, &content_type, head)?;
+            let fields =
+                decoded.fields.iter().map(|(n, v)| (Cow::Owned(n.to_string()), Cow::Owned(v.to_string()))).collect();
+            return Ok(Decoded { documents: decoded.documents, list: decoded.list, fields });
+        }
+        self.documents(body, &content_type, head)
+    }
+
+    fn documents<'b>(
+        &self,
+        body: &'b Bytes,
+        content_type: &ContentType<'_>,
+        head: &Head<'_>,
+    ) -> Result<Decoded<'b>, DecodeError> {
+        let binary_event = head.headers.contains_key("ce-specversion");
+        let format = match (self.any_media_type, self.formats.first()) {
+            (true, Some(first)) => *first,
+            _ => content_type.format(&self.formats, binary_event)?,
+        };
+        let mut decoded = match format {
+            BodyFormat::JSON => one(json_document(without_mark(body))),
+            BodyFormat::Form => self.form(body, content_type)?,
+            BodyFormat::Multipart => self.multipart(body, content_type)?,
+            BodyFormat::JSONLines => lines(body),
+            BodyFormat::JWT => one(json_document(token_payload(body)?)),
+            BodyFormat::CloudEvents => cloud_events::read(body, content_type, head.headers)?,
+            BodyFormat::Text => one(Document {
+                kind: Kind::Text,
+                original: body.clone(),
+                media_type: MediaType::Other(content_type.received().unwrap_or("text/plain").to_owned()),
+                json: None,
+                envelope: None,
+            }),
+        };
+        if let Some((_, pointers)) = &self.base64_at {
+            for document in &mut decoded.documents {
+                unpack(document, pointers)?;
+            }
+        }
+        Ok(decoded)
+    }
+
+    fn form<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {
+        let fields = form_fields(body)?;
+        let document = match &self.field {
+            Some(name) => json_document(Bytes::from(only(&fields, name)?.to_owned())),
+            None => Document {
+                kind: Kind::Form,
+                original: body.clone(),
+                media_type: MediaType::Other(
+                    content_type.received().unwrap_or("application/x-www-form-urlencoded").to_owned(),
+                ),
+                json: Some(form_view(&fields)),
+                envelope: None,
+            },
+        };
+        Ok(Decoded { documents: vec![document], list: false, fields })
+    }
+
+    fn multipart<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {
+        let parts = multipart::parts(body, content_type.boundary().ok_or(DecodeError::Malformed("multipart body"))?)?;
+        let fields: Vec<_> = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some((Cow::Owned(name), Cow::Borrowed(std::str::from_utf8(value).ok()?))))
+            .collect();
+        let document = only(&fields, self.field.as_deref().unwrap_or_default())?;
+        Ok(Decoded { documents: vec![json_document(Bytes::from(document.to_owned()))], list: false, fields })
+    }
+}
+
+/// The error of a body that is no JSON document.
+pub(super) fn json_error(error: JsonError) -> DecodeError {
+    match error {
+        JsonError::Malformed => DecodeError::Malformed("JSON"),
+        JsonError::Duplicate(name) => DecodeError::DuplicateKey(name),
+    }
+}
+
+/// The fields of an urlencoded form.
+pub(super) fn form_fields(body: &[u8]) -> Result<Fields<'_>, DecodeError> {
+    let mut all = pairs(body);
+    let fields: Vec<_> = all.by_ref().take(MAX_FIELDS).collect();
+    match all.next() {
+        None => Ok(fields),
+        Some(_) => Err(DecodeError::Shape(format!("more than {MAX_FIELDS} form fields"))),
+    }
+}
+
+/// Form fields as a JSON object in their order; a repeated name becomes a list.
+pub(super) fn form_view(fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Bytes {
+    let mut order: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    for (name, value) in fields {
+        let at = *place.entry(name).or_insert_with(|| {
+            order.push((name, Vec::new()));
+            order.len() - 1
+        });
+        order[at].1.push(value);
+    }
+    let mut out = Vec::new();
+    ObjectWriter::write(&mut out, |object| {
+        for (name, values) in &order {
+            match values.as_slice() {
+                [value] => object.text(name, value),
+                values => object.list(name, |list| values.iter().for_each(|value| list.text(value))),
+            }
+        }
+    });
+    Bytes::from(out)
+}
+
+fn one<'b>(document: Document) -> Decoded<'b> {
+    Decoded { documents: vec![document], list: false, fields: Vec::new() }
+}
+
+fn json_document(json: Bytes) -> Document {
+    Document { kind: Kind::Json, original: json.clone(), media_type: MediaType::Json, json: Some(json), envelope: None }
+}
+
+/// The body without a byte order mark, which RFC 8259 (section 8.1) lets a reader skip.
+fn without_mark(body: &Bytes) -> Bytes {
+    let mark = usize::from(body.starts_with(b"\xef\xbb\xbf")) * 3;
+    body.slice(mark..)
+}
+
+/// The value of a field that occurs exactly once.
+fn only<'f>(fields: &'f [(Cow<'_, str>, Cow<'_, str>)], name: &str) -> Result<&'f str, DecodeError> {
+    let mut found = fields.iter().filter(|(n, _)| n == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Ok(value),
+        (None, _) => Err(DecodeError::Shape(format!("the form has no field {name:?}"))),
+        (Some(_), Some(_)) => Err(DecodeError::DuplicateKey(name.to_owned())),
+    }
+}
+
+fn lines<'b>(body: &Bytes) -> Decoded<'b> {
+    let documents = body
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .map(|line| json_document(body.slice_ref(line.trim_ascii())))
+        .collect();
+    Decoded { documents, list: true, fields: Vec::new() }
+}
+
+/// The payload of a compact JSON Web Token (RFC 7515, section 7.1) whose signature holds already.
+fn token_payload(body: &Bytes) -> Result<Bytes, DecodeError> {
+    let mut parts = body.trim_ascii().split(|b| *b == b'.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(payload), Some(_), None) => {
+            URL_SAFE.decode(payload).map(Bytes::from).map_err(|_| DecodeError::Malformed("JSON Web Token"))
+        }
+        _ => Err(DecodeError::Malformed("JSON Web Token")),
+    }
+}
+
+/// Replaces a document by the one that it holds as base64; one that holds none stays.
+fn unpack(document: &mut Document, pointers: &Pointers) -> Result<(), DecodeError> {
+    let Some(envelope) = document.json.take() else { return Ok(()) };
+    let captured = pointers.capture_unique(&envelope).map_err(json_error)?;
+    let Some(packed) = captured.get(0).and_then(json::string_text) else {
+        document.json = Some(envelope);
+        return Ok(());
+    };
+    let engine = if packed.contains(['-', '_']) { URL_SAFE } else { STANDARD };
+    let inner = engine.decode(packed.as_bytes()).map_err(|_| DecodeError::Malformed("base64"))?;
+    *document = json_document(Bytes::from(inner));
+    document.envelope = Some(envelope);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

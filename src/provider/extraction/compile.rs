@@ -1,0 +1,219 @@
+//! A definition's reading side, compiled: every place numbered, everything that is wrong collected with its path.
+
+use super::super::decode::Decoder;
+use super::super::definition_error::DefinitionError;
+use super::super::mapping::Map;
+use super::super::redact::Redactions;
+use super::condition::Test;
+use super::place::{Paths, Place, Source};
+use super::split::Split;
+use super::{Extraction, Time};
+use crate::api::extract::{Field, SourceExtract, TimeField};
+use crate::api::provider::{BodyFormat, Decode, Extract, WebhookProviderSpec};
+use crate::api::scheme::{Each, Token};
+use crate::json::Pointers;
+
+/// Numbers the places of a definition and collects its errors.
+#[derive(Debug, Default)]
+pub(in crate::provider) struct Compiler {
+    item: Pointers,
+    envelope: Pointers,
+    errors: Vec<DefinitionError>,
+}
+
+impl Compiler {
+    /// Notes what is wrong, and where.
+    pub fn error(&mut self, path: &str, reason: impl Into<String>) {
+        self.errors.push(DefinitionError { path: path.to_owned(), reason: reason.into() });
+    }
+
+    /// The number of a place inside the item.
+    pub fn item(&mut self, pointer: &str, path: &str) -> Option<usize> {
+        self.item.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
+    }
+
+    /// The number of a place inside the whole body.
+    pub fn envelope(&mut self, pointer: &str, path: &str) -> Option<usize> {
+        self.envelope.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
+    }
+}
+
+impl Extraction {
+    /// Compiles how a provider's requests are read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the definition.
+    pub fn compile(spec: &WebhookProviderSpec) -> Result<Self, Vec<DefinitionError>> {
+        let mut compiler = Compiler::default();
+        let none = Extract::default();
+        let extract = spec.extract.as_ref().unwrap_or(&none);
+        let paths = paths(spec);
+        let mut redact = spec.redact.clone();
+        let mut forms = Vec::new();
+        tokens(spec, &mut redact, &mut forms, &mut compiler);
+        let text = spec.decode.as_ref().is_some_and(|decode| decode.formats.contains(&BodyFormat::Text));
+        if text && !spec.map.is_empty() {
+            compiler.error("spec.map", "text cannot be mapped: leave map out or decode another format");
+        }
+        let drop = spec
+            .drop
+            .iter()
+            .enumerate()
+            .filter_map(|(n, condition)| Test::compile(condition, &format!("spec.drop[{n}]"), &mut compiler))
+            .collect();
+        let maps = spec
+            .map
+            .iter()
+            .enumerate()
+            .map(|(n, mapping)| Map::compile(mapping, &format!("spec.map[{n}]"), &mut compiler))
+            .collect();
+        let split = spec
+            .split
+            .iter()
+            .enumerate()
+            .filter_map(|(n, split)| {
+                Split::compile(split).map_err(|(field, e)| compiler.error(&format!("spec.split[{n}].{field}"), e)).ok()
+            })
+            .collect();
+        let redactions = Redactions::compile(&redact, &forms).unwrap_or_else(|(n, error)| {
+            compiler.error(&format!("spec.redact[{n}]"), error.to_string());
+            Redactions::default()
+        });
+        Self::finish(compiler, spec.decode.as_ref(), extract, |parts| Self {
+            split,
+            redactions,
+            drop,
+            maps,
+            paths: Paths { packed_at: parts.decoder.base64_at().map(str::to_owned), ..paths },
+            ..parts
+        })
+    }
+
+    /// Compiles how the requests of a source of provider `generic` are read: JSON and forms, one event a body.
+    /// `token` is the source's own token scheme: one that stands in the body is cut from the event.
+    ///
+    /// # Errors
+    /// Everything that is wrong with `spec.extract`.
+    pub fn generic(extract: Option<&SourceExtract>, token: Option<&Token>) -> Result<Self, Vec<DefinitionError>> {
+        let mut compiler = Compiler::default();
+        let written = extract.cloned().unwrap_or_default();
+        let decode = Decode { formats: vec![BodyFormat::JSON, BodyFormat::Form], ..Decode::default() };
+        let redact: Vec<String> = token.and_then(|t| t.pointer.clone()).into_iter().collect();
+        let forms: Vec<String> = token.and_then(|t| t.form.clone()).into_iter().collect();
+        let redactions = Redactions::compile(&redact, &forms).unwrap_or_else(|(_, error)| {
+            compiler.error("spec.verification.token.pointer", error.to_string());
+            Redactions::default()
+        });
+        let extract = Extract {
+            event_type: written.event_type.into_iter().collect(),
+            id: written.id,
+            time: written.time.into_iter().collect(),
+            subject: written.subject.into_iter().collect(),
+            ..Extract::default()
+        };
+        Self::finish(compiler, Some(&decode), &extract, |parts| Self { redactions, ..parts }).map_err(|mut errors| {
+            // A source writes one type, one time and one subject where a provider writes lists.
+            for error in &mut errors {
+                for single in ["type", "time", "subject"] {
+                    error.path =
+                        error.path.replace(&format!("spec.extract.{single}[0]"), &format!("spec.extract.{single}"));
+                }
+            }
+            errors
+        })
+    }
+
+    fn finish(
+        mut compiler: Compiler,
+        decode: Option<&Decode>,
+        extract: &Extract,
+        complete: impl FnOnce(Self) -> Self,
+    ) -> Result<Self, Vec<DefinitionError>> {
+        let compiled = &mut compiler;
+        let event_type = sources(&extract.event_type, "spec.extract.type", compiled);
+        let id = sources(&extract.id, "spec.extract.id", compiled);
+        let subject = sources(&extract.subject, "spec.extract.subject", compiled);
+        let time = times(&extract.time, compiled);
+        let decoder = Decoder::compile(decode).unwrap_or_else(|(field, reason)| {
+            compiled.error(&format!("spec.decode.{field}"), reason);
+            Decoder::default()
+        });
+        if !compiler.errors.is_empty() {
+            return Err(compiler.errors);
+        }
+        Ok(complete(Self {
+            decoder,
+            split: Vec::new(),
+            redactions: Redactions::default(),
+            item: compiler.item,
+            envelope: compiler.envelope,
+            drop: Vec::new(),
+            event_type,
+            type_names: extract.type_names.clone(),
+            default_type: extract.default_type.clone().unwrap_or_else(|| super::RECEIVED.to_owned()),
+            id,
+            without_id: extract.without_id,
+            time,
+            subject,
+            maps: Vec::new(),
+            paths: Paths::default(),
+        }))
+    }
+}
+
+fn sources(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Source> {
+    fields.iter().enumerate().map(|(n, field)| Source::compile(field, &format!("{path}[{n}]"), compiler)).collect()
+}
+
+fn times(fields: &[TimeField], compiler: &mut Compiler) -> Vec<Time> {
+    let place = |(n, field): (usize, &TimeField)| {
+        let place = Place::compile(&field.into(), &format!("spec.extract.time[{n}]"), compiler)?;
+        Some(Time { place, unit: field.unit })
+    };
+    fields.iter().enumerate().filter_map(place).collect()
+}
+
+/// Where the items stand in the body.
+fn paths(spec: &WebhookProviderSpec) -> Paths {
+    let Some(first) = spec.split.first() else { return Paths::default() };
+    let list = if first.pointer.is_empty() { "/".to_owned() } else { first.pointer.clone() };
+    let each = spec.split.len() == 1 && eachs(spec).any(|each| is_item(each, spec));
+    Paths { packed_at: None, list: Some(list), each }
+}
+
+fn eachs(spec: &WebhookProviderSpec) -> impl Iterator<Item = &Each> {
+    let schemes = spec.methods.iter().flat_map(|m| &m.any_of).flat_map(|alternative| &alternative.all_of);
+    schemes.filter_map(|scheme| scheme.each.as_ref())
+}
+
+/// Whether what is proven one by one are the items of the definition's list.
+fn is_item(each: &Each, spec: &WebhookProviderSpec) -> bool {
+    matches!(spec.split.as_slice(), [split] if split.pointer == each.pointer && split.item == each.item)
+}
+
+/// Tokens that stand in the body are credentials: they are cut without being named in `redact`.
+fn tokens(spec: &WebhookProviderSpec, redact: &mut Vec<String>, forms: &mut Vec<String>, compiler: &mut Compiler) {
+    for (m, method) in spec.methods.iter().enumerate() {
+        for (a, alternative) in method.any_of.iter().enumerate() {
+            for (s, scheme) in alternative.all_of.iter().enumerate() {
+                let Some(token) = &scheme.token else { continue };
+                forms.extend(token.form.clone());
+                let Some(pointer) = &token.pointer else { continue };
+                let relative = match &scheme.each {
+                    Some(each) => is_item(each, spec),
+                    None => spec.split.iter().all(|split| split.optional),
+                };
+                // Beside a list, the token is not in the items.
+                let outside = scheme.each.is_none() && !spec.split.is_empty();
+                if relative && !redact.contains(pointer) {
+                    redact.push(pointer.clone());
+                } else if !relative && !outside && spec.redact.is_empty() {
+                    compiler.error(
+                        &format!("spec.methods[{m}].anyOf[{a}].allOf[{s}].token.pointer"),
+                        "the items of each are not the items of split: name the token in redact, relative to an item",
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Credentials are cut from a document before anything else sees it: from JSON, from forms, from the data of events.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::decode::{Document, Kind, form_fields, form_view, json_error};
+use super::event::DecodeError;
+use crate::json::{Cuts, PointerError, join_pointer, parse_pointer};
+
+/// What a definition cuts, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Redactions {
+    json: Cuts,
+    /// The same for the data of a binary CloudEvent, which is published without the view around it.
+    data: Cuts,
+    /// Names of form fields.
+    form: Vec<String>,
+}
+
+impl Redactions {
+    /// Compiles pointers of members and names of form fields.
+    ///
+    /// # Errors
+    /// The number of the pointer that is none.
+    pub fn compile(pointers: &[String], form: &[String]) -> Result<Self, (usize, PointerError)> {
+        let (mut data, mut form) = (Vec::new(), form.to_vec());
+        for (at, pointer) in pointers.iter().enumerate() {
+            let names = parse_pointer(pointer).map_err(|error| (at, error))?;
+            match names.split_first() {
+                Some((first, rest)) if first == "data" && !rest.is_empty() => {
+                    data.push(join_pointer(rest.iter().map(String::as_str)));
+                    form.push(first.clone());
+                }
+                Some((first, _)) => form.push(first.clone()),
+                None => {}
+            }
+        }
+        let compiled = |pointers: &[String]| Cuts::compile(pointers).map_err(|error| (0, error));
+        Ok(Self { json: compiled(pointers)?, data: compiled(&data)?, form })
+    }
+
+    /// Whether nothing is cut.
+    pub fn is_empty(&self) -> bool {
+        self.json.is_empty() && self.form.is_empty()
+    }
+
+    /// Cuts the credentials out of a document.
+    ///
+    /// # Errors
+    /// `Malformed` where it is not of its form.
+    pub fn apply(&self, document: &mut Document) -> Result<(), DecodeError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        match document.kind {
+            Kind::Json => {
+                document.original = self.json.apply(&document.original).map_err(json_error)?;
+                document.json = Some(document.original.clone());
+            }
+            Kind::Form => {
+                if let Some(rest) = self.form_without(&document.original) {
+                    document.json = Some(form_view(&form_fields(&rest)?));
+                    document.original = rest;
+                }
+            }
+            Kind::BinaryEvent => {
+                if let Some(view) = &document.json {
+                    document.json = Some(self.json.apply(view).map_err(json_error)?);
+                }
+                // Data that is no JSON holds no members.
+                if let Ok(data) = self.data.apply(&document.original) {
+                    document.original = data;
+                }
+            }
+            Kind::Text => {}
+        }
+        Ok(())
+    }
+
+    /// A form without the pairs of credentials, the others byte for byte; `None` where it holds none of them.
+    fn form_without(&self, form: &Bytes) -> Option<Bytes> {
+        let cut = |pair: &&[u8]| {
+            let name: Option<(Cow<'_, str>, _)> = form_urlencoded::parse(pair).next();
+            name.is_some_and(|(name, _)| self.form.iter().any(|cut| *cut == name))
+        };
+        if !form.split(|b| *b == b'&').any(|pair| cut(&pair)) {
+            return None;
+        }
+        let kept: Vec<&[u8]> = form.split(|b| *b == b'&').filter(|pair| !cut(pair)).collect();
+        Some(Bytes::from(kept.join(&b'&')))
+    }
+}
