@@ -118,7 +118,12 @@ impl Provider {
         };
         Self::compile(api::GENERIC, &spec).map_err(|errors| {
             let place = |error: DefinitionError| DefinitionError {
-                path: error.path.replace("spec.methods[0].anyOf[0].allOf[0]", "spec.verification"),
+                // A source writes one type, one time and one subject where a provider writes lists.
+                path: ["type", "time", "subject"]
+                    .iter()
+                    .fold(error.path.replace("spec.methods[0].anyOf[0].allOf[0]", "spec.verification"), |path, one| {
+                        path.replace(&format!("spec.extract.{one}[0]"), &format!("spec.extract.{one}"))
+                    }),
                 reason: error.reason,
             };
             errors.into_iter().map(place).collect()

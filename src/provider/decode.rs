@@ -147,6 +147,8 @@ impl Decoder {
             (true, Some(first)) => *first,
             _ => content_type.format(&self.formats, binary_event)?,
         };
+        let format =
+            if format == BodyFormat::Text && self.plain_json(body, content_type) { BodyFormat::JSON } else { format };
         let mut decoded = match format {
             BodyFormat::JSON => one(json_document(without_mark(body))),
             BodyFormat::Form => self.form(body, content_type)?,
@@ -168,6 +170,14 @@ impl Decoder {
             }
         }
         Ok(decoded)
+    }
+
+    /// Many senders call their JSON `text/plain`: where both are read, a document is JSON.
+    fn plain_json(&self, body: &[u8], content_type: &ContentType<'_>) -> bool {
+        content_type.essence() == "text/plain"
+            && self.formats.contains(&BodyFormat::JSON)
+            && matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+            && json::validate(body).is_ok()
     }
 
     fn form<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {

@@ -1,1 +1,141 @@
+use http::{HeaderMap, Method};
 
+use super::*;
+
+fn decoder(decode: &str) -> Decoder {
+    Decoder::compile(Some(&serde_saphyr::from_str(decode).unwrap())).unwrap()
+}
+
+fn read(decoder: &Decoder, headers: &[(&'static str, &str)], body: &[u8]) -> Result<Vec<Document>, DecodeError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, value.parse().unwrap());
+    }
+    let head =
+        Head { method: &Method::POST, path: "/", query: None, headers: &map, received: jiff::Timestamp::UNIX_EPOCH };
+    decoder.decode(&Bytes::copy_from_slice(body), &head).map(|decoded| decoded.documents)
+}
+
+fn kind(decoder: &Decoder, content_type: &str, body: &[u8]) -> Result<Kind, DecodeError> {
+    read(decoder, &[("content-type", content_type)], body).map(|documents| documents[0].kind)
+}
+
+#[test]
+fn json_takes_the_media_types_that_vendors_send_it_under() {
+    let json = decoder("formats: [JSON]");
+    for accepted in
+        ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json", "text/json", "text/plain"]
+    {
+        assert_eq!(kind(&json, accepted, b"{}"), Ok(Kind::Json), "{accepted}");
+    }
+    assert!(read(&json, &[], b"{}").is_ok());
+    for refused in
+        ["text/html", "application/xml", "application/x-www-form-urlencoded", "application/octet-stream", "json"]
+    {
+        assert_eq!(kind(&json, refused, b"{}"), Err(DecodeError::MediaType(refused.into())), "{refused}");
+    }
+    let twice = read(&json, &[("content-type", "application/json"), ("content-type", "text/plain")], b"{}");
+    assert!(matches!(twice, Err(DecodeError::MediaType(_))));
+    assert_eq!(kind(&decoder("{formats: [JSON], anyMediaType: true}"), "text/html", b"{}"), Ok(Kind::Json));
+}
+
+#[test]
+fn the_media_type_chooses_among_formats() {
+    let many = decoder("formats: [JSON, Form, JSONLines, CloudEvents, Text]");
+    assert_eq!(kind(&many, "application/x-www-form-urlencoded", b"a=1"), Ok(Kind::Form));
+    assert_eq!(kind(&many, "application/x-ndjson", b"{}\n{}"), Ok(Kind::Json));
+    assert_eq!(kind(&many, "text/xml", b"<a/>"), Ok(Kind::Text));
+    assert_eq!(kind(&many, "text/plain", b"hello"), Ok(Kind::Text));
+    assert_eq!(kind(&many, "text/plain", b" {\"a\":1}"), Ok(Kind::Json));
+    let event = [("content-type", "application/json"), ("ce-specversion", "1.0")];
+    assert_eq!(read(&many, &event, b"{}").unwrap()[0].kind, Kind::BinaryEvent);
+    assert_eq!(
+        kind(&many, "application/cloudevents+xml", b"<a/>"),
+        Err(DecodeError::MediaType("application/cloudevents+xml".into()))
+    );
+}
+
+#[test]
+fn a_form_is_viewed_as_json_and_kept_as_received() {
+    let documents = read(
+        &decoder("formats: [Form]"),
+        &[("content-type", "application/x-www-form-urlencoded")],
+        b"To=%2B1&Media=a&Media=b+c&Empty",
+    )
+    .unwrap();
+    assert_eq!(documents[0].json.as_ref().unwrap(), r#"{"To":"+1","Media":["a","b c"],"Empty":""}"#);
+    assert_eq!(documents[0].original.as_ref(), b"To=%2B1&Media=a&Media=b+c&Empty");
+    assert_eq!(documents[0].media_type.as_str(), "application/x-www-form-urlencoded");
+}
+
+#[test]
+fn a_form_field_that_holds_the_document_stands_once() {
+    let payload = decoder("{formats: [Form], field: payload}");
+    let form = |body: &[u8]| kind(&payload, "application/x-www-form-urlencoded", body);
+    assert_eq!(form(b"x=1&payload=%7B%7D"), Ok(Kind::Json));
+    assert!(matches!(form(b"x=1"), Err(DecodeError::Shape(_))));
+    assert_eq!(form(b"payload=1&payload=2"), Err(DecodeError::DuplicateKey("payload".into())));
+    let many = vec!["a=1"; MAX_FIELDS + 1].join("&");
+    assert!(matches!(form(many.as_bytes()), Err(DecodeError::Shape(_))));
+}
+
+#[test]
+fn a_multipart_body_is_read_by_its_part() {
+    let json = decoder("{formats: [Multipart], field: json}");
+    let body = b"preamble\r\n--B\r\nContent-Disposition: form-data; filename=\"a;b\"; name=\"file\"\r\n\r\n--Bx\r\n\r\n--B\r\ncontent-disposition: form-data; name=json\r\n\r\n{\"a\":\r\n1}\r\n--B--\r\n";
+    let part = |content_type: &str, body: &[u8]| {
+        read(&json, &[("content-type", content_type)], body).map(|d| d[0].original.clone())
+    };
+    assert_eq!(part("multipart/form-data; boundary=\"B\"", body), Ok(Bytes::from_static(b"{\"a\":\r\n1}")));
+    let malformed = Err(DecodeError::Malformed("multipart body"));
+    assert_eq!(part("multipart/form-data", body), malformed);
+    assert_eq!(part("multipart/form-data; boundary=B", &body[..body.len() - 12]), malformed);
+    assert!(part("multipart/form-data; boundary=B", b"--B--").is_err());
+    assert_eq!(part("multipart/form-data; boundary=B", b"--B"), malformed);
+}
+
+#[test]
+fn a_token_that_is_the_body_is_read_by_its_payload() {
+    let jwt = decoder("formats: [JWT]");
+    let document = read(&jwt, &[("content-type", "application/jwt")], b"aGVhZA.eyJhIjoxfQ.c2ln\n").unwrap();
+    assert_eq!(document[0].original.as_ref(), br#"{"a":1}"#);
+    for wrong in ["a.b", "a.eyJhIjoxfQ.c.d", "a.**.c"] {
+        assert!(read(&jwt, &[], wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_compressed_body_unpacks_within_bounds() {
+    use std::io::Write;
+    let pack = |data: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let gzip = decoder("compressed: Gzip");
+    let coded = [("content-encoding", "gzip")];
+    assert_eq!(read(&gzip, &coded, &pack(b"{\"a\":1}")).unwrap()[0].original.as_ref(), b"{\"a\":1}");
+    assert!(read(&gzip, &[], b"{\"a\":1}").is_ok());
+    let bomb = pack(&vec![b' '; 1 << 20]);
+    assert!(matches!(read(&gzip, &coded, &bomb), Err(DecodeError::Malformed(_))));
+    assert_eq!(read(&gzip, &coded, b"{}").unwrap_err(), DecodeError::Malformed("gzip"));
+}
+
+#[test]
+fn an_events_data_is_viewed_by_its_media_type() {
+    let events = decoder("formats: [CloudEvents]");
+    let view = |content_type: Option<&'static str>, body: &[u8]| {
+        let mut headers = vec![("ce-specversion", "1.0"), ("ce-data", "x")];
+        headers.extend(content_type.map(|value| ("content-type", value)));
+        read(&events, &headers, body).map(|d| String::from_utf8(d[0].json.as_ref().unwrap().to_vec()).unwrap())
+    };
+    assert_eq!(view(None, b"[1.0]").unwrap(), r#"{"specversion":"1.0","data":[1.0]}"#);
+    assert_eq!(
+        view(Some("text/xml"), b"<a/>").unwrap(),
+        r#"{"specversion":"1.0","datacontenttype":"text/xml","data":"<a/>"}"#
+    );
+    assert!(view(Some("image/png"), b"\xff").unwrap().contains(r#""data_base64":"/w==""#));
+    assert_eq!(view(Some("application/json"), b"{"), Err(DecodeError::Malformed("JSON")));
+    let doubled = [("ce-specversion", "1.0"), ("ce-id", "a"), ("ce-id", "b")];
+    assert_eq!(read(&events, &doubled, b"{}").unwrap_err(), DecodeError::DuplicateKey("ce-id".into()));
+}

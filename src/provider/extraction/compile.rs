@@ -8,9 +8,9 @@ use super::condition::Test;
 use super::place::{Paths, Place, Source};
 use super::split::Split;
 use super::{Extraction, Time};
-use crate::api::extract::{Field, SourceExtract, TimeField};
-use crate::api::provider::{BodyFormat, Decode, Extract, WebhookProviderSpec};
-use crate::api::scheme::{Each, Token};
+use crate::api::extract::{Field, TimeField};
+use crate::api::provider::{BodyFormat, Extract, WebhookProviderSpec};
+use crate::api::scheme::Each;
 use crate::json::Pointers;
 
 /// Numbers the places of a definition and collects its errors.
@@ -79,75 +79,25 @@ impl Extraction {
             compiler.error(&format!("spec.redact[{n}]"), error.to_string());
             Redactions::default()
         });
-        Self::finish(compiler, spec.decode.as_ref(), extract, |parts| Self {
-            split,
-            redactions,
-            drop,
-            maps,
-            paths: Paths { packed_at: parts.decoder.base64_at().map(str::to_owned), ..paths },
-            ..parts
-        })
-    }
-
-    /// Compiles how the requests of a source of provider `generic` are read: JSON and forms, one event a body.
-    /// `token` is the source's own token scheme: one that stands in the body is cut from the event.
-    ///
-    /// # Errors
-    /// Everything that is wrong with `spec.extract`.
-    pub fn generic(extract: Option<&SourceExtract>, token: Option<&Token>) -> Result<Self, Vec<DefinitionError>> {
-        let mut compiler = Compiler::default();
-        let written = extract.cloned().unwrap_or_default();
-        let decode = Decode { formats: vec![BodyFormat::JSON, BodyFormat::Form], ..Decode::default() };
-        let redact: Vec<String> = token.and_then(|t| t.pointer.clone()).into_iter().collect();
-        let forms: Vec<String> = token.and_then(|t| t.form.clone()).into_iter().collect();
-        let redactions = Redactions::compile(&redact, &forms).unwrap_or_else(|(_, error)| {
-            compiler.error("spec.verification.token.pointer", error.to_string());
-            Redactions::default()
-        });
-        let extract = Extract {
-            event_type: written.event_type.into_iter().collect(),
-            id: written.id,
-            time: written.time.into_iter().collect(),
-            subject: written.subject.into_iter().collect(),
-            ..Extract::default()
-        };
-        Self::finish(compiler, Some(&decode), &extract, |parts| Self { redactions, ..parts }).map_err(|mut errors| {
-            // A source writes one type, one time and one subject where a provider writes lists.
-            for error in &mut errors {
-                for single in ["type", "time", "subject"] {
-                    error.path =
-                        error.path.replace(&format!("spec.extract.{single}[0]"), &format!("spec.extract.{single}"));
-                }
-            }
-            errors
-        })
-    }
-
-    fn finish(
-        mut compiler: Compiler,
-        decode: Option<&Decode>,
-        extract: &Extract,
-        complete: impl FnOnce(Self) -> Self,
-    ) -> Result<Self, Vec<DefinitionError>> {
-        let compiled = &mut compiler;
-        let event_type = sources(&extract.event_type, "spec.extract.type", compiled);
-        let id = sources(&extract.id, "spec.extract.id", compiled);
-        let subject = sources(&extract.subject, "spec.extract.subject", compiled);
-        let time = times(&extract.time, compiled);
-        let decoder = Decoder::compile(decode).unwrap_or_else(|(field, reason)| {
-            compiled.error(&format!("spec.decode.{field}"), reason);
+        let event_type = sources(&extract.event_type, "spec.extract.type", &mut compiler);
+        let id = sources(&extract.id, "spec.extract.id", &mut compiler);
+        let subject = sources(&extract.subject, "spec.extract.subject", &mut compiler);
+        let time = times(&extract.time, &mut compiler);
+        let decoder = Decoder::compile(spec.decode.as_ref()).unwrap_or_else(|(field, reason)| {
+            compiler.error(&format!("spec.decode.{field}"), reason);
             Decoder::default()
         });
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
-        Ok(complete(Self {
+        let paths = Paths { packed_at: decoder.base64_at().map(str::to_owned), ..paths };
+        Ok(Self {
             decoder,
-            split: Vec::new(),
-            redactions: Redactions::default(),
+            split,
+            redactions,
             item: compiler.item,
             envelope: compiler.envelope,
-            drop: Vec::new(),
+            drop,
             event_type,
             type_names: extract.type_names.clone(),
             default_type: extract.default_type.clone().unwrap_or_else(|| super::RECEIVED.to_owned()),
@@ -155,9 +105,9 @@ impl Extraction {
             without_id: extract.without_id,
             time,
             subject,
-            maps: Vec::new(),
-            paths: Paths::default(),
-        }))
+            maps,
+            paths,
+        })
     }
 }
 

@@ -1,1 +1,396 @@
+//! What each part of a definition does to a delivery; the four seed vendors are in `seeds`.
 
+mod seeds;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method};
+use serde_json::Value;
+
+use super::*;
+use crate::provider::catalogue;
+use crate::provider::{Coverage, Proof};
+
+const RECEIVED_AT: &str = "2026-03-01T12:00:00Z";
+
+/// A request on its way into an extraction.
+pub(super) struct Request {
+    headers: HeaderMap,
+    query: Option<String>,
+    body: Bytes,
+    coverage: Coverage,
+}
+
+pub(super) fn request(body: impl AsRef<[u8]>) -> Request {
+    Request {
+        headers: HeaderMap::new(),
+        query: None,
+        body: Bytes::copy_from_slice(body.as_ref()),
+        coverage: Coverage { body: true, ..Coverage::default() },
+    }
+    .header("content-type", "application/json")
+}
+
+impl Request {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        self
+    }
+
+    fn query(mut self, query: &str) -> Self {
+        self.query = Some(query.to_owned());
+        self
+    }
+
+    fn covered(mut self, coverage: Coverage) -> Self {
+        self.coverage = coverage;
+        self
+    }
+
+    fn verified(&self) -> Verified {
+        Verified::new(
+            self.body.clone(),
+            Proof { method: Arc::from("signature"), coverage: Arc::new(self.coverage.clone()) },
+        )
+    }
+
+    fn head<'a>(&'a self, method: &'a Method) -> Head<'a> {
+        Head {
+            method,
+            path: "/",
+            query: self.query.as_deref(),
+            headers: &self.headers,
+            received: RECEIVED_AT.parse().unwrap(),
+        }
+    }
+
+    pub fn read(&self, extraction: &Extraction) -> Result<Batch, DecodeError> {
+        extraction.read(&self.verified(), &self.head(&Method::POST))
+    }
+
+    /// The one event of the request.
+    pub fn event(&self, extraction: &Extraction) -> Event {
+        let mut batch = self.read(extraction).unwrap();
+        assert_eq!(batch.items.len(), 1);
+        batch.items.remove(0).unwrap()
+    }
+}
+
+pub(super) fn built_in(id: &str) -> &'static Extraction {
+    &catalogue::built_in(id).unwrap().provider().unwrap().extraction
+}
+
+/// A definition of the given fields beside its name and methods, which extraction does not read.
+fn definition(fields: &str) -> Result<Extraction, Vec<String>> {
+    let yaml = format!("displayName: Test\nmethods: []\n{fields}");
+    let spec = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    Extraction::compile(&spec).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+pub(super) fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
+}
+
+fn ids(batch: &Batch) -> Vec<Result<&str, BadItemReason>> {
+    batch.items.iter().map(|item| item.as_ref().map(|e| e.id.as_str()).map_err(|bad| bad.reason)).collect()
+}
+
+#[test]
+fn types_join_their_parts_and_fall_back() {
+    let github = built_in("github");
+    let issues = request(r#"{"action":"opened","repository":{"full_name":"a/b"}}"#).header("x-github-event", "issues");
+    let event = issues.event(github);
+    assert_eq!((event.event_type.as_str(), event.subject.as_deref()), ("issues.opened", Some("a/b")));
+    let push = request(r#"{"ref":"x","action":null}"#).header("x-github-event", "push").event(github);
+    assert_eq!(push.event_type, "push");
+    assert_eq!(request("{}").event(github).event_type, "received");
+    let named = definition("extract: {type: [{pointer: /t}], typeNames: {a_b: a.b}, defaultType: none}").unwrap();
+    let type_of = |body| request(body).event(&named).event_type;
+    assert_eq!(type_of(r#"{"t":"a_b"}"#), "a.b");
+    assert_eq!(type_of(r#"{"t":7}"#), "7");
+    for absent in [r#"{"t":""}"#, r#"{"t":true}"#, "{}"] {
+        assert_eq!(type_of(absent), "none", "{absent}");
+    }
+}
+
+#[test]
+fn pings_are_counted_and_not_published() {
+    let ping = request("{}").header("x-github-event", "ping").read(built_in("github")).unwrap();
+    assert_eq!((ping.received, ping.dropped, ping.items.len()), (1, 1, 0));
+    let conditions = "drop: [{pointer: /events, equals: '[]'}, {pointer: /test, equals: 'true'}, {pointer: /x, absent: true}, {query: ping}, {header: X-A}]";
+    let definition = definition(conditions).unwrap();
+    let dropped = |request: Request| request.read(&definition).unwrap().dropped == 1;
+    assert!(dropped(request(r#"{"x":1,"events": [ ]}"#)));
+    assert!(dropped(request(r#"{"x":1,"test":true}"#)));
+    assert!(dropped(request(r#"{"x":null}"#)));
+    assert!(dropped(request(r#"{"x":1}"#).query("ping=1")));
+    assert!(dropped(request(r#"{"x":1}"#).header("x-a", "")));
+    assert!(!dropped(request(r#"{"x":1,"events":[1],"test":false}"#)));
+}
+
+#[test]
+fn github_forms_are_read_by_their_payload() {
+    let form = request("payload=%7B%22action%22%3A%22closed%22%7D")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-github-event", "issues")
+        .header("x-github-delivery", "d-1");
+    let event = form.event(built_in("github"));
+    assert_eq!((event.event_type.as_str(), event.id.as_str()), ("issues.closed", "d-1"));
+    assert_eq!(event.data.original.as_ref(), br#"{"action":"closed"}"#);
+    assert_eq!(event.data.media_type, MediaType::Json);
+}
+
+#[test]
+fn ids_join_their_parts_and_need_all_of_them() {
+    let definition = definition("extract: {id: [{header: X-Id, else: {pointer: /id}}, {pointer: /n}]}").unwrap();
+    let id = |request: Request| request.event(&definition).id;
+    assert_eq!(id(request(r#"{"n":90071992547409931}"#).header("x-id", "a")), "a:90071992547409931");
+    assert_eq!(id(request(r#"{"id":"b","n":"1"}"#)), "b:1");
+    let hash = id(request(r#"{ "id" : "b" }"#));
+    assert!(hash.starts_with("sha256-"), "{hash}");
+    assert_eq!(hash, id(request(r#"{"id":"b"}"#)));
+    assert_eq!(id(request(r#"{"n":1}"#).header("x-id", &"x".repeat(600))).len(), "sha256-".len() + 64);
+}
+
+#[test]
+fn items_under_one_delivery_id_are_numbered() {
+    let envelope = definition("split: [{pointer: /events}]\nextract: {id: [{envelope: /id}]}").unwrap();
+    let batch = request(r#"{"id":"d","events":[{"a":1},{"a":1},{"a":2}]}"#).read(&envelope).unwrap();
+    assert_eq!(ids(&batch), [Ok("d#0"), Ok("d#1"), Ok("d#2")]);
+    let one = request(r#"{"id":"d","events":[{"a":1}]}"#).read(&envelope).unwrap();
+    assert_eq!(ids(&one), [Ok("d")]);
+}
+
+#[test]
+fn equal_items_are_one_event_and_one_id_over_other_bytes_is_rejected() {
+    let split = definition("split: [{pointer: ''}]\nextract: {id: [{pointer: /id}]}").unwrap();
+    let batch = request(r#"[{"id":1,"a":1},{ "id" : 1, "a": 1 },{"id":1,"a":2},{"id":2}]"#).read(&split).unwrap();
+    assert_eq!(ids(&batch), [Ok("1"), Err(BadItemReason::SameId), Ok("2")]);
+    assert_eq!(batch.received, 4);
+    let bad = batch.items[1].as_ref().unwrap_err();
+    assert_eq!((bad.index, bad.item.as_ref()), (Some(2), br#"{"id":1,"a":2}"#.as_ref()));
+}
+
+#[test]
+fn lists_inside_lists_are_split_and_their_misfits_rejected() {
+    let nested = "split: [{pointer: /entry}, {pointer: /changes, item: /value}]\nextract: {id: [{pointer: /id}], type: [{pointer: /t}]}";
+    let definition = definition(nested).unwrap();
+    let body =
+        r#"{"entry":[{"changes":[{"value":{"id":"a"}},{"other":1}]},{"none":1},{"changes":[{"value":{"id":"b"}}]}]}"#;
+    let batch = request(body).read(&definition).unwrap();
+    let misfit = Err(BadItemReason::NotMappable);
+    assert_eq!(ids(&batch), [Ok("a"), misfit, misfit, Ok("b")]);
+    assert_eq!(batch.received, 4);
+    assert!(matches!(request("{}").read(&definition), Err(DecodeError::Shape(_))));
+    assert!(matches!(request(r#"{"entry":{}}"#).read(&definition), Err(DecodeError::Shape(_))));
+    assert_eq!(request(r#"{"entry":[]}"#).read(&definition).unwrap().received, 0);
+}
+
+#[test]
+fn a_body_without_an_optional_list_is_one_event() {
+    let optional = definition("split: [{pointer: '', optional: true}]\nextract: {id: [{pointer: /id}]}").unwrap();
+    let one = request(r#"{"id":"a"}"#).read(&optional).unwrap();
+    assert_eq!(ids(&one), [Ok("a")]);
+    assert_eq!(ids(&request(r#"[{"id":"a"},{"id":"b"}]"#).read(&optional).unwrap()), [Ok("a"), Ok("b")]);
+}
+
+#[test]
+fn a_delivery_holds_at_most_a_thousand_items() {
+    let split = definition("split: [{pointer: ''}]").unwrap();
+    let list = |n: usize| format!("[{}]", vec!["{}"; n].join(","));
+    assert_eq!(request(list(1000)).read(&split).unwrap().received, 1000);
+    assert_eq!(request(list(1001)).read(&split).unwrap_err(), DecodeError::TooManyItems(1001));
+    let lines = definition("decode: {formats: [JSONLines]}").unwrap();
+    let body = (0..1001).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>();
+    assert_eq!(request(&body).read(&lines).unwrap_err(), DecodeError::TooManyItems(1001));
+    let nested = definition("split: [{pointer: ''}, {pointer: ''}]").unwrap();
+    let body = format!("[{},{}]", list(600), list(600));
+    assert!(matches!(request(body).read(&nested), Err(DecodeError::TooManyItems(1200))));
+}
+
+#[test]
+fn the_vendors_time_counts_where_it_is_plausible() {
+    let times = "extract: {time: [{pointer: /s, unit: Seconds}, {pointer: /ms, unit: Milliseconds}, {pointer: /t}]}";
+    let definition = definition(times).unwrap();
+    let time = |body| request(body).event(&definition).time.to_string();
+    assert_eq!(time(r#"{"s":1700000000}"#), "2023-11-14T22:13:20Z");
+    assert_eq!(time(r#"{"ms":"1700000000123"}"#), "2023-11-14T22:13:20.123Z");
+    assert_eq!(time(r#"{"t":"2023-11-14T23:13:20+01:00"}"#), "2023-11-14T22:13:20Z");
+    for receipt in [
+        "{}",
+        r#"{"t":"2023-11-14T23:13:20"}"#,
+        r#"{"t":"1999-12-31T23:59:59Z"}"#,
+        r#"{"t":"2101-01-01T00:00:00Z"}"#,
+        r#"{"s":1700000000000}"#,
+        r#"{"t":"soon"}"#,
+    ] {
+        assert_eq!(time(receipt), RECEIVED_AT, "{receipt}");
+    }
+}
+
+#[test]
+fn attributes_from_places_without_proof_are_named() {
+    let fields = "extract: {type: [{header: X-Type, else: {value: fixed}}, {pointer: /a/t}], id: [{pointer: /id}], time: [{query: time}], subject: [{form: s, else: {pointer: /s}}]}";
+    let definition = definition(fields).unwrap();
+    let full =
+        || request(r#"{"a":{"t":"x"},"id":"1","s":"e"}"#).header("x-type", "t").query("time=2026-01-01T00:00:00Z");
+    let unsigned = |coverage| {
+        let u = full().covered(coverage).event(&definition).unsigned;
+        (u.event_type, u.id, u.time, u.subject)
+    };
+    let body = Coverage { body: true, ..Coverage::default() };
+    assert_eq!(unsigned(body.clone()), (true, false, true, false));
+    let headers = ["x-type".to_owned()].into();
+    assert_eq!(unsigned(Coverage { headers, ..body.clone() }), (false, false, true, false));
+    assert_eq!(unsigned(Coverage { url: true, ..body.clone() }), (true, false, false, false));
+    let pointers = ["/a".to_owned(), "/id".to_owned()].into();
+    assert_eq!(unsigned(Coverage { pointers, ..Coverage::default() }), (true, false, true, true));
+    assert_eq!(unsigned(Coverage::default()), (true, true, true, true));
+    // What nobody sent needs no proof; a hash is as good as the body.
+    let bare = request("{}").covered(Coverage::default()).event(&definition).unsigned;
+    assert_eq!(bare, Unsigned { id: true, ..Unsigned::default() });
+    assert_eq!(request("{}").covered(body).event(&definition).unsigned, Unsigned::default());
+}
+
+#[test]
+fn items_that_are_proven_one_by_one_are_covered_by_their_own_pointers() {
+    let yaml = "displayName: Test\nmethods: [{name: m, anyOf: [{allOf: [{each: {pointer: /l}, hmac: {algorithm: SHA256, signature: {pointer: /sig}, content: '{pointer:/id}'}}]}]}]\nsplit: [{pointer: /l}]\nextract: {id: [{pointer: /id}], subject: [{pointer: /s}]}";
+    let extraction = Extraction::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap();
+    let pointers = ["/id".to_owned()].into();
+    let request = request(r#"{"l":[{"id":"1","s":"x"}]}"#).covered(Coverage { pointers, ..Coverage::default() });
+    let unsigned = request.event(&extraction).unsigned;
+    assert_eq!((unsigned.id, unsigned.subject), (false, true));
+}
+
+#[test]
+fn credentials_are_cut_before_anything_else_sees_them() {
+    let fields = "redact: [/token, /o/key]\nextract: {id: [{pointer: /token}]}\ndecode: {formats: [JSON, Form]}";
+    let definition = definition(fields).unwrap();
+    let event = request(r#"{"token":"t","a":1.50,"o":{"key":1},"\u0074oken":2}"#).event(&definition);
+    assert_eq!(event.data.original.as_ref(), br#"{"a":1.50,"o":{}}"#);
+    assert!(event.id.starts_with("sha256-"));
+    let form = request("a=1&token=x&b=%20&t%6fken=y").header("content-type", "application/x-www-form-urlencoded");
+    let event = form.event(&definition);
+    assert_eq!(event.data.original.as_ref(), b"a=1&b=%20");
+    assert_eq!(json(event.data.json.as_ref().unwrap()), serde_json::json!({"a": "1", "b": " "}));
+}
+
+#[test]
+fn a_token_in_the_body_is_cut_without_being_named() {
+    let yaml = "displayName: Test\nmethods: [{name: m, anyOf: [{allOf: [{token: {pointer: /auth/token}}]}, {allOf: [{token: {form: tok}}]}]}]\ndecode: {formats: [JSON, Form]}";
+    let extraction = Extraction::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap();
+    assert_eq!(request(r#"{"auth":{"token":"t"}}"#).event(&extraction).data.original.as_ref(), br#"{"auth":{}}"#);
+    let form = request("tok=1&a=2").header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(form.event(&extraction).data.original.as_ref(), b"a=2");
+}
+
+#[test]
+fn a_refused_body_is_rejected_without_its_credentials() {
+    let definition = definition("redact: [/secret]\nextract: {id: [{pointer: /id}]}").unwrap();
+    let refused = |body: &str| {
+        let request = request(body);
+        assert!(request.read(&definition).is_err());
+        definition.refused(&request.verified(), &request.head(&Method::POST)).item
+    };
+    assert_eq!(refused(r#"{"secret":1,"id":1,"id":2}"#).as_ref(), br#"{"id":1,"id":2}"#);
+    assert_eq!(refused(r#"{"secret":1"#).as_ref(), b"");
+    assert_eq!(refused("[1]").as_ref(), b"[1]");
+}
+
+#[test]
+fn doubled_names_in_an_object_that_is_read_are_refused() {
+    let definition = definition("extract: {id: [{pointer: /a/id}]}").unwrap();
+    for doubled in [r#"{"a":{"id":1,"id":1}}"#, r#"{"a":{},"x":1,"x":2}"#, r#"{"a":{"z":1,"\u007a":2}}"#] {
+        assert!(matches!(request(doubled).read(&definition), Err(DecodeError::DuplicateKey(_))), "{doubled}");
+    }
+    assert!(request(r#"{"a":{},"o":{"x":1,"x":2}}"#).read(&definition).is_ok());
+}
+
+#[test]
+fn what_is_no_json_document_is_malformed() {
+    for body in ["", "{", "{} {}", "\u{feff}{", "nul"] {
+        assert_eq!(request(body).read(built_in("stripe")).unwrap_err(), DecodeError::Malformed("JSON"), "{body}");
+    }
+    assert!(request("\u{feff}{}").read(built_in("stripe")).is_ok());
+}
+
+#[test]
+fn binary_and_structured_cloud_events_read_alike() {
+    let fields = "decode: {formats: [CloudEvents]}\nredact: [/data/key]\nextract: {type: [{pointer: /type}], id: [{pointer: /id}], subject: [{pointer: /subject}], time: [{pointer: /time}]}\nmap: [{kind: call, set: {id: {pointer: /data/call}}}]";
+    let definition = definition(fields).unwrap();
+    let binary = request(r#"{"call":7,"key":"s"}"#)
+        .header("ce-specversion", "1.0")
+        .header("ce-type", "call.ended")
+        .header("ce-id", "A%20B")
+        .header("ce-subject", "7")
+        .header("ce-time", "2026-01-01T00:00:00Z");
+    let structured = r#"{"specversion":"1.0","type":"call.ended","id":"A B","subject":"7","time":"2026-01-01T00:00:00Z","data":{"call":7,"key":"s"}}"#;
+    let of_structured = request(structured).header("content-type", "application/cloudevents+json").event(&definition);
+    let of_binary = binary.event(&definition);
+    for event in [&of_structured, &of_binary] {
+        assert_eq!((event.event_type.as_str(), event.id.as_str()), ("call.ended", "A B"));
+        assert_eq!((event.subject.as_deref(), event.time.to_string().as_str()), (Some("7"), "2026-01-01T00:00:00Z"));
+        assert_eq!(event.data.mapped.as_ref().unwrap().as_ref(), br#"{"id":"7","kind":"call"}"#);
+        assert_eq!(event.data.media_type, MediaType::Json);
+    }
+    assert_eq!(of_binary.data.original.as_ref(), br#"{"call":7}"#);
+    assert_eq!(json(of_binary.data.json.as_ref().unwrap())["data"], serde_json::json!({"call": 7}));
+    // The body is proven, the headers are not.
+    assert_eq!((of_binary.unsigned.id, of_structured.unsigned.id), (true, false));
+    let batch =
+        request(format!("[{structured},{structured}]")).header("content-type", "application/cloudevents-batch+json");
+    assert_eq!(ids(&batch.read(&definition).unwrap()), [Ok("A B")]);
+}
+
+#[test]
+fn a_packed_item_is_read_in_its_envelope() {
+    let fields =
+        "decode: {base64At: /message/data}\nextract: {type: [{pointer: /t}], id: [{envelope: /message/messageId}]}";
+    let definition = definition(fields).unwrap();
+    let event = request(r#"{"message":{"data":"eyJ0IjoieCJ9","messageId":"m1"}}"#).event(&definition);
+    assert_eq!((event.event_type.as_str(), event.id.as_str()), ("x", "m1"));
+    assert_eq!(event.data.original.as_ref(), br#"{"t":"x"}"#);
+    let empty = request(r#"{"message":{"messageId":"m2"}}"#).event(&definition);
+    assert_eq!(empty.id, "m2");
+    let wrong = request(r#"{"message":{"data":"***"}}"#).read(&definition);
+    assert_eq!(wrong.unwrap_err(), DecodeError::Malformed("base64"));
+}
+
+#[test]
+fn a_wrong_definition_is_told_where_and_what() {
+    let paths = |fields: &str| -> Vec<String> {
+        let errors = definition(fields).unwrap_err();
+        errors.iter().map(|e| e.split_once(": ").unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(paths("extract: {id: [{pointer: /a}, {pointer: b}]}"), ["spec.extract.id[1].pointer"]);
+    assert_eq!(paths("extract: {type: [{value: a, else: {envelope: x}}]}"), ["spec.extract.type[0].else.envelope"]);
+    assert_eq!(paths("extract: {subject: [{}]}"), ["spec.extract.subject[0]"]);
+    assert_eq!(paths("split: [{pointer: x}]"), ["spec.split[0].pointer"]);
+    assert_eq!(paths("redact: [/a, b]"), ["spec.redact[1]"]);
+    assert_eq!(paths("decode: {formats: [Multipart]}"), ["spec.decode.field"]);
+    assert_eq!(paths("map: [{kind: call, set: {titel: {pointer: /a}}}]"), ["spec.map[0].set[titel]"]);
+    assert_eq!(
+        paths("map: [{kind: call, set: {title: {pointer: /a, unit: Seconds}}}]"),
+        ["spec.map[0].set[title].unit"]
+    );
+    assert_eq!(paths("map: [{kind: call, segments: {label: A}}]"), ["spec.map[0].segments.label"]);
+    let sets = "map: [{kind: call, set: {metadata: {pointer: /a}, metadata.b: {pointer: /b}}}]";
+    assert_eq!(paths(sets), ["spec.map[0].set"]);
+}
+
+#[test]
+fn every_built_in_names_its_types_by_the_contract() {
+    let types: BTreeMap<&str, &str> = [
+        ("stripe", r#"{"type":"charge.failed","id":"evt_1","created":1700000000,"data":{"object":{"id":"ch_1"}}}"#),
+        ("standard-webhooks", r#"{"type":"contact.created","timestamp":"2026-01-01T00:00:00Z","data":{"id":"c"}}"#),
+    ]
+    .into();
+    let stripe = request(types["stripe"]).event(built_in("stripe"));
+    assert_eq!((stripe.event_type.as_str(), stripe.id.as_str()), ("charge.failed", "evt_1"));
+    assert_eq!((stripe.subject.as_deref(), stripe.time.as_second()), (Some("ch_1"), 1_700_000_000));
+    let standard =
+        request(types["standard-webhooks"]).header("webhook-id", "msg_1").event(built_in("standard-webhooks"));
+    assert_eq!((standard.event_type.as_str(), standard.id.as_str()), ("contact.created", "msg_1"));
+    assert_eq!(standard.time.to_string(), "2026-01-01T00:00:00Z");
+}
