@@ -6,6 +6,7 @@ pub mod api;
 pub mod control;
 pub mod deliver;
 pub mod json;
+pub mod manifest;
 pub mod metrics;
 pub mod provider;
 pub mod receive;

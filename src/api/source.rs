@@ -184,6 +184,11 @@ pub struct Verification {
     pub none: Option<Unproven>,
 }
 
+/// A list passes the server's check of `date-time`, but no rule.
+fn instant() -> kube::core::Rule {
+    kube::core::Rule::new("self > timestamp('1000-01-01T00:00:00Z')").message(pattern::INSTANT.sentence)
+}
+
 /// One key of a Secret in the source's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -201,6 +206,7 @@ pub struct SecretRef {
     /// The instant from which it counts no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = pattern::INSTANT.signs))]
+    #[x_kube(validation = instant())]
     pub not_after: Option<Time>,
 }
 
@@ -216,6 +222,7 @@ pub struct CaptureSecretRef {
     pub key: String,
     /// The instant from which nothing is captured any more.
     #[schemars(extend("pattern" = pattern::INSTANT.signs))]
+    #[x_kube(validation = instant())]
     pub until: Time,
 }
 

@@ -2,8 +2,10 @@
 
 mod support;
 
+mod crds_cases;
 mod crds_files;
 mod receive_listen;
 mod receive_wire;
+mod crds_live;
 mod servers;
 mod vectors;

@@ -77,9 +77,21 @@ pub(super) struct Rule {
     pub message: String,
 }
 
-/// Reads a schema. Fails on whatever the judges would not honour.
+/// Reads the schema of a CRD. Fails on whatever the judges would not honour.
 pub(super) fn compile(schema: &Value) -> Result<Schema, String> {
-    node(schema, "the schema")
+    let mut root = node(schema, "the schema")?;
+    let text = || Schema { kind: Type::String, ..Schema::default() };
+    // What every object has and no CRD describes; of metadata, rules see the names alone.
+    let metadata = Schema {
+        kind: Type::Object,
+        properties: BTreeMap::from([("name".to_owned(), text()), ("generateName".to_owned(), text())]),
+        additional: Some(Box::default()),
+        ..Schema::default()
+    };
+    for (name, schema) in [("apiVersion", text()), ("kind", text()), ("metadata", metadata)] {
+        root.properties.insert(name.to_owned(), schema);
+    }
+    Ok(root)
 }
 
 fn node(schema: &Value, place: &str) -> Result<Schema, String> {

@@ -75,6 +75,9 @@ impl Judge {
     }
 
     fn object(&mut self, members: &Map<String, Value>, schema: &Schema, path: &str) {
+        if schema.kind == Type::Any {
+            return;
+        }
         let count = members.len() as u64;
         if let Some(max) = schema.property_count.max.filter(|max| count > *max) {
             self.blocking(path, format!("has {count} members: at most {max}"));
@@ -92,9 +95,7 @@ impl Judge {
                 self.value(member, property, &at);
             } else if let Some(each) = &schema.additional {
                 self.value(member, each, &at);
-            } else if !(path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind" | "metadata"))
-                && path != "metadata"
-            {
+            } else {
                 self.plain(&at, unknown(name, schema));
             }
         }
@@ -264,7 +265,8 @@ fn has_type(value: &Value, kind: Type) -> bool {
         Type::Boolean => value.is_boolean(),
         Type::Number => value.is_number(),
         Type::Integer => value.as_number().is_some_and(|number| integer(number).is_some()),
-        Type::IntOrString => value.is_string() || value.as_number().is_some_and(|number| integer(number).is_some()),
+        // Here the server takes no 1.0.
+        Type::IntOrString => value.is_string() || value.is_i64(),
     }
 }
 

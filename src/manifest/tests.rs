@@ -1,0 +1,237 @@
+use super::*;
+use crate::secret::SecretBytes;
+
+fn read_text(text: &str) -> Loaded {
+    read_documents("a.yaml", text)
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read_text(text).problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_file_holds_several_documents_and_lists() {
+    let loaded = read_text(
+        "# a comment
+%YAML 1.2
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: sales}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: calls, namespace: sales}
+spec: {provider: xosum}
+...
+---
+# nothing here
+--- # a list
+apiVersion: v1
+kind: List
+items:
+- apiVersion: hookgate.dev/v1alpha1
+  kind: WebhookSource
+  metadata: {name: repos}
+  spec: {provider: github}
+- {apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {token: \"x\"}}
+",
+    );
+    assert_eq!(loaded.problems, []);
+    let places: Vec<_> = loaded
+        .sources
+        .iter()
+        .map(|source| {
+            let namespace = source.metadata.namespace.as_deref().unwrap();
+            let key = ObjectKey::new("WebhookSource", namespace, source.metadata.name.as_deref().unwrap());
+            (key.to_string(), loaded.origin(&key).unwrap().line, loaded.origin(&key).unwrap().line_of("spec.provider"))
+        })
+        .collect();
+    assert_eq!(places[0], ("WebhookSource sales/calls".to_owned(), 8, 11));
+    assert_eq!(places[1], ("WebhookSource default/repos".to_owned(), 19, 22));
+    assert!(loaded.secrets.contains_key(&("default".to_owned(), "a".to_owned())));
+}
+
+#[test]
+fn a_problem_names_file_line_object_and_field() {
+    let text = "
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: calls, namespace: sales}
+spec:
+  provider: xosum
+  verification:
+    tolerance: 48h
+";
+    assert_eq!(
+        problems(text),
+        [
+            "a.yaml:8: WebhookSource sales/calls: spec.verification.tolerance: \"48h\" is not allowed: tolerance must be from 1s to 24h"
+        ]
+    );
+}
+
+#[test]
+fn broken_yaml_is_told_with_its_place_and_harms_no_other_document() {
+    let text = "apiVersion: v1
+kind: Secret
+metadata: {name: a}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: b
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: c}
+";
+    let loaded = read_text(text);
+    assert_eq!(loaded.secrets.len(), 2);
+    let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
+    assert_eq!((problem.line, problem.column.is_some()), (7, true), "{problem}");
+    assert!(problem.to_string().starts_with("a.yaml:7:") && problem.message.starts_with("is no YAML: "), "{problem}");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  key: hunter2\n  key: hunter3\n";
+    let [problem] = <[String; 1]>::try_from(problems(text)).unwrap();
+    assert!(problem.starts_with("a.yaml:6:") && problem.contains("key"), "{problem}");
+    assert!(!problem.contains("hunter"), "{problem}");
+}
+
+#[test]
+fn an_object_that_stands_twice_names_both_places() {
+    let one = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
+    assert_eq!(
+        problems(&format!("{one}---\n{one}")),
+        ["a.yaml:5: Secret default/a: stands already in a.yaml:1: write it once"]
+    );
+}
+
+#[test]
+fn quotes_decide_what_is_a_text() {
+    let read = |value: &str| {
+        let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData: {{key: {value}}}\n");
+        let loaded = read_text(&text);
+        let secret = loaded.secrets.values().next().unwrap();
+        secret.data.get("key").map(|bytes| String::from_utf8(bytes.expose().to_vec()).unwrap())
+    };
+    for quoted in ["\"no\"", "'123'", "\"null\"", "'0x1f'", "'1.0'", "!!str 12"] {
+        assert_eq!(
+            read(quoted).as_deref(),
+            Some(quoted.trim_start_matches("!!str ").trim_matches(['"', '\''])),
+            "{quoted}"
+        );
+    }
+    assert_eq!(read("abc"), Some("abc".to_owned()));
+    assert_eq!(read("2026-12-31T00:00:00Z"), Some("2026-12-31T00:00:00Z".to_owned()));
+    // What kubectl makes no text of is none here either: the user would be surprised on the cluster.
+    for bare in ["no", "on", "123", "true", "1.5", "0x1f", "null"] {
+        assert_eq!(read(bare), None, "{bare}");
+    }
+}
+
+#[test]
+fn secrets_are_read_as_kubernetes_reads_them() {
+    let text = "apiVersion: v1
+kind: Secret
+type: Opaque
+metadata: {name: a, namespace: sales, labels: {hookgate.dev/capture: allowed}}
+data:
+  kept: aHVudGVyMg==
+  broken: aHVudGVyMg
+  folded: |
+    aHVu
+    dGVyMg==
+  replaced: aHVudGVyMg==
+stringData:
+  replaced: new
+  lines: |
+    first
+    second
+  number: 12
+";
+    let loaded = read_text(text);
+    let secret = &loaded.secrets[&("sales".to_owned(), "a".to_owned())];
+    let value = |key: &str| secret.data.get(key).map(SecretBytes::expose);
+    assert_eq!(value("kept"), Some(&b"hunter2"[..]));
+    assert_eq!(value("folded"), Some(&b"hunter2"[..]));
+    assert_eq!(value("replaced"), Some(&b"new"[..]));
+    assert_eq!(value("lines"), Some(&b"first\nsecond"[..]));
+    assert_eq!((value("broken"), value("number")), (None, None));
+    assert_eq!(secret.labels["hookgate.dev/capture"], "allowed");
+    let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "a.yaml:7: Secret sales/a: data.broken: is no base64: write the value itself under stringData",
+            "a.yaml:17: Secret sales/a: stringData.number: is no text: put the value in quotes",
+        ]
+    );
+}
+
+#[test]
+fn kinds_of_others_are_noted_and_unknown_ones_of_ours_refused() {
+    let loaded = read_text(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}
+---
+{apiVersion: hookgate.dev/v1beta1, kind: WebhookSource, metadata: {name: a}}
+---
+{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSink, metadata: {name: a}}
+---
+{kind: Secret}
+---
+- a list
+",
+    );
+    let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "a.yaml:3: apiVersion: \"hookgate.dev/v1beta1\" is not allowed: write hookgate.dev/v1alpha1",
+            "a.yaml:5: kind: hookgate.dev/v1alpha1 WebhookSink is not known: hookgate.dev/v1alpha1 has WebhookSource and WebhookProvider",
+            "a.yaml:7: is no Kubernetes object: it needs apiVersion and kind",
+            "a.yaml:9: is no Kubernetes object: it needs apiVersion and kind",
+        ]
+    );
+    assert_eq!(loaded.notes.len(), 1);
+}
+
+#[test]
+fn a_folder_is_read_by_name_without_hidden_files_and_subfolders() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, secret: &str| {
+        let text = format!("{{apiVersion: v1, kind: Secret, metadata: {{name: {secret}}}}}\n");
+        std::fs::write(folder.path().join(name), text).unwrap();
+    };
+    std::fs::create_dir(folder.path().join("..data")).unwrap();
+    std::fs::create_dir(folder.path().join("deeper.yaml")).unwrap();
+    write("..data/linked.yaml", "linked");
+    std::os::unix::fs::symlink("..data/linked.yaml", folder.path().join("linked.yaml")).unwrap();
+    for (name, secret) in [("b.yaml", "b"), ("a.yml", "a"), (".hidden.yaml", "hidden"), ("notes.txt", "notes")] {
+        write(name, secret);
+    }
+    std::fs::write(folder.path().join("wrong.yaml"), b"a: \xff").unwrap();
+
+    let loaded = read_file(folder.path());
+
+    let names: Vec<_> = loaded.secrets.keys().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "linked"]);
+    let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
+    assert!(problem.to_string().ends_with("wrong.yaml:1: is no UTF-8 text"), "{problem}");
+    assert_eq!(loaded.broken_files(), [folder.path().join("wrong.yaml").as_path()].into());
+}
+
+#[test]
+fn check_adds_what_judges_find_at_the_line_of_the_field() {
+    let loaded = read_text(
+        "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {name: a}\nspec:\n  provider: unknown\n",
+    );
+    let judge = |loaded: &Loaded| {
+        let key = ObjectKey::new("WebhookSource", "default", "a");
+        vec![loaded.problem(&key, "spec.provider", "\"unknown\" is no provider")]
+    };
+    let told: Vec<_> = check(&loaded, &[&judge]).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["a.yaml:5: WebhookSource default/a: spec.provider: \"unknown\" is no provider"]);
+}
