@@ -81,7 +81,7 @@ fn object(about: &'static str, object: Value) -> Case {
     Case { about, kind, object }
 }
 
-fn named(about: &'static str, metadata: Value) -> Case {
+fn named(about: &'static str, metadata: &Value) -> Case {
     object(
         about,
         json!({"apiVersion": API_VERSION, "kind": "WebhookSource", "metadata": metadata, "spec": {"provider": "xosum"}}),
@@ -114,24 +114,24 @@ fn wrong_sources() -> Vec<Wrong> {
     let names = |count: usize| (0..count).map(|index| format!("h{index}.example.com")).collect::<Vec<_>>().join(", ");
     vec![
         // metadata
-        named("name with a dot", json!({"name": "a.b", "namespace": "default"})).wrong("", "metadata.name must be a DNS label"),
-        named("name of 64 letters", json!({"name": long(64), "namespace": "default"})).wrong("", "metadata.name must be a DNS label"),
-        named("name in upper case", json!({"name": "Calls", "namespace": "default"})).wrong_in_words(
+        named("name with a dot", &json!({"name": "a.b", "namespace": "default"})).wrong("", "metadata.name must be a DNS label"),
+        named("name of 64 letters", &json!({"name": long(64), "namespace": "default"})).wrong("", "metadata.name must be a DNS label"),
+        named("name in upper case", &json!({"name": "Calls", "namespace": "default"})).wrong_in_words(
             "",
             "metadata.name must be a DNS label",
             "a lowercase RFC 1123 subdomain",
         ),
-        named("label that is too long", json!({"name": "a", "namespace": "default", "labels": {"a": long(64)}})).wrong_in_words(
+        named("label that is too long", &json!({"name": "a", "namespace": "default", "labels": {"a": long(64)}})).wrong_in_words(
             "metadata.labels.a",
             "at most 63",
             "metadata.labels",
         ),
-        named("annotation that is no text", json!({"name": "a", "namespace": "default", "annotations": {"a": 1}})).wrong_in_words(
+        named("annotation that is no text", &json!({"name": "a", "namespace": "default", "annotations": {"a": 1}})).wrong_in_words(
             "metadata.annotations.a",
             "put it in quotes",
             "annotations",
         ),
-        named("unknown field of metadata", json!({"name": "a", "namespace": "default", "lables": {}})).wrong_in_words(
+        named("unknown field of metadata", &json!({"name": "a", "namespace": "default", "lables": {}})).wrong_in_words(
             "metadata.lables",
             "is no field of metadata",
             "unknown field \"metadata.lables\"",

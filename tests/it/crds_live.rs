@@ -116,6 +116,44 @@ async fn what_is_right_is_taken_by_the_server_and_by_validate() {
 }
 
 #[tokio::test]
+async fn yaml_means_what_it_means_to_kubectl() {
+    let cluster = cluster_with_crds().await;
+    let spec = "response: {body: yes}; suspend: yes; suspend: on; suspend: y; suspend: 'yes'; limits: {burst: 010}; \
+        limits: {burst: 0o10}; limits: {burst: 1_000}; limits: {burst: 1e3}; limits: {burst: 5.0}; limits: {burst: 0b11}; \
+        limits: {maxBodySize: 5.0}; limits: {burst: '5'}; response: {body: 0x10}; response: {body: 1:30}; \
+        response: {body: 2026-01-01}; response: {body: ~}; response: {body: }; response: {body: .inf}; \
+        response: {body: !!str 5}; response: {body: =}; response: {body: +1}; response: {body: n}; response: {body: No}; \
+        verification: {parameters: {1: a, b: c}}; <<: {suspend: true}; response: [a]; response: a: b";
+    let documents = spec.split("; ").map(|member| {
+        format!("apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {{name: a, namespace: default}}\nspec:\n  provider: xosum\n  {member}\n")
+    });
+    let documents: Vec<String> = documents.collect();
+    let answers = stream::iter(&documents).map(|text| async move {
+        let apply = ["create", "--dry-run=server", "--validate=strict", "--output", "json", "--filename", "-"];
+        cluster.kubectl_with(&apply, text).await
+    });
+    let mut failures = Vec::new();
+    for (text, answer) in documents.iter().zip(answers.buffered(4).collect::<Vec<_>>().await) {
+        let loaded = hookgate::manifest::read_documents("a.yaml", text);
+        let ours = loaded.sources.first().map(|source| serde_json::to_value(&source.spec).expect("JSON"));
+        let theirs = answer
+            .status
+            .success()
+            .then(|| serde_json::from_str::<Value>(&answer.stdout).expect("JSON")["spec"].clone());
+        // Empty objects are left out where the server keeps them.
+        let theirs = theirs.map(|spec| {
+            let typed: hookgate::api::source::WebhookSourceSpec = serde_json::from_value(spec).expect("a spec");
+            serde_json::to_value(&typed).expect("JSON")
+        });
+        if ours != theirs {
+            failures
+                .push(format!("{text}  kubectl: {theirs:?} {}\n  ours: {ours:?} {:?}", answer.stderr, loaded.problems));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test]
 async fn whatever_is_changed_in_a_right_manifest_both_judge_alike() {
     let client = cluster_with_crds().await.client().await;
     let cases: Vec<Case> = right().iter().flat_map(variations).collect();

@@ -4,8 +4,8 @@ mod support;
 
 mod crds_cases;
 mod crds_files;
+mod crds_live;
 mod receive_listen;
 mod receive_wire;
-mod crds_live;
 mod servers;
 mod vectors;
