@@ -5,6 +5,7 @@ pub mod admin;
 pub mod api;
 pub mod control;
 pub mod deliver;
+pub mod fetch;
 pub mod json;
 pub mod manifest;
 pub mod metrics;
