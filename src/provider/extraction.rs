@@ -205,9 +205,6 @@ impl Extraction {
         if (part.misshapen || !fits) && position.index.is_none() {
             return Err(DecodeError::Shape("the body is no JSON object".to_owned()));
         }
-        if self.drop.iter().any(|test| test.holds(delivery, &item)) {
-            return Ok(Fate::Dropped);
-        }
         let (event_type, type_signed) = self.event_type(delivery, &item);
         let reject = |reason, event_type, document: &Document| {
             Fate::Bad(BadItem {
@@ -220,6 +217,9 @@ impl Extraction {
         };
         if part.misshapen || !fits {
             return Ok(reject(BadItemReason::NotMappable, event_type, &document));
+        }
+        if self.drop.iter().any(|test| test.holds(delivery, &item)) {
+            return Ok(Fate::Dropped);
         }
         let Some((id, id_signed)) = self.id(delivery, &item, &document, position) else {
             return Ok(reject(BadItemReason::NoId, event_type, &document));

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
@@ -19,11 +19,11 @@ pub(super) fn coded(headers: &HeaderMap) -> bool {
     coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip")
 }
 
-/// Unpacks one gzip member (RFC 1952).
+/// Unpacks gzip (RFC 1952), every member of it.
 pub(super) fn inflate(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let most = (body.len() as u64).saturating_mul(MOST_TIMES).min(MOST_BYTES);
     let mut out = Vec::new();
-    let read = GzDecoder::new(body).take(most + 1).read_to_end(&mut out);
+    let read = MultiGzDecoder::new(body).take(most + 1).read_to_end(&mut out);
     match read {
         Ok(_) if out.len() as u64 <= most => Ok(out),
         Ok(_) => Err(DecodeError::Malformed("gzip: it unpacks to more than 20 times its size, or 8Mi")),

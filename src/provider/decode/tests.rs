@@ -1,4 +1,5 @@
 use http::{HeaderMap, Method};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -138,4 +139,19 @@ fn an_events_data_is_viewed_by_its_media_type() {
     assert_eq!(view(Some("application/json"), b"{"), Err(DecodeError::Malformed("JSON")));
     let doubled = [("ce-specversion", "1.0"), ("ce-id", "a"), ("ce-id", "b")];
     assert_eq!(read(&events, &doubled, b"{}").unwrap_err(), DecodeError::DuplicateKey("ce-id".into()));
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics(
+        body in prop::collection::vec(prop_oneof![Just(b"--B".to_vec()), Just(b"\r\n".to_vec()), Just(b"name=\"".to_vec()),
+            Just(b"Content-Disposition: form-data; ".to_vec()), Just("é".as_bytes().to_vec()), Just(b"\"\\".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..6)], 0..12),
+        content_type in prop::sample::select(vec!["multipart/form-data; boundary=B", "application/json", "application/jwt",
+            "application/x-www-form-urlencoded", "application/x-ndjson", "application/cloudevents-batch+json", "text/xml"]),
+        coding in prop::sample::select(vec!["gzip", "identity"]),
+    ) {
+        let all = decoder("{formats: [JSON, Form, Multipart, JSONLines, JWT, CloudEvents, Text], field: f, compressed: Gzip, base64At: /a}");
+        let _ = read(&all, &[("content-type", content_type), ("content-encoding", coding)], &body.concat());
+    }
 }

@@ -126,6 +126,7 @@ fn times(fields: &[TimeField], compiler: &mut Compiler) -> Vec<Time> {
 /// Where the items stand in the body.
 fn paths(spec: &WebhookProviderSpec) -> Paths {
     let Some(first) = spec.split.first() else { return Paths::default() };
+    // Nothing but the whole body covers a list that is the body: no pointer of a scheme is "/".
     let list = if first.pointer.is_empty() { "/".to_owned() } else { first.pointer.clone() };
     let each = spec.split.len() == 1 && eachs(spec).any(|each| is_item(each, spec));
     Paths { packed_at: None, list: Some(list), each }

@@ -127,6 +127,10 @@ fn pings_are_counted_and_not_published() {
     assert!(dropped(request(r#"{"x":1}"#).query("ping=1")));
     assert!(dropped(request(r#"{"x":1}"#).header("x-a", "")));
     assert!(!dropped(request(r#"{"x":1,"events":[1],"test":false}"#)));
+    // What is no object says nothing, not even that something is absent.
+    let list = self::definition("split: [{pointer: ''}]\ndrop: [{pointer: /x, absent: true}]").unwrap();
+    let batch = request(r#"[5,{}]"#).read(&list).unwrap();
+    assert_eq!((ids(&batch), batch.dropped), (vec![Err(BadItemReason::NotMappable)], 1));
 }
 
 #[test]
