@@ -258,6 +258,31 @@ fn attributes_from_places_without_proof_are_named() {
 }
 
 #[test]
+fn what_covers_a_place_follows_from_where_its_document_stood() {
+    let fields = "decode: {base64At: /m/data}\nextract: {type: [{pointer: /t}], id: [{envelope: /m/id}]}";
+    let packed = definition(fields).unwrap();
+    let body = || request(r#"{"m":{"data":"eyJ0IjoieCJ9","id":"1"}}"#);
+    let unsigned = |definition: &Extraction, request: Request, coverage: Coverage| {
+        let u = request.covered(coverage).event(definition).unsigned;
+        (u.event_type, u.id)
+    };
+    let pointers = |pointer: &str| Coverage { pointers: [pointer.to_owned()].into(), ..Coverage::default() };
+    assert_eq!(unsigned(&packed, body(), pointers("/m")), (false, false));
+    assert_eq!(unsigned(&packed, body(), pointers("/m/data")), (false, true));
+    assert_eq!(unsigned(&packed, body(), pointers("/t")), (true, true));
+
+    let form = definition("decode: {formats: [Form]}\nextract: {type: [{pointer: /t}], id: [{form: i}]}").unwrap();
+    let body = || request("t=x&i=1").header("content-type", "application/x-www-form-urlencoded");
+    let fields = Coverage { form: ["t".to_owned()].into(), ..Coverage::default() };
+    assert_eq!(unsigned(&form, body(), fields), (false, true));
+
+    let split = definition("split: [{pointer: /l}]\nextract: {type: [{pointer: /t}], id: [{envelope: /id}]}").unwrap();
+    let body = || request(r#"{"id":"1","l":[{"t":"x"}]}"#);
+    assert_eq!(unsigned(&split, body(), pointers("/l")), (false, true));
+    assert_eq!(unsigned(&split, body(), pointers("/t")), (true, true));
+}
+
+#[test]
 fn items_that_are_proven_one_by_one_are_covered_by_their_own_pointers() {
     let yaml = "displayName: Test\nmethods: [{name: m, anyOf: [{allOf: [{each: {pointer: /l}, hmac: {algorithm: SHA256, signature: {pointer: /sig}, content: '{pointer:/id}'}}]}]}]\nsplit: [{pointer: /l}]\nextract: {id: [{pointer: /id}], subject: [{pointer: /s}]}";
     let extraction = Extraction::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap();
