@@ -49,11 +49,14 @@ pub fn parse(status: Option<u16>, payload: &[u8]) -> Result<Ack<'_>, Unavailable
         return Err(Unavailable::NoStream);
     }
     let refused = |code, description: &str| Unavailable::Refused { code, description: description.to_owned() };
-    let answer: Wire<'_> = serde_json::from_slice(payload).map_err(|_| refused(0, "the answer is no acknowledgement"))?;
+    let answer: Wire<'_> =
+        serde_json::from_slice(payload).map_err(|_| refused(0, "the answer is no acknowledgement"))?;
     match answer.error {
         Some(error) if TOO_LARGE.contains(&error.err_code) => Err(Unavailable::TooLarge),
         Some(error) => Err(refused(error.err_code, &error.description)),
-        None if answer.stream.is_empty() || answer.seq == 0 => Err(refused(0, "the acknowledgement names no stream and sequence")),
+        None if answer.stream.is_empty() || answer.seq == 0 => {
+            Err(refused(0, "the acknowledgement names no stream and sequence"))
+        }
         None => Ok(Ack { stream: answer.stream, sequence: answer.seq, duplicate: answer.duplicate }),
     }
 }
@@ -71,7 +74,8 @@ mod tests {
         let first = parse(None, br#"{"stream":"WEBHOOKS","seq":7}"#).unwrap();
         assert_eq!((first.stream.as_ref(), first.sequence, first.duplicate), ("WEBHOOKS", 7, false));
         assert!(matches!(first.stream, Cow::Borrowed(_)), "nothing is copied");
-        let again = parse(None, br#"{"stream":"W","domain":"hub","seq":7,"duplicate":true,"new":{"field":[1]}}"#).unwrap();
+        let again =
+            parse(None, br#"{"stream":"W","domain":"hub","seq":7,"duplicate":true,"new":{"field":[1]}}"#).unwrap();
         assert!(again.duplicate);
     }
 
@@ -83,7 +87,16 @@ mod tests {
             Unavailable::Refused { code: 10077, description: "no \"space\"".to_owned() }
         );
         assert_eq!(error(r#"{"error":{"code":400,"err_code":10054,"description":"x"}}"#), Unavailable::TooLarge);
-        for payload in ["", "null", "{}", "+OK", r#"{"stream":"W"}"#, r#"{"seq":1}"#, r#"{"stream":"","seq":1}"#, r#"{"stream":"W","seq":0}"#] {
+        for payload in [
+            "",
+            "null",
+            "{}",
+            "+OK",
+            r#"{"stream":"W"}"#,
+            r#"{"seq":1}"#,
+            r#"{"stream":"","seq":1}"#,
+            r#"{"stream":"W","seq":0}"#,
+        ] {
             assert!(matches!(error(payload), Unavailable::Refused { code: 0, .. }), "{payload}");
         }
     }

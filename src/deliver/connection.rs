@@ -154,14 +154,20 @@ pub(super) async fn connect(options: &NatsOptions, events: Arc<Notify>) -> Resul
     }
     // Who says which authorities or certificate to use wants neither to be skipped silently.
     let connect = connect.require_tls(options.ca.is_some() || options.client_cert.is_some());
-    let log = Arc::new(EventLog { advice: advice(options), refused: Arc::clone(&refused), last: std::sync::Mutex::default() });
+    let log = Arc::new(EventLog {
+        advice: advice(options),
+        refused: Arc::clone(&refused),
+        last: std::sync::Mutex::default(),
+    });
     let client = connect
         .name("hookgate")
         .retry_on_initial_connect()
         .max_reconnects(None)
-        .reconnect_delay_callback(move |attempt| {
-            if refused.load(Ordering::Relaxed) { jittered(REFUSED) } else { delay(attempt) }
-        })
+        .reconnect_delay_callback(
+            move |attempt| {
+                if refused.load(Ordering::Relaxed) { jittered(REFUSED) } else { delay(attempt) }
+            },
+        )
         .connection_timeout(ATTEMPT)
         .ping_interval(PING)
         .client_capacity(COMMANDS)
@@ -226,7 +232,9 @@ fn addresses(urls: &[Secret]) -> Result<(Vec<ServerAddr>, Option<Login>), Option
 /// What to do when NATS refuses the login.
 fn advice(options: &NatsOptions) -> String {
     match &options.creds {
-        Some(file) => format!("check the credentials file {} (--nats-creds) and that its account may log in", file.display()),
+        Some(file) => {
+            format!("check the credentials file {} (--nats-creds) and that its account may log in", file.display())
+        }
         None => "check the user and password in --nats-url, or give a credentials file with --nats-creds".to_owned(),
     }
 }
@@ -258,8 +266,12 @@ impl EventLog {
                 self.is_news(None);
             }
             Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-            Event::LameDuckMode => tracing::info!("the NATS server is about to stop; the client moves on when it closes"),
-            Event::SlowConsumer(_) => tracing::warn!("acknowledgements arrive faster than they are read; some are lost"),
+            Event::LameDuckMode => {
+                tracing::info!("the NATS server is about to stop; the client moves on when it closes")
+            }
+            Event::SlowConsumer(_) => {
+                tracing::warn!("acknowledgements arrive faster than they are read; some are lost")
+            }
             Event::ServerError(ServerError::AuthorizationViolation) => self.refused("authorization violation"),
             Event::ServerError(error) => self.server_error(&error.to_string()),
             Event::ClientError(ClientError::Other(text)) if text == "authorization violation" => self.refused(text),
@@ -364,7 +376,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_url_by_number_and_never_shows_it() {
-        for url in ["http://user:hunter2@one", "nats://user:hunter2@[", "ws://user:hunter2@one", "nats://:hunter2@one"] {
+        for url in ["http://user:hunter2@one", "nats://user:hunter2@[", "ws://user:hunter2@one", "nats://:hunter2@one"]
+        {
             let error = read(&["one", url]).err().unwrap().to_string();
             assert!(error.contains("number 2") && !error.contains("hunter2"), "{error}");
         }

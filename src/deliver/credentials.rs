@@ -65,7 +65,11 @@ mod tests {
         let missing = Credentials::new(folder.path().join("missing")).sign(vec![1]).await.err().unwrap();
         assert!(missing.contains("cannot read"), "{missing}");
         let file = folder.path().join("user.creds");
-        std::fs::write(&file, "-----BEGIN A-----\njwt\n-----END A-----\n-----BEGIN B-----\nSUSECRET\n-----END B-----\n").unwrap();
+        std::fs::write(
+            &file,
+            "-----BEGIN A-----\njwt\n-----END A-----\n-----BEGIN B-----\nSUSECRET\n-----END B-----\n",
+        )
+        .unwrap();
         let wrong = Credentials::new(file).sign(vec![1]).await.err().unwrap();
         assert!(wrong.contains("seed") && !wrong.contains("SUSECRET"), "{wrong}");
     }

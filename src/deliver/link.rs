@@ -107,7 +107,13 @@ impl Watch {
     }
 
     /// Asks for a sign of life when an acknowledgement is late.
-    fn listen(&self, connected: bool, oldest: Option<Instant>, question: Option<Question>, now: Instant) -> Option<Question> {
+    fn listen(
+        &self,
+        connected: bool,
+        oldest: Option<Instant>,
+        question: Option<Question>,
+        now: Instant,
+    ) -> Option<Question> {
         if !connected {
             self.pulse.asked.store(false, Ordering::Relaxed);
             self.pulse.stalled.store(false, Ordering::Relaxed);

@@ -156,7 +156,13 @@ impl Origin {
         Message { expected_stream: None, ..message }
     }
 
-    fn message(&self, attributes: &Attributes<'_>, payload: Payload<'_>, receipt: &Receipt<'_>, subject: String) -> Message {
+    fn message(
+        &self,
+        attributes: &Attributes<'_>,
+        payload: Payload<'_>,
+        receipt: &Receipt<'_>,
+        subject: String,
+    ) -> Message {
         let media_type = media_type(payload.media_type);
         let (headers, bytes) = match self.format {
             Format::Binary => (self.binary(attributes, &media_type, payload.mapped, receipt), payload.bytes),
@@ -166,7 +172,13 @@ impl Origin {
                 (headers, self.document(attributes, &media_type, &payload, receipt))
             }
         };
-        Message { subject, headers, payload: bytes, msg_id: self.msg_id(attributes.id), expected_stream: self.stream.clone() }
+        Message {
+            subject,
+            headers,
+            payload: bytes,
+            msg_id: self.msg_id(attributes.id),
+            expected_stream: self.stream.clone(),
+        }
     }
 
     fn binary(&self, attributes: &Attributes<'_>, media_type: &str, mapped: bool, receipt: &Receipt<'_>) -> Headers {
@@ -205,7 +217,13 @@ impl Origin {
     }
 
     /// The one JSON document of structured mode; data that is JSON stands in it as it came.
-    fn document(&self, attributes: &Attributes<'_>, media_type: &str, payload: &Payload<'_>, receipt: &Receipt<'_>) -> Bytes {
+    fn document(
+        &self,
+        attributes: &Attributes<'_>,
+        media_type: &str,
+        payload: &Payload<'_>,
+        receipt: &Receipt<'_>,
+    ) -> Bytes {
         let mut document = Document(Vec::with_capacity(payload.bytes.len() + 768));
         document.0.extend_from_slice(br#"{"specversion":"1.0""#);
         document.member("id", attributes.id);
@@ -307,7 +325,8 @@ fn tracestate<'a>(receipt: &Receipt<'a>) -> Option<&'a str> {
 }
 
 fn unsigned(unsigned: Unsigned) -> String {
-    let all = [(unsigned.id, "id"), (unsigned.event_type, "type"), (unsigned.time, "time"), (unsigned.subject, "subject")];
+    let all =
+        [(unsigned.id, "id"), (unsigned.event_type, "type"), (unsigned.time, "time"), (unsigned.subject, "subject")];
     let names: Vec<&str> = all.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
     names.join(",")
 }

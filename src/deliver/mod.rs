@@ -5,8 +5,8 @@
 
 mod ack;
 mod circuit;
-mod credentials;
 pub mod connection;
+mod credentials;
 pub mod headers;
 mod link;
 pub mod message;

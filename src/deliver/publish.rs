@@ -104,7 +104,8 @@ impl Delivery {
         let client = connection::connect(&options.nats, Arc::clone(&events)).await?;
         let inbox = format!("{}.", client.new_inbox());
         // The command goes out before any publish, and the client repeats it on each new connection before anything else.
-        let answers = client.subscribe(format!("{inbox}*")).await.map_err(|error| OptionsError::Client(error.to_string()))?;
+        let answers =
+            client.subscribe(format!("{inbox}*")).await.map_err(|error| OptionsError::Client(error.to_string()))?;
 
         let (link_sender, link) = watch::channel(Link::default());
         let waiting = Arc::new(Waiting::new(options.max_in_flight));
@@ -275,7 +276,9 @@ impl Inner {
             Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::MaxPayloadExceeded => {
                 return Err(Unavailable::TooLarge);
             }
-            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::InvalidSubject => return Err(invalid("subject")),
+            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::InvalidSubject => {
+                return Err(invalid("subject"));
+            }
             Ok(Err(_)) => return Err(Unavailable::Disconnected),
             Err(_) => return Err(Unavailable::Unresponsive),
         }
@@ -370,7 +373,9 @@ impl Reader {
         while let Some(message) = answers.next().await {
             self.pulse.alive();
             // Anything else is our own sign of life.
-            let Some(number) = message.subject.get(self.prefix..).and_then(|number| number.parse().ok()) else { continue };
+            let Some(number) = message.subject.get(self.prefix..).and_then(|number| number.parse().ok()) else {
+                continue;
+            };
             let answer = Answer { status: message.status.map(|status| status.as_u16()), payload: message.payload };
             if !self.waiting.answer(number, answer) {
                 self.counters.late.fetch_add(1, Ordering::Relaxed);

@@ -22,7 +22,9 @@ impl Delivery {
             }
         };
         if tokio::time::timeout_at(deadline.into(), end).await.is_err() {
-            tracing::warn!("NATS did not take everything before the end; unacknowledged messages were answered as such");
+            tracing::warn!(
+                "NATS did not take everything before the end; unacknowledged messages were answered as such"
+            );
         }
         inner.stop.cancel();
         inner.tasks.wait().await;

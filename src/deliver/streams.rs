@@ -138,14 +138,20 @@ impl From<ListedConfig> for Stream {
 /// Why the streams could not be read or the default one made.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
-    #[error("the streams cannot be read ({0}); without that nothing is published. Is JetStream enabled for this account, and \
-             may this user request $JS.API.STREAM.LIST?")]
+    #[error(
+        "the streams cannot be read ({0}); without that nothing is published. Is JetStream enabled for this account, and \
+             may this user request $JS.API.STREAM.LIST?"
+    )]
     Read(String),
-    #[error("stream {name:?} cannot be made: stream {others} owns part of {SUBJECTS:?} already. Publishing goes on with the \
-             streams that are there; name one of them with --stream, or leave all to yourself with --stream \"\"")]
+    #[error(
+        "stream {name:?} cannot be made: stream {others} owns part of {SUBJECTS:?} already. Publishing goes on with the \
+             streams that are there; name one of them with --stream, or leave all to yourself with --stream \"\""
+    )]
     Overlap { name: String, others: String },
-    #[error("stream {name:?} is missing and cannot be made: {problem}. Publishing goes on with the streams that are there; \
-             make it yourself, or correct --stream-replicas, --duplicate-window or --stream-max-age")]
+    #[error(
+        "stream {name:?} is missing and cannot be made: {problem}. Publishing goes on with the streams that are there; \
+             make it yourself, or correct --stream-replicas, --duplicate-window or --stream-max-age"
+    )]
     Make { name: String, problem: String },
 }
 

@@ -33,7 +33,7 @@ fn path(inside: &str) -> String {
 }
 
 /// What the server says to `kubectl create` of this object: an error text, or nothing.
-async fn server_says(client: &kube::Client, case: &Case) -> Option<String> {
+pub async fn server_says(client: &kube::Client, case: &Case) -> Option<String> {
     let place = match case.kind {
         Kind::Source => "namespaces/default/webhooksources",
         Kind::Provider => "webhookproviders",

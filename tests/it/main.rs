@@ -3,6 +3,7 @@
 mod support;
 
 mod crds_cases;
+mod crds_examples;
 mod crds_files;
 mod crds_live;
 mod receive_listen;

@@ -72,7 +72,9 @@ fn what_is_absent_has_no_header() {
     let mut event = event("1", None);
     event.unsigned = Unsigned::default();
     let message = origin(Format::Binary).event(&event, json(false), &plain, "w.x".to_owned());
-    for absent in [name::SUBJECT, name::DATASCHEMA, name::UNSIGNED, name::CE_TRACEPARENT, name::TRACEPARENT, name::TRACESTATE] {
+    for absent in
+        [name::SUBJECT, name::DATASCHEMA, name::UNSIGNED, name::CE_TRACEPARENT, name::TRACEPARENT, name::TRACESTATE]
+    {
         assert_eq!(message.headers.get(absent), None, "{absent}");
     }
 }
@@ -106,7 +108,8 @@ fn a_binary_message_never_claims_to_be_a_whole_cloudevent() {
 
 #[test]
 fn a_structured_message_is_one_document_with_data_as_it_came() {
-    let message = origin(Format::Structured).event(&event("d 1", Some("Grü\"ße")), json(true), &receipt(), "w".to_owned());
+    let message =
+        origin(Format::Structured).event(&event("d 1", Some("Grü\"ße")), json(true), &receipt(), "w".to_owned());
     assert_eq!(
         std::str::from_utf8(&message.payload).unwrap(),
         concat!(
@@ -131,11 +134,18 @@ fn data_that_is_no_json_is_text_or_base64_in_a_structured_message() {
         let document: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
         (document["data"].clone(), document["data_base64"].clone())
     };
-    assert_eq!(data("application/x-www-form-urlencoded", b"a=1&b=\"2\""), ("a=1&b=\"2\"".into(), serde_json::Value::Null));
+    assert_eq!(
+        data("application/x-www-form-urlencoded", b"a=1&b=\"2\""),
+        ("a=1&b=\"2\"".into(), serde_json::Value::Null)
+    );
     assert_eq!(data("application/octet-stream", b"\xff\x00"), (serde_json::Value::Null, "/wA=".into()));
     assert_eq!(data("application/vnd.acme+json", b"[1]"), (serde_json::json!([1]), serde_json::Value::Null));
     let injected = br#"1,"id":"forged""#;
-    assert_eq!(data("application/json", injected).1, serde_json::json!("MSwiaWQiOiJmb3JnZWQi"), "cannot break out of it");
+    assert_eq!(
+        data("application/json", injected).1,
+        serde_json::json!("MSwiaWQiOiJmb3JnZWQi"),
+        "cannot break out of it"
+    );
 }
 
 #[test]
