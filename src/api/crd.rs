@@ -12,8 +12,7 @@ use super::source::WebhookSource;
 use super::validate::Kind;
 
 /// The first line of every generated file.
-const HEAD: &str = "# Generated from src/api by `WRITE_CRDS=1 cargo test --test it crds_files`; do not edit.
-";
+const HEAD: &str = "# Generated from src/api: do not edit, change the types and run `make crds`.\n";
 
 /// Both CRDs by file name, as JSON values.
 pub fn all() -> Vec<(&'static str, Value)> {

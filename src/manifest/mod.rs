@@ -131,6 +131,16 @@ impl FileProblem {
 }
 
 impl Loaded {
+    /// Adds a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name, without its subfolders and without hidden files.
+    pub fn read(&mut self, path: impl AsRef<Path>) {
+        read_path(path.as_ref(), self);
+    }
+
+    /// Adds the documents of a text; `file` is its name in messages.
+    pub fn read_documents(&mut self, file: impl AsRef<Path>, text: &str) {
+        object::read_text(file.as_ref(), text, self);
+    }
+
     /// Where an object was written; `None` where it was not read from a file.
     pub fn origin(&self, key: &ObjectKey) -> Option<&Origin> {
         self.origins.get(key)
@@ -156,12 +166,11 @@ impl Loaded {
     }
 }
 
-/// Reads files and folders, each folder's `*.yaml`, `*.yml` and `*.json` by name, without its subfolders and without
-/// hidden files.
+/// Reads files and folders, as [`Loaded::read`] does.
 pub fn read(paths: &[impl AsRef<Path>]) -> Loaded {
     let mut loaded = Loaded::default();
     for path in paths {
-        read_path(path.as_ref(), &mut loaded);
+        loaded.read(path);
     }
     loaded
 }
@@ -174,7 +183,7 @@ pub fn read_file(path: impl AsRef<Path>) -> Loaded {
 /// Reads the documents of a text; `file` is its name in messages.
 pub fn read_documents(file: impl AsRef<Path>, text: &str) -> Loaded {
     let mut loaded = Loaded::default();
-    object::read_text(file.as_ref(), text, &mut loaded);
+    loaded.read_documents(file, text);
     loaded
 }
 
