@@ -6,6 +6,8 @@ pub mod compile;
 pub mod index;
 pub mod object;
 pub mod policy;
+pub mod programmed;
 pub mod resolve;
 pub mod settings;
+pub mod status;
 pub mod vault;
