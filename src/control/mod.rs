@@ -3,11 +3,23 @@
 //! Owns what is served and what status says of it. Never touches a request; nothing from a request enters status, Events or messages.
 
 pub mod compile;
+pub mod definitions;
+pub mod event;
+// pub mod folder;
 pub mod index;
+pub mod lease;
+// pub mod manifests;
 pub mod object;
+pub mod plan;
 pub mod policy;
 pub mod programmed;
+pub mod reader;
+pub mod report;
 pub mod resolve;
+mod route_facts;
+pub mod run;
 pub mod settings;
 pub mod status;
+pub mod status_writer;
 pub mod vault;
+pub mod watch;

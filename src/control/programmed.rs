@@ -20,7 +20,9 @@ pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow
     }
     if covers.iter().any(|cover| matches!(cover, Cover::Full | Cover::Partly)) {
         let open = those(&[Cover::Partly, Cover::None, Cover::NotDurable]);
-        let message = format!("Only part of {open} belongs to {one} that is durable: the rest is answered 503. Add the subjects to it.");
+        let message = format!(
+            "Only part of {open} belongs to {one} that is durable: the rest is answered 503. Add the subjects to it."
+        );
         return Some(Problem::new(Reason::PartlyCovered, message));
     }
     if covers.contains(&Cover::NotDurable) {
@@ -32,7 +34,10 @@ pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow
     }
     let message = match stream.filter(|name| streams.named(name).is_none()) {
         Some(name) => format!("Stream {name}, which routing.stream names, does not exist: create it, or name another."),
-        None => format!("No subject of {} belongs to {one}: requests are answered 503. Create the stream, or add the subjects to one.", those(&[Cover::None])),
+        None => format!(
+            "No subject of {} belongs to {one}: requests are answered 503. Create the stream, or add the subjects to one.",
+            those(&[Cover::None])
+        ),
     };
     Some(Problem::new(Reason::NoStream, message))
 }
@@ -43,7 +48,12 @@ mod tests {
     use crate::route::coverage::Stream;
 
     fn stream(name: &str, subjects: &[&str], file_storage: bool) -> Stream {
-        Stream { name: name.to_owned(), subjects: subjects.iter().map(|s| (*s).to_owned()).collect(), file_storage, no_ack: false }
+        Stream {
+            name: name.to_owned(),
+            subjects: subjects.iter().map(|s| (*s).to_owned()).collect(),
+            file_storage,
+            no_ack: false,
+        }
     }
 
     #[test]

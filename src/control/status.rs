@@ -35,8 +35,8 @@ pub struct Facts<'a> {
     pub generation: i64,
     /// Whether the spec is valid and allowed.
     pub accepted: Result<(), &'a Problem>,
-    /// Hosts that older sources keep, as sentences.
-    pub lost_hosts: &'a [String],
+    /// What its owner should know although it is accepted.
+    pub notices: &'a [String],
     /// What is wrong with secretRefs. `None`: the spec cannot be read, so nobody knows them.
     pub refs: Option<&'a [Problem]>,
     /// What serves it.
@@ -116,7 +116,8 @@ pub fn of_provider(
 
 /// Whether two lists of conditions say the same, whenever they began to.
 pub fn same_conditions(one: &[Condition], other: &[Condition]) -> bool {
-    let said = |c: &Condition| (c.type_.clone(), c.status.clone(), c.reason.clone(), c.message.clone(), c.observed_generation);
+    let said =
+        |c: &Condition| (c.type_.clone(), c.status.clone(), c.reason.clone(), c.message.clone(), c.observed_generation);
     // The API server keeps the order of a list map, but is not bound to ours.
     let sorted = |conditions: &[Condition]| {
         let mut all: Vec<_> = conditions.iter().map(said).collect();
@@ -148,12 +149,17 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
 pub fn url(base: Option<&str>, hosts: &[Host], path: &str) -> String {
     let base_host = base.and_then(|base| base.split_once("://")).map(|(_, rest)| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(authority, |(host, _)| host)
+        authority
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(authority, |(host, _)| host)
     });
     let claims = |host: &Host| match (host, base_host) {
         (Host::Any, _) => true,
         (Host::Exact(name), Some(base)) => name.eq_ignore_ascii_case(base),
-        (Host::Wildcard(parent), Some(base)) => base.split_once('.').is_some_and(|(_, rest)| parent.eq_ignore_ascii_case(rest)),
+        (Host::Wildcard(parent), Some(base)) => {
+            base.split_once('.').is_some_and(|(_, rest)| parent.eq_ignore_ascii_case(rest))
+        }
         (_, None) => false,
     };
     if let Some(base) = base
@@ -177,7 +183,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn condition(&self, type_: &str, holds: bool, reason: Reason, message: &str) -> Condition {
         let status = if holds { "True" } else { "False" };
-        let since = find(self.before, type_).filter(|known| known.status == status).map(|known| known.last_transition_time.clone());
+        let since = find(self.before, type_)
+            .filter(|known| known.status == status)
+            .map(|known| known.last_transition_time.clone());
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
@@ -191,11 +199,11 @@ impl Draft<'_> {
     fn accepted(&self, facts: &Facts<'_>) -> Condition {
         match facts.accepted {
             Err(problem) => self.condition(types::ACCEPTED, false, problem.reason, &problem.message),
-            Ok(()) if facts.lost_hosts.is_empty() => {
+            Ok(()) if facts.notices.is_empty() => {
                 self.condition(types::ACCEPTED, true, Reason::Accepted, "The spec is valid and allowed.")
             }
             Ok(()) => {
-                let message = format!("The spec is valid and allowed, but {}.", facts.lost_hosts.join("; "));
+                let message = format!("The spec is valid and allowed. Note: {}.", facts.notices.join("; "));
                 self.condition(types::ACCEPTED, true, Reason::Accepted, &message)
             }
         }
@@ -203,7 +211,9 @@ impl Draft<'_> {
 
     fn resolved_refs(&self, problems: &[Problem]) -> Condition {
         match problems.first() {
-            None => self.condition(types::RESOLVED_REFS, true, Reason::ResolvedRefs, "Every secretRef has a live secret."),
+            None => {
+                self.condition(types::RESOLVED_REFS, true, Reason::ResolvedRefs, "Every secretRef has a live secret.")
+            }
             Some(first) => {
                 let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
                 self.condition(types::RESOLVED_REFS, false, first.reason, &all.join("; "))
@@ -214,22 +224,32 @@ impl Draft<'_> {
     fn programmed(&self, facts: &Facts<'_>) -> Condition {
         let condition = |holds, reason, message: &str| self.condition(types::PROGRAMMED, holds, reason, message);
         match (&facts.serving, facts.finding) {
-            (Serving::Suspended, _) => {
-                condition(false, Reason::Suspended, "spec.suspend is true: requests are answered 503 and nothing is published.")
-            }
+            (Serving::Suspended, _) => condition(
+                false,
+                Reason::Suspended,
+                "spec.suspend is true: requests are answered 503 and nothing is published.",
+            ),
             (Serving::Nothing, _) => condition(
                 false,
                 Reason::Invalid,
                 "No generation of this source can be served: requests are answered 503 or 404 until Accepted is True.",
             ),
-            (Serving::Closed(why), _) => condition(false, Reason::Invalid, &format!("Requests are answered 503: {why}.")),
-            (_, Some(finding)) if finding.reason != Reason::PartlyCovered => condition(false, finding.reason, &finding.message),
+            (Serving::Closed(why), _) => {
+                condition(false, Reason::Invalid, &format!("Requests are answered 503: {why}."))
+            }
+            (_, Some(finding)) if finding.reason != Reason::PartlyCovered => {
+                condition(false, finding.reason, &finding.message)
+            }
             (Serving::Previous, _) => {
                 let served = facts.served_generation.unwrap_or_default();
-                let message = format!(
-                    "Generation {served}, the last one that was accepted, is served until generation {} can be: see Accepted.",
-                    facts.generation
-                );
+                let message = if served == facts.generation {
+                    "The route that this generation compiled to earlier is served until it compiles again: see Accepted.".to_owned()
+                } else {
+                    format!(
+                        "Generation {served}, the last one that was accepted, is served until generation {} can be: see Accepted.",
+                        facts.generation
+                    )
+                };
                 condition(true, Reason::PreviousGeneration, &message)
             }
             (Serving::Current, Some(partly)) => condition(true, Reason::PartlyCovered, &partly.message),

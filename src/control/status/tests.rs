@@ -8,7 +8,7 @@ fn facts() -> Facts<'static> {
     Facts {
         generation: 3,
         accepted: Ok(()),
-        lost_hosts: &[],
+        notices: &[],
         refs: Some(&[]),
         serving: Serving::Current,
         served_generation: Some(3),
@@ -57,41 +57,63 @@ fn a_spec_that_stops_compiling_says_which_generation_serves() {
     assert!(find(&status.conditions, types::PROGRAMMED).unwrap().message.contains("Generation 2"));
     assert_eq!(find(&status.conditions, types::READY).unwrap().message, problem.message);
     // Never compiled here, and not even readable.
-    let nothing = Facts { accepted: Err(&problem), refs: None, serving: Serving::Nothing, served_generation: None, ..facts() };
+    let nothing =
+        Facts { accepted: Err(&problem), refs: None, serving: Serving::Nothing, served_generation: None, ..facts() };
     assert_eq!(
         judge(nothing),
-        ["Accepted=False/UnknownProvider", "Programmed=False/Invalid", "Ready=False/UnknownProvider", "Stalled=True/UnknownProvider"]
+        [
+            "Accepted=False/UnknownProvider",
+            "Programmed=False/Invalid",
+            "Ready=False/UnknownProvider",
+            "Stalled=True/UnknownProvider"
+        ]
     );
 }
 
 #[test]
 fn a_ref_without_a_secret_closes_only_where_nothing_else_is_live() {
-    let problems = [Problem::new(Reason::SecretExpired, "one expired"), Problem::new(Reason::KeyNotFound, "one has no key")];
+    let problems =
+        [Problem::new(Reason::SecretExpired, "one expired"), Problem::new(Reason::KeyNotFound, "one has no key")];
     let rotating = of_source(Facts { refs: Some(&problems), ..facts() }, None, now());
     assert_eq!(
         said(&rotating),
-        ["Accepted=True/Accepted", "ResolvedRefs=False/SecretExpired", "Programmed=True/Programmed", "Ready=True/Ready"]
+        [
+            "Accepted=True/Accepted",
+            "ResolvedRefs=False/SecretExpired",
+            "Programmed=True/Programmed",
+            "Ready=True/Ready"
+        ]
     );
     assert_eq!(find(&rotating.conditions, types::RESOLVED_REFS).unwrap().message, "one expired; one has no key");
     let closed = Facts { refs: Some(&problems), serving: Serving::Closed("no live secret".to_owned()), ..facts() };
     assert_eq!(
         judge(closed),
-        ["Accepted=True/Accepted", "ResolvedRefs=False/SecretExpired", "Programmed=False/Invalid", "Ready=False/SecretExpired"]
+        [
+            "Accepted=True/Accepted",
+            "ResolvedRefs=False/SecretExpired",
+            "Programmed=False/Invalid",
+            "Ready=False/SecretExpired"
+        ]
     );
 }
 
 #[test]
 fn suspension_and_streams_show_in_programmed() {
-    let programmed = |facts| judge(facts).into_iter().filter(|c| c.starts_with("Prog") || c.starts_with("Ready")).collect::<Vec<_>>();
+    let programmed = |facts| {
+        judge(facts).into_iter().filter(|c| c.starts_with("Prog") || c.starts_with("Ready")).collect::<Vec<_>>()
+    };
     let suspended = Facts { serving: Serving::Suspended, ..facts() };
     assert_eq!(programmed(suspended), ["Programmed=False/Suspended", "Ready=False/Suspended"]);
     for reason in [Reason::NoStream, Reason::NotDurable] {
-        let finding = Problem::new(reason, "no");
+        let finding: &Finding = Box::leak(Box::new(Problem::new(reason, "no")));
         let expected = [format!("Programmed=False/{}", reason.as_str()), format!("Ready=False/{}", reason.as_str())];
-        assert_eq!(programmed(Facts { finding: Some(&finding), ..facts() }), expected);
+        assert_eq!(programmed(Facts { finding: Some(finding), ..facts() }), expected);
     }
     let partly = Problem::new(Reason::PartlyCovered, "some");
-    assert_eq!(programmed(Facts { finding: Some(&partly), ..facts() }), ["Programmed=True/PartlyCovered", "Ready=True/Ready"]);
+    assert_eq!(
+        programmed(Facts { finding: Some(&partly), ..facts() }),
+        ["Programmed=True/PartlyCovered", "Ready=True/Ready"]
+    );
 }
 
 #[test]
@@ -99,8 +121,14 @@ fn a_condition_keeps_its_time_until_its_status_changes() {
     let first = of_source(facts(), None, now());
     let later: Timestamp = "2026-11-25T13:00:00Z".parse().unwrap();
     let problems = [Problem::new(Reason::SecretNotFound, "gone")];
-    let second = of_source(Facts { generation: 4, served_generation: Some(4), refs: Some(&problems), ..facts() }, Some(&first), later);
-    let since = |status: &WebhookSourceStatus, type_| find(&status.conditions, type_).unwrap().last_transition_time.0.to_string();
+    let second = of_source(
+        Facts { generation: 4, served_generation: Some(4), refs: Some(&problems), ..facts() },
+        Some(&first),
+        later,
+    );
+    let since = |status: &WebhookSourceStatus, type_| {
+        find(&status.conditions, type_).unwrap().last_transition_time.0.to_string()
+    };
     assert_eq!(since(&second, types::ACCEPTED), "2026-11-25T12:00:00Z");
     assert_eq!(since(&second, types::READY), "2026-11-25T12:00:00Z");
     assert_eq!(since(&second, types::RESOLVED_REFS), "2026-11-25T13:00:00Z");
@@ -141,7 +169,8 @@ fn a_provider_counts_its_sources_and_says_what_keeps_it_out() {
     assert_eq!((status.sources, status.conditions.len(), status.conditions[0].status.as_str()), (Some(2), 1, "True"));
     let shadow = Problem::new(Reason::ShadowsBuiltIn, "write overridesBuiltIn: true");
     let refused = of_provider(1, Err(&shadow), 0, Some(&status), now());
-    let said: Vec<_> = refused.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
+    let said: Vec<_> =
+        refused.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
     assert_eq!(said, [("Accepted", "False", "ShadowsBuiltIn"), ("Stalled", "True", "ShadowsBuiltIn")]);
     assert!(!same_provider(&status, &refused));
 }
@@ -152,7 +181,10 @@ fn the_url_is_one_that_the_source_answers() {
     let base = Some("https://hooks.example.com/");
     assert_eq!(url(base, &hosts(&[]), "/a/b"), "https://hooks.example.com/a/b");
     assert_eq!(url(base, &hosts(&["x.test", "hooks.example.com"]), "/a"), "https://hooks.example.com/a");
-    assert_eq!(url(Some("http://hooks.example.com:8443"), &hosts(&["*.example.com"]), "/a"), "http://hooks.example.com:8443/a");
+    assert_eq!(
+        url(Some("http://hooks.example.com:8443"), &hosts(&["*.example.com"]), "/a"),
+        "http://hooks.example.com:8443/a"
+    );
     assert_eq!(url(base, &hosts(&["*.x.test", "y.x.test"]), "/a"), "https://y.x.test/a");
     assert_eq!(url(base, &hosts(&["*.x.test"]), "/a"), "/a");
     assert_eq!(url(None, &hosts(&[]), "/a"), "/a");

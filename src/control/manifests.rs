@@ -1,0 +1,273 @@
+//! What a folder of manifests holds, from one reading to the next: last good versions, ages and generations.
+//!
+//! Pure. A file that is broken keeps what it said before of the objects that cannot be read now; a file or object that is gone is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use sha2::{Digest, Sha256};
+
+use super::event::Folder;
+use super::object::{Key, Object, Watched};
+use crate::api::provider::WebhookProvider;
+use crate::api::source::WebhookSource;
+use crate::manifest::{Loaded, ObjectKey};
+use crate::secret::SecretData;
+
+const SOURCE: &str = "WebhookSource";
+const PROVIDER: &str = "WebhookProvider";
+const SECRET: &str = "Secret";
+
+/// Everything that the files said last, as far as it was good.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// The beginning of what uids are derived from.
+    source_base: String,
+    sources: BTreeMap<Key, Kept<WebhookSource>>,
+    providers: BTreeMap<Key, Kept<WebhookProvider>>,
+    secrets: BTreeMap<Key, (PathBuf, SecretData)>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept<K> {
+    file: PathBuf,
+    /// With uid, generation and the time since when it is served.
+    object: Arc<K>,
+    generation: i64,
+    since: Timestamp,
+}
+
+/// Which objects a broken file may still mean.
+struct Broken {
+    /// Files of which it is not known what they hold.
+    files: BTreeSet<PathBuf>,
+    /// Objects that are named and cannot be used.
+    objects: BTreeSet<ObjectKey>,
+}
+
+impl Broken {
+    fn of(loaded: &Loaded) -> Self {
+        let mut broken = Self { files: BTreeSet::new(), objects: BTreeSet::new() };
+        for problem in &loaded.problems {
+            match &problem.object {
+                Some(object) => drop(broken.objects.insert(object.clone())),
+                None if problem.file.exists() => drop(broken.files.insert(problem.file.clone())),
+                // Gone between the listing and the reading.
+                None => {}
+            }
+        }
+        broken
+    }
+
+    fn may_hold(&self, kind: &str, key: &Key, file: &PathBuf) -> bool {
+        self.objects.contains(&ObjectKey::new(kind, &key.namespace, &key.name))
+            || self.files.iter().any(|broken| broken == file || file.parent() == Some(broken))
+    }
+}
+
+impl Manifests {
+    /// Nothing read yet.
+    pub fn new(source_base: impl Into<String>) -> Self {
+        Self { source_base: source_base.into(), ..Self::default() }
+    }
+
+    /// Takes in a reading of all files, and returns everything that counts now.
+    pub fn merge(&mut self, loaded: Loaded, now: Timestamp) -> Folder {
+        let broken = Broken::of(&loaded);
+        let file = |kind: &str, key: &Key| {
+            let origin = loaded.origin(&ObjectKey::new(kind, &key.namespace, &key.name));
+            origin.map(|origin| origin.file.clone()).unwrap_or_default()
+        };
+        let mut sources = BTreeMap::new();
+        for mut source in loaded.sources.iter().cloned() {
+            let key = Key::of(&source.metadata);
+            let before = self.sources.get(&key);
+            let same = before.is_some_and(|before| before.object.spec == source.spec);
+            let (generation, since) = age(before, same, now);
+            source.metadata = metadata(&self.source_base, SOURCE, &key, generation, since);
+            sources.insert(key.clone(), Kept { file: file(SOURCE, &key), object: Arc::new(source), generation, since });
+        }
+        let mut providers = BTreeMap::new();
+        for mut provider in loaded.providers.iter().cloned() {
+            let key = Key::of(&ObjectMeta { namespace: None, ..provider.metadata.clone() });
+            let before = self.providers.get(&key);
+            let same = before.is_some_and(|before| before.object.spec == provider.spec);
+            let (generation, since) = age(before, same, now);
+            provider.metadata = metadata(&self.source_base, PROVIDER, &key, generation, since);
+            providers.insert(key.clone(), Kept { file: file(PROVIDER, &key), object: Arc::new(provider), generation, since });
+        }
+        let mut secrets = BTreeMap::new();
+        for ((namespace, name), secret) in &loaded.secrets {
+            let key = Key::new(namespace, name);
+            // A Secret of which a part cannot be read is not read by halves.
+            if !broken.objects.contains(&ObjectKey::new(SECRET, namespace, name)) {
+                secrets.insert(key.clone(), (file(SECRET, &key), secret.clone()));
+            }
+        }
+        for (key, kept) in std::mem::take(&mut self.sources) {
+            if broken.may_hold(SOURCE, &key, &kept.file) {
+                sources.entry(key).or_insert(kept);
+            }
+        }
+        for (key, kept) in std::mem::take(&mut self.providers) {
+            if broken.may_hold(PROVIDER, &key, &kept.file) {
+                providers.entry(key).or_insert(kept);
+            }
+        }
+        for (key, kept) in std::mem::take(&mut self.secrets) {
+            if broken.may_hold(SECRET, &key, &kept.0) {
+                secrets.entry(key).or_insert(kept);
+            }
+        }
+        (self.sources, self.providers, self.secrets) = (sources, providers, secrets);
+        Folder {
+            sources: objects(&self.sources),
+            providers: objects(&self.providers),
+            secrets: self.secrets.iter().map(|(key, (_, secret))| (key.clone(), secret.clone())).collect(),
+        }
+    }
+}
+
+/// The generation counts changes of the spec; an object is as old as it has been there without a break.
+fn age<K>(before: Option<&Kept<K>>, same: bool, now: Timestamp) -> (i64, Timestamp) {
+    match before {
+        Some(before) => (before.generation + i64::from(!same), before.since),
+        None => (1, now),
+    }
+}
+
+fn metadata(base: &str, kind: &str, key: &Key, generation: i64, since: Timestamp) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        uid: Some(uid(base, kind, key)),
+        generation: Some(generation),
+        creation_timestamp: Some(Time(since)),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The same object has the same uid wherever it is served from the same source base: consumers see one `Nats-Msg-Id`.
+fn uid(base: &str, kind: &str, key: &Key) -> String {
+    let hash = Sha256::digest(format!("{base}\n{kind}\n{}\n{}", key.namespace, key.name));
+    let hex = hex::encode(&hash[..16]);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn objects<K: Watched>(kept: &BTreeMap<Key, Kept<K>>) -> Vec<Object<K>>
+where
+    K: kube::Resource,
+{
+    kept.iter()
+        .map(|(key, kept)| Object {
+            key: key.clone(),
+            uid: kept.object.meta().uid.clone().unwrap_or_default(),
+            generation: kept.generation,
+            created: kept.since,
+            value: Ok(kept.object.clone()),
+            status: None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::read;
+
+    fn source(name: &str, provider: &str) -> String {
+        format!(
+            "---\napiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {{name: {name}, namespace: sales}}\nspec: {{provider: {provider}}}\n"
+        )
+    }
+
+    struct Place {
+        folder: tempfile::TempDir,
+        manifests: Manifests,
+        hour: i8,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), manifests: Manifests::new("urn:test"), hour: 0 }
+        }
+
+        fn write(&self, file: &str, text: &str) {
+            std::fs::write(self.folder.path().join(file), text).unwrap();
+        }
+
+        /// Reads an hour later: `name:provider@generation`.
+        fn read(&mut self) -> Vec<String> {
+            self.hour += 1;
+            let now = format!("2026-11-25T{:02}:00:00Z", self.hour).parse().unwrap();
+            let folder = self.manifests.merge(read(&[self.folder.path()]), now);
+            let said = |object: &Object<WebhookSource>| {
+                let source = object.value.as_ref().unwrap();
+                assert_eq!(source.metadata.generation, Some(object.generation));
+                format!("{}:{}@{}", object.key.name, source.spec.provider, object.generation)
+            };
+            folder.sources.iter().map(said).collect()
+        }
+    }
+
+    #[test]
+    fn a_generation_counts_changes_and_an_age_has_no_break() {
+        let mut place = Place::new();
+        place.write("a.yaml", &source("one", "github"));
+        assert_eq!(place.read(), ["one:github@1"]);
+        let first = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        assert_eq!(place.read(), ["one:github@1"]);
+        place.write("a.yaml", &source("one", "stripe"));
+        assert_eq!(place.read(), ["one:stripe@2"]);
+        let second = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        assert_eq!((&second.uid, &second.creation_timestamp), (&first.uid, &first.creation_timestamp));
+        std::fs::remove_file(place.folder.path().join("a.yaml")).unwrap();
+        assert!(place.read().is_empty(), "a removed file is a removed source");
+        place.write("a.yaml", &source("one", "stripe"));
+        assert_eq!(place.read(), ["one:stripe@1"]);
+        let third = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        assert_eq!(third.uid, first.uid);
+        assert_ne!(third.creation_timestamp, first.creation_timestamp);
+    }
+
+    #[test]
+    fn a_broken_file_harms_neither_the_others_nor_its_own_last_good_version() {
+        let mut place = Place::new();
+        place.write("a.yaml", &(source("one", "github") + &source("two", "github")));
+        place.write("b.yaml", &source("three", "github"));
+        assert_eq!(place.read(), ["one:github@1", "three:github@1", "two:github@1"]);
+        // No YAML at all: all of the file stays, and the other file goes on.
+        place.write("a.yaml", "{{{ not yaml");
+        place.write("b.yaml", &source("three", "stripe"));
+        assert_eq!(place.read(), ["one:github@1", "three:stripe@2", "two:github@1"]);
+        // One object is wrong, the other gone: the first stays as it was.
+        place.write("a.yaml", &source("one", "NOT_A_NAME"));
+        assert_eq!(place.read(), ["one:github@1", "three:stripe@2"]);
+        place.write("a.yaml", &source("one", "stripe"));
+        assert_eq!(place.read(), ["one:stripe@2", "three:stripe@2"]);
+    }
+
+    #[test]
+    fn an_object_that_moves_to_another_file_is_still_that_object() {
+        let mut place = Place::new();
+        place.write("b.yaml", &source("one", "github"));
+        place.read();
+        place.write("a.yaml", &source("one", "stripe"));
+        assert_eq!(place.read(), ["one:stripe@2"], "while it stands in both, the first file counts");
+        std::fs::remove_file(place.folder.path().join("b.yaml")).unwrap();
+        assert_eq!(place.read(), ["one:stripe@2"]);
+    }
+
+    #[test]
+    fn a_uid_is_a_uuid_of_base_namespace_and_name() {
+        let of = |base: &str, name: &str| uid(base, SOURCE, &Key::new("sales", name));
+        assert_eq!(of("a", "calls"), of("a", "calls"));
+        assert_ne!(of("a", "calls"), of("b", "calls"));
+        assert_ne!(of("a", "calls"), of("a", "call"));
+        let lengths: Vec<usize> = of("", "calls").split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+    }
+}
