@@ -65,7 +65,11 @@ pub async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>
 
 /// Notices of the file system. A file is watched by its folder, because whoever replaces it makes another file.
 fn notices_of(path: &Path, notices: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let folder = if path.is_dir() { path } else { path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")) };
+    let folder = if path.is_dir() {
+        path
+    } else {
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    };
     let notice = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
             // A notice that waits already says the same.

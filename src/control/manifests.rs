@@ -97,7 +97,10 @@ impl Manifests {
             let same = before.is_some_and(|before| before.object.spec == provider.spec);
             let (generation, since) = age(before, same, now);
             provider.metadata = metadata(&self.source_base, PROVIDER, &key, generation, since);
-            providers.insert(key.clone(), Kept { file: file(PROVIDER, &key), object: Arc::new(provider), generation, since });
+            providers.insert(
+                key.clone(),
+                Kept { file: file(PROVIDER, &key), object: Arc::new(provider), generation, since },
+            );
         }
         let mut secrets = BTreeMap::new();
         for ((namespace, name), secret) in &loaded.secrets {

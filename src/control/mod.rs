@@ -5,10 +5,10 @@
 pub mod compile;
 pub mod definitions;
 pub mod event;
-// pub mod folder;
+pub mod folder;
 pub mod index;
 pub mod lease;
-// pub mod manifests;
+pub mod manifests;
 pub mod object;
 pub mod plan;
 pub mod policy;
