@@ -1,4 +1,59 @@
 //! The `hookgate` command.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::io::{BufWriter, Write, stdout};
+use std::process::ExitCode;
+
+use clap::Parser;
+use hookgate::cli::{self, Cli, Command};
+use hookgate::manifest::Loaded;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(stdout().lock());
+    let done = run(&cli.command, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "hookgate: {error:#}");
+            // `verify` keeps 1 for "not authentic".
+            ExitCode::from(if matches!(cli.command, Command::Verify(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
+    let verdict = |right: bool| u8::from(!right);
+    match command {
+        Command::Check { args, policy } => {
+            let settings = policy.settings()?;
+            let judge = |loaded: &Loaded| cli::judge::judge(loaded, &settings);
+            Ok(verdict(cli::check::run(args, &[&judge], &mut std::io::stdin().lock(), out)?))
+        }
+        Command::Crds(args) => {
+            cli::crds::run(args, out)?;
+            Ok(0)
+        }
+        Command::Providers(args) => cli::providers::run(args, out).map(|()| 0),
+        Command::Schema(args) => cli::schema::run(args, out).map(|()| 0),
+        Command::Verify(args) => cli::verify::run(args, out),
+        Command::Send(args) => runtime()?.block_on(cli::send::run(args, out)).map(verdict),
+        Command::Tail(args) => runtime()?.block_on(cli::tail::run(args, out)).map(|()| 0),
+    }
+}
+
+/// For commands that talk to the network. One crypto provider serves the whole process.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    anyhow::ensure!(installed.is_ok(), "another crypto provider is installed already");
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The reader of a pipe went away, as in `hookgate providers | head`.
+fn closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -91,11 +91,8 @@ impl Provider {
         })
     }
 
-    /// The provider that a source of `generic` writes inline.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, with paths in the source.
-    pub fn generic(source: &WebhookSourceSpec) -> Result<Self, Vec<DefinitionError>> {
+    /// The definition that a source of `generic` writes inline.
+    pub fn generic_spec(source: &WebhookSourceSpec) -> WebhookProviderSpec {
         let written = source.verification.clone().unwrap_or_default();
         let scheme = Scheme {
             hmac: written.hmac,
@@ -108,15 +105,22 @@ impl Provider {
         };
         let redact = scheme.token.iter().filter_map(|token| token.pointer.clone()).collect();
         let name = written.method.unwrap_or_default();
-        let spec = WebhookProviderSpec {
+        WebhookProviderSpec {
             display_name: api::GENERIC.to_owned(),
             methods: vec![api::provider::Method { name, any_of: vec![AllOf { all_of: vec![scheme] }] }],
             extract: source.extract.clone().map(Into::into),
             decode: Some(api::provider::Decode { formats: GENERIC_FORMATS.to_vec(), ..Default::default() }),
             redact,
             ..WebhookProviderSpec::default()
-        };
-        Self::compile(api::GENERIC, &spec).map_err(|errors| {
+        }
+    }
+
+    /// The provider that a source of `generic` writes inline.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with paths in the source.
+    pub fn generic(source: &WebhookSourceSpec) -> Result<Self, Vec<DefinitionError>> {
+        Self::compile(api::GENERIC, &Self::generic_spec(source)).map_err(|errors| {
             let place = |error: DefinitionError| DefinitionError {
                 // A source writes one type, one time and one subject where a provider writes lists.
                 path: ["type", "time", "subject"]

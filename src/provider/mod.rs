@@ -14,6 +14,7 @@ pub mod handshake;
 mod mapping;
 mod redact;
 pub mod request;
+pub mod sample;
 mod template;
 pub mod verify;
 

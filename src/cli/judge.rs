@@ -1,0 +1,97 @@
+//! What the operator would say of valid manifests: providers, methods, policies, CEL and conflicts.
+
+use std::sync::Arc;
+
+use super::source::{catalogue, resolve};
+use crate::control::compile::compile;
+use crate::control::settings::Settings;
+use crate::manifest::{FileProblem, Loaded, ObjectKey};
+use crate::provider::Provider;
+use crate::provider::catalogue::built_in;
+use crate::route::{Entry, RouteTable};
+
+/// What the operator allows; as for `run`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Policy {
+    /// Subjects that a namespace may publish (repeatable)
+    #[arg(
+        long = "subject-policy",
+        env = "HOOKGATE_SUBJECT_POLICY",
+        value_delimiter = ',',
+        default_value = "webhooks.{namespace}.>"
+    )]
+    pub subject: Vec<String>,
+    /// Paths that a namespace may claim (repeatable)
+    #[arg(
+        long = "path-policy",
+        env = "HOOKGATE_PATH_POLICY",
+        value_delimiter = ',',
+        default_value = "/{namespace}/**"
+    )]
+    pub path: Vec<String>,
+}
+
+impl Policy {
+    /// Settings with these policies.
+    ///
+    /// # Errors
+    /// A policy that is none.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            subject_policies: self.subject.clone(),
+            path_policies: self.path.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            ..Settings::default()
+        })
+    }
+}
+
+/// What the operator would say of valid manifests.
+pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
+    let mut problems = Vec::new();
+    for provider in &loaded.providers {
+        let name = provider.metadata.name.as_deref().unwrap_or_default();
+        let key = ObjectKey::new("WebhookProvider", "", name);
+        if let Err(errors) = Provider::compile(name, &provider.spec) {
+            problems.extend(errors.into_iter().map(|error| loaded.problem(&key, &error.path, error.reason)));
+        }
+        if built_in(name).is_some() && !provider.spec.overrides_built_in {
+            let text = format!(
+                "ShadowsBuiltIn: {name:?} is built in; write overridesBuiltIn: true to replace it, or choose another name"
+            );
+            problems.push(loaded.problem(&key, "spec.overridesBuiltIn", text));
+        }
+    }
+    let catalogue = catalogue(loaded);
+    let mut entries = Vec::new();
+    for source in &loaded.sources {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        let key = ObjectKey::new("WebhookSource", &part(&source.metadata.namespace), &part(&source.metadata.name));
+        let refs = resolve(source, loaded);
+        match compile(source, &catalogue, &refs, settings) {
+            Err(problem) => {
+                let (path, text) = match problem.message.split_once(": ") {
+                    Some((path, text)) if path.starts_with("spec.") => (path, text),
+                    _ => ("", problem.message.as_str()),
+                };
+                problems.push(loaded.problem(&key, path, format!("{}: {text}", problem.reason.as_str())));
+            }
+            Ok(compiled) => {
+                for unfit in compiled.unfit {
+                    let text = format!("SecretInvalid: {} {}", unfit.label, unfit.reason);
+                    problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
+                }
+                entries.push(Entry::Served(Arc::new(compiled.route)));
+            }
+        }
+    }
+    let (_, conflicts) = RouteTable::build(entries);
+    for conflict in conflicts.iter().filter(|conflict| conflict.none_left) {
+        let (namespace, name) = &conflict.loser;
+        let (older_namespace, older) = &conflict.keeper;
+        let text = format!(
+            "PathConflict: {older_namespace}/{older} claims the same host and path and is older: write another path or hostname"
+        );
+        problems.push(loaded.problem(&ObjectKey::new("WebhookSource", namespace, name), "spec.path", text));
+    }
+    problems
+}

@@ -1,0 +1,160 @@
+//! `hookgate providers`: the catalogue, as a table, as YAML or as JSON.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+
+use crate::api::provider::{Confidence, Retries, WebhookProvider, WebhookProviderSpec};
+use crate::provider::Provider;
+use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
+
+/// Arguments of `providers`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The provider to show. Default: all, a line each
+    name: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Yaml,
+    Json,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown provider, or a closed output.
+pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+    let chosen: Vec<&BuiltIn> = match &args.name {
+        None => built_ins().collect(),
+        Some(name) => match built_in(name) {
+            Some(found) => vec![found],
+            None => {
+                let near = Catalogue::default().similar(name);
+                let hint =
+                    if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(" or ")) };
+                anyhow::bail!("{name:?} is no built-in provider: `hookgate providers` lists them.{hint}");
+            }
+        },
+    };
+    match (args.output, &args.name) {
+        (Output::Yaml, _) => {
+            for provider in chosen {
+                writeln!(out, "---\n{}", provider.manifest.trim_start_matches("---").trim())?;
+            }
+            Ok(())
+        }
+        (Output::Json, name) => {
+            let manifests: Vec<WebhookProvider> = chosen
+                .iter()
+                .map(|provider| Ok(WebhookProvider::new(provider.id, spec(provider)?.clone())))
+                .collect::<anyhow::Result<_>>()?;
+            match (name, manifests.as_slice()) {
+                (Some(_), [one]) => writeln!(out, "{}", serde_json::to_string_pretty(one)?)?,
+                _ => writeln!(out, "{}", serde_json::to_string_pretty(&manifests)?)?,
+            }
+            Ok(())
+        }
+        (Output::Table, None) => table(&chosen, out),
+        (Output::Table, Some(_)) => chosen.iter().try_for_each(|provider| show(provider, out)),
+    }
+}
+
+fn spec(provider: &BuiltIn) -> anyhow::Result<&'static WebhookProviderSpec> {
+    let built_in = built_in(provider.id).ok_or_else(|| anyhow::anyhow!("{} is gone", provider.id))?;
+    built_in.spec().map_err(|errors| anyhow::anyhow!("{}: {errors:?}", provider.id))
+}
+
+fn compiled(provider: &BuiltIn) -> anyhow::Result<&Provider> {
+    provider.provider().map(AsRef::as_ref).map_err(|errors| anyhow::anyhow!("{}: {errors:?}", provider.id))
+}
+
+fn table(chosen: &[&BuiltIn], out: &mut impl Write) -> anyhow::Result<()> {
+    let mut rows = vec![["NAME".to_owned(), "VENDOR".into(), "METHODS".into(), "COVERS".into(), "MAPPED".into()]];
+    for provider in chosen {
+        let (spec, compiled) = (spec(provider)?, compiled(provider)?);
+        let methods: Vec<&str> = compiled.methods.iter().map(|method| &*method.name).collect();
+        let covers = compiled.methods.first().map_or("None", |method| method.covers().as_str());
+        let mapped = if spec.map.is_empty() { "" } else { "conversation/v1" };
+        rows.push([
+            provider.id.to_owned(),
+            spec.display_name.clone(),
+            methods.join(","),
+            covers.to_owned(),
+            mapped.to_owned(),
+        ]);
+    }
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in &rows {
+        let line: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", line.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
+    let (spec, compiled) = (spec(provider)?, compiled(provider)?);
+    writeln!(out, "{} ({})", spec.display_name, provider.id)?;
+    if let Some(docs) = &spec.docs {
+        writeln!(out, "Documentation: {docs}")?;
+    }
+    if let Some(confidence) = spec.confidence {
+        let founded = match confidence {
+            Confidence::Code => "the sender's or its SDK's code",
+            Confidence::Documentation => "the vendor's documentation",
+            Confidence::ThirdParty => "third parties (unconfirmed)",
+            Confidence::Known => "common knowledge (unconfirmed)",
+        };
+        writeln!(out, "Founded on:    {founded}: {}", spec.sources.join("; "))?;
+    }
+    writeln!(
+        out,
+        "Retries:       {}",
+        match spec.retries {
+            Retries::Never => "never: what is not taken is lost",
+            Retries::ServerErrors => "after 5xx and time-outs",
+            Retries::TooManyRequests => "after 429, 5xx and time-outs",
+        }
+    )?;
+    writeln!(out, "Deadline:      answered within {:?}", compiled.deadline)?;
+    if let Some(notes) = &spec.notes {
+        writeln!(out, "Note:          {notes}")?;
+    }
+    writeln!(out, "\nMethods (the first that proves something is the default):")?;
+    for method in &compiled.methods {
+        writeln!(out, "  {:24} covers {}", method.name, method.covers().as_str())?;
+        for purpose in method.purposes() {
+            writeln!(
+                out,
+                "    secretRef {}",
+                purpose.map_or_else(|| "without a purpose".to_owned(), |p| format!("of purpose {p}"))
+            )?;
+        }
+        for parameter in method.parameters() {
+            writeln!(out, "    parameter {parameter}")?;
+        }
+        if method.needs_url() {
+            writeln!(out, "    externalURL is signed and must be written")?;
+        }
+    }
+    if !spec.unconfirmed.is_empty() {
+        writeln!(out, "\nUnconfirmed:")?;
+        for fact in &spec.unconfirmed {
+            writeln!(out, "  - {fact}")?;
+        }
+    }
+    let name = provider.id;
+    writeln!(out, "\nThe definition itself: hookgate providers {name} -o yaml")?;
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! `hookgate send`: a test delivery, signed exactly as the provider would, and what became of it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use futures::StreamExt;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+
+use super::nats::NatsArgs;
+use super::source::{Chosen, choose, load};
+use super::tail::{self, Output};
+use crate::api::GENERIC;
+use crate::provider::Provider;
+use crate::provider::catalogue::built_in;
+use crate::provider::sample::{Sample, sample};
+use crate::provider::verify::sign::Draft;
+
+/// How long events are waited for.
+const WAIT: Duration = Duration::from_secs(2);
+/// The largest answer that is printed, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Arguments of `send`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Manifests that hold the source, its provider where it is none of the built-in, and its Secrets
+    #[arg(short, long = "file", required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The source, as NAMESPACE/NAME. Default: the only one
+    #[arg(long, value_name = "NS/NAME")]
+    source: Option<String>,
+    /// The event type to send. Default: one that the provider maps, or `test`
+    #[arg(long, value_name = "TYPE")]
+    event: Option<String>,
+    /// The body to send. Default: one made from the provider's definition
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The media type of --data. Default: what the provider sends
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Where the receiver is; a URL with a path is used as it is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    to: String,
+    /// A private key (PKCS#8, PEM) for vendors that sign with one
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
+    /// Print the delivery as a curl command instead of sending it
+    #[arg(long)]
+    curl: bool,
+    /// Do not wait for events on NATS
+    #[arg(long)]
+    no_events: bool,
+    #[command(flatten)]
+    nats: NatsArgs,
+}
+
+/// Runs the command. Returns whether the receiver accepted the delivery.
+///
+/// # Errors
+/// What cannot be signed or sent.
+pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
+    let loaded = load(&args.files)?;
+    let chosen = choose(&loaded, args.source.as_deref())?;
+    let uri = target(&args.to, &chosen.path())?;
+    let draft = draft(args, &loaded, &chosen, &uri)?;
+    if args.curl {
+        writeln!(out, "{}", curl(&draft, &uri))?;
+        return Ok(true);
+    }
+    let events = if args.no_events { None } else { listen(args, &chosen).await };
+    writeln!(out, "> {} {}", draft.method, full(&uri, draft.query.as_deref()))?;
+    for (name, value) in &draft.headers {
+        writeln!(out, "> {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+    }
+    writeln!(out, "> {} bytes", draft.body.len())?;
+    let accepted = post(&draft, &uri, out).await?;
+    if let Some(mut events) = events {
+        let mut any = false;
+        while let Ok(Some(message)) = tokio::time::timeout(if any { WAIT / 8 } else { WAIT }, events.next()).await {
+            writeln!(out)?;
+            tail::print(&message, Output::Text, out)?;
+            any = true;
+        }
+        if !any && accepted {
+            writeln!(out, "\nno event on NATS within {WAIT:?}: it was a duplicate, dropped or filtered out")?;
+        }
+    }
+    Ok(accepted)
+}
+
+/// Listens to everything that the source may publish, where NATS answers.
+async fn listen(args: &Args, chosen: &Chosen<'_>) -> Option<futures::stream::BoxStream<'static, async_nats::Message>> {
+    let client = args.nats.connect().await.ok()?;
+    let namespace = chosen.source.metadata.namespace.clone().unwrap_or_default();
+    let all = client.subscribe(format!("webhooks.{namespace}.>")).await.ok()?;
+    client.flush().await.ok()?;
+    Some(all.boxed())
+}
+
+fn target(to: &str, path: &str) -> anyhow::Result<Uri> {
+    let bare = to.split_once("://").map_or(to, |(_, rest)| rest).trim_end_matches('/');
+    let text = if bare.contains('/') { to.to_owned() } else { format!("{}{path}", to.trim_end_matches('/')) };
+    let uri: Uri = text.parse().with_context(|| format!("--to: {to:?} is no URL such as http://127.0.0.1:8080"))?;
+    if uri.host().is_none() {
+        bail!("--to: {to:?} is no URL such as http://127.0.0.1:8080");
+    }
+    Ok(uri)
+}
+
+fn draft(args: &Args, loaded: &crate::manifest::Loaded, chosen: &Chosen<'_>, uri: &Uri) -> anyhow::Result<Draft> {
+    let now = Timestamp::now();
+    let id = format!("hookgate-{}", now.as_nanosecond());
+    let made = made(args, loaded, chosen, &id, now)?;
+    let mut headers = made.headers;
+    let body = match &args.data {
+        None => made.body,
+        Some(file) => std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+    };
+    if let Some(media) = &args.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::try_from(media).context("--content-type is no media type")?);
+    }
+    let query = match (uri.query(), made.query) {
+        (Some(own), Some(made)) => Some(format!("{own}&{made}")),
+        (own, made) => own.map(str::to_owned).or(made),
+    };
+    let mut draft =
+        Draft { method: Method::POST, path: uri.path().to_owned(), query, headers, body: Bytes::from(body) };
+    let private = match &args.private_key {
+        None => None,
+        Some(file) => Some(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?),
+    };
+    chosen.given(|given| chosen.method.sign(&mut draft, given, private.as_deref(), now)).map_err(|error| {
+        let missing = chosen.missing();
+        let hint =
+            if missing.is_empty() { String::new() } else { format!(" (not in the files: {})", missing.join(", ")) };
+        anyhow::anyhow!("cannot sign as {}: {error}{hint}", chosen.provider.display_name)
+    })?;
+    Ok(draft)
+}
+
+fn made(
+    args: &Args,
+    loaded: &crate::manifest::Loaded,
+    chosen: &Chosen<'_>,
+    id: &str,
+    now: Timestamp,
+) -> anyhow::Result<Sample> {
+    let name = chosen.source.spec.provider.as_str();
+    let own = loaded
+        .providers
+        .iter()
+        .find(|provider| provider.metadata.name.as_deref() == Some(name))
+        .map(|provider| &provider.spec);
+    let generic;
+    let spec = match (own, name) {
+        (Some(spec), _) => spec,
+        (None, GENERIC) => {
+            generic = Provider::generic_spec(&chosen.source.spec);
+            &generic
+        }
+        (None, name) => {
+            built_in(name).and_then(|provider| provider.spec().ok()).context("the provider has no definition")?
+        }
+    };
+    Ok(sample(spec, Some(&chosen.method.name), args.event.as_deref(), id, now))
+}
+
+fn full(uri: &Uri, query: Option<&str>) -> String {
+    let base = uri.to_string();
+    let base = base.split('?').next().unwrap_or_default();
+    query.map_or_else(|| base.to_owned(), |query| format!("{base}?{query}"))
+}
+
+async fn post(draft: &Draft, uri: &Uri, out: &mut impl Write) -> anyhow::Result<bool> {
+    let https =
+        hyper_rustls::HttpsConnectorBuilder::new().try_with_platform_verifier()?.https_or_http().enable_http1().build();
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(https);
+    let mut request = Request::builder()
+        .method(draft.method.clone())
+        .uri(full(uri, draft.query.as_deref()))
+        .body(Full::new(draft.body.clone()))?;
+    *request.headers_mut() = draft.headers.clone();
+    request.headers_mut().remove(HOST);
+    let answer = client
+        .request(request)
+        .await
+        .with_context(|| format!("cannot reach {uri}: is the receiver running, and is --to right?"))?;
+    let status = answer.status();
+    writeln!(out, "< {status}")?;
+    for name in ["content-type", "retry-after", "allow"] {
+        if let Some(value) = answer.headers().get(name) {
+            writeln!(out, "< {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+    }
+    let body = Limited::new(answer.into_body(), MAX_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?
+        .to_bytes();
+    if !body.is_empty() {
+        writeln!(out, "< {}", String::from_utf8_lossy(&body).trim_end())?;
+    }
+    Ok(status.is_success())
+}
+
+/// The delivery as a command for a shell.
+fn curl(draft: &Draft, uri: &Uri) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let mut parts = vec![format!("curl -i -X {} {}", draft.method, quoted(&full(uri, draft.query.as_deref())))];
+    for (name, value) in &draft.headers {
+        parts.push(format!("-H {}", quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))));
+    }
+    parts.push(format!("--data-binary {}", quoted(&String::from_utf8_lossy(&draft.body))));
+    parts.join(" \\\n  ")
+}

@@ -1,0 +1,120 @@
+//! `hookgate verify`: why a captured request is, or is not, authentic.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::capture::Capture;
+use super::source::{choose, instant, load};
+use crate::provider::request::{Head, RequestView};
+use crate::provider::verify::diagnose::diagnose;
+use crate::provider::verify::fetched::NothingFetched;
+use crate::provider::verify::observe::Step;
+use crate::provider::verify::{Refusal, Verifier};
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Manifests that hold the source, its provider where it is none of the built-in, and its Secrets
+    #[arg(short, long = "file", required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The source, as NAMESPACE/NAME. Default: the only one
+    #[arg(long, value_name = "NS/NAME")]
+    source: Option<String>,
+    /// The captured request: a raw HTTP/1.1 message, the body byte for byte
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// The time at which it is judged. Default: now
+    #[arg(long, value_name = "RFC3339")]
+    at: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Runs the command. Returns the exit code: 0 authentic, 1 not.
+///
+/// # Errors
+/// Where it cannot be told: exit code 2.
+pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
+    let loaded = load(&args.files)?;
+    let chosen = choose(&loaded, args.source.as_deref())?;
+    let now = instant(args.at.as_deref())?;
+    let message = std::fs::read(&args.request).with_context(|| format!("cannot read {}", args.request.display()))?;
+    let capture = Capture::parse(&message).with_context(|| args.request.display().to_string())?;
+    let missing = chosen.missing();
+    let view = RequestView {
+        head: Head {
+            method: &capture.method,
+            path: &capture.path,
+            query: capture.query.as_deref(),
+            headers: &capture.headers,
+            received: now,
+        },
+        body: &capture.body,
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    let (verdict, covers) = chosen.given(|given| -> anyhow::Result<_> {
+        let (verifier, unfit) = Verifier::new(&chosen.method, given)?;
+        for key in unfit {
+            steps.push(Step { step: "secret", ok: Some(false), detail: format!("{} {}", key.label, key.reason) });
+        }
+        for label in &missing {
+            steps.push(Step { step: "secret", ok: Some(false), detail: format!("{label} is not in the files") });
+        }
+        let verdict = verifier.explain(&view, now, &NothingFetched, &mut steps);
+        if let Err(refusal) = verdict
+            && !matches!(refusal, Refusal::NoKey | Refusal::NotFetched)
+        {
+            let findings = diagnose(&chosen.method, given, &view, now);
+            steps.extend(findings.into_iter().map(|finding| Step { step: "advice", ok: None, detail: finding.advice }));
+        }
+        Ok((verdict, verifier.covers()))
+    })?;
+    let refusal = verdict.as_ref().err().copied();
+    let covers = verdict.as_ref().map_or(covers, |proof| proof.coverage().covers());
+    let reason = refusal.map(Refusal::as_str);
+    match args.output {
+        Output::Json => {
+            let answer = json!({
+                "authentic": refusal.is_none(), "method": &*chosen.method.name, "covers": covers.as_str(), "reason": reason, "steps": steps,
+            });
+            writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
+        }
+        Output::Text => {
+            writeln!(out, "{}, method {}, judged at {now}", chosen.provider.display_name, chosen.method.name)?;
+            for step in &steps {
+                let mark = match step.ok {
+                    Some(true) => "ok ",
+                    Some(false) => "NO ",
+                    None => "-> ",
+                };
+                writeln!(out, "  {mark} {:10} {}", step.step, step.detail)?;
+            }
+            match refusal {
+                None => writeln!(out, "authentic; the proof covers: {}", covers.as_str())?,
+                Some(refusal) => writeln!(out, "not authentic: {} ({refusal})", refusal.as_str())?,
+            }
+        }
+    }
+    match refusal {
+        None => Ok(0),
+        Some(Refusal::NotFetched) => {
+            anyhow::bail!("the vendor's public key must be fetched: give it in a Secret and name it in secretRefs")
+        }
+        Some(Refusal::NoKey) => {
+            anyhow::bail!("no secret is at hand: give the files that hold the Secrets, and look at notAfter")
+        }
+        Some(_) => Ok(1),
+    }
+}
