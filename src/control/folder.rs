@@ -55,7 +55,7 @@ pub async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>
             (false, _) if was_file => {}
             (false, _) => continue,
         }
-        let folder = manifests.merge(loaded, Timestamp::now());
+        let folder = manifests.merge(&loaded, Timestamp::now());
         info!(path = %path.display(), sources = folder.sources.len(), providers = folder.providers.len(), "manifests were read");
         if events.send(Event::Folder(Box::new(folder))).await.is_err() {
             return;

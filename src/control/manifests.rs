@@ -75,8 +75,8 @@ impl Manifests {
     }
 
     /// Takes in a reading of all files, and returns everything that counts now.
-    pub fn merge(&mut self, loaded: Loaded, now: Timestamp) -> Folder {
-        let broken = Broken::of(&loaded);
+    pub fn merge(&mut self, loaded: &Loaded, now: Timestamp) -> Folder {
+        let broken = Broken::of(loaded);
         let file = |kind: &str, key: &Key| {
             let origin = loaded.origin(&ObjectKey::new(kind, &key.namespace, &key.name));
             origin.map(|origin| origin.file.clone()).unwrap_or_default()
@@ -160,10 +160,7 @@ fn uid(base: &str, kind: &str, key: &Key) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-fn objects<K: Watched>(kept: &BTreeMap<Key, Kept<K>>) -> Vec<Object<K>>
-where
-    K: kube::Resource,
-{
+fn objects<K: Watched + kube::Resource>(kept: &BTreeMap<Key, Kept<K>>) -> Vec<Object<K>> {
     kept.iter()
         .map(|(key, kept)| Object {
             key: key.clone(),
@@ -206,7 +203,7 @@ mod tests {
         fn read(&mut self) -> Vec<String> {
             self.hour += 1;
             let now = format!("2026-11-25T{:02}:00:00Z", self.hour).parse().unwrap();
-            let folder = self.manifests.merge(read(&[self.folder.path()]), now);
+            let folder = self.manifests.merge(&read(&[self.folder.path()]), now);
             let said = |object: &Object<WebhookSource>| {
                 let source = object.value.as_ref().unwrap();
                 assert_eq!(source.metadata.generation, Some(object.generation));

@@ -19,6 +19,7 @@ pub mod resolve;
 mod route_facts;
 pub mod run;
 pub mod settings;
+pub mod start;
 pub mod status;
 pub mod status_writer;
 pub mod vault;

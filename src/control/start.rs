@@ -1,0 +1,83 @@
+//! Starts the control line, for a cluster or for a folder, from the parts of this module.
+//!
+//! The only place that knows which tasks there are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::run::{Inputs, Outputs, Overview};
+use super::settings::Settings;
+use super::{event, folder, lease, reader, run, status_writer, watch as watches};
+use crate::route::RouteTable;
+use crate::route::coverage::Streams;
+
+/// How many Secrets may wait to be read.
+const TO_READ: usize = 64;
+
+/// What the control line needs wherever it observes.
+pub struct Needs {
+    /// What the flags say.
+    pub settings: Arc<Settings>,
+    /// The streams of NATS as last read; `None` while NATS was never seen.
+    pub streams: watch::Receiver<Option<Streams>>,
+    /// Puts a table in force. Called for the first time when everything was observed once.
+    pub publish: Box<dyn FnMut(RouteTable) + Send>,
+    /// The end. The Lease is given back then; routes stay as they are.
+    pub stop: CancellationToken,
+}
+
+/// This replica, as the election knows it.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// The operator's namespace, where the Lease lies.
+    pub namespace: String,
+    /// Unique among replicas, such as the pod's name.
+    pub identity: String,
+}
+
+/// A control line that runs.
+pub struct Running {
+    /// The sources and how they stand.
+    pub overview: watch::Receiver<Arc<Overview>>,
+    /// Whether this replica writes status. Never in a folder.
+    pub leader: watch::Receiver<bool>,
+    /// Its tasks. None ends before `stop`: if one does, the process should too.
+    pub tasks: JoinSet<()>,
+}
+
+/// Observes a cluster.
+pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
+    let (events, received) = mpsc::channel(event::QUEUE);
+    let (reader, to_read) = mpsc::channel(TO_READ);
+    let (writer, to_write) = mpsc::channel(status_writer::QUEUE);
+    let (leads, leader) = watch::channel(false);
+    let (overview, shown) = watch::channel(Arc::default());
+    let mut tasks = JoinSet::new();
+    watches::spawn(client, &needs.settings, &events, &mut tasks);
+    tasks.spawn(reader::run(client.clone(), to_read, events.clone()));
+    tasks.spawn(status_writer::run(client.clone(), leader.clone(), to_write, events));
+    let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity);
+    tasks.spawn(candidate.run(leads, needs.stop.clone()));
+    let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
+    let outputs = Outputs { publish: needs.publish, overview, reader: Some(reader), writer: Some(writer) };
+    tasks.spawn(run::run(needs.settings, inputs, outputs));
+    Running { overview: shown, leader, tasks }
+}
+
+/// Observes a file or folder of manifests. Status is told in the log alone.
+pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
+    let (events, received) = mpsc::channel(event::QUEUE);
+    let (overview, shown) = watch::channel(Arc::default());
+    let (_, leader) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(folder::run(path, needs.settings.source_base.clone(), events));
+    let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
+    let outputs = Outputs { publish: needs.publish, overview, reader: None, writer: None };
+    tasks.spawn(run::run(needs.settings, inputs, outputs));
+    Running { overview: shown, leader, tasks }
+}
