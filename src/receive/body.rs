@@ -2,6 +2,7 @@
 //!
 //! A body that came in one piece is taken as it is. Never decodes a content coding: proofs cover the bytes as sent.
 
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -78,10 +79,11 @@ where
     Ok(if joined.is_empty() { only } else { joined.freeze() })
 }
 
+/// A body that ends too early is the network's doing; one that is framed wrongly is the client's.
 fn broken(error: &hyper::Error) -> Reject {
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() || error.is_body_write_aborted() {
-        Reject::Aborted
-    } else {
-        Reject::BadRequest(Offence::Body)
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    match cause.map(std::io::Error::kind) {
+        Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => Reject::BadRequest(Offence::Body),
+        _ => Reject::Aborted,
     }
 }

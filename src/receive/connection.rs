@@ -108,6 +108,8 @@ pub(super) async fn serve<T, S>(
             // Heads and idle moments are timed by `Activity`.
             http.timer(TokioTimer::new())
                 .header_read_timeout(None)
+                // A client that hangs up after its whole request does not undo it: its event is delivered all the same.
+                .half_close(true)
                 .max_headers(HEAD_FIELDS)
                 .max_header_size(HEAD_BYTES)
                 .max_buf_size(BUFFER);

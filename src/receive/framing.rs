@@ -23,8 +23,8 @@ pub enum Offence {
     /// RFC 9112, section 3.2: origin-form and absolute-form are all that an origin server answers.
     #[error("the target is of a form that origin servers do not answer")]
     Target,
-    /// RFC 9112, section 3.2 (no fragment) and section 6.1 (no length beside a coding).
-    #[error("the head holds a fragment, or both Content-Length and Transfer-Encoding")]
+    /// RFC 9112, section 3.2 (no fragment), sections 6.1 and 6.3 (one framing).
+    #[error("the head holds a fragment, or more than one of Content-Length and Transfer-Encoding")]
     Head,
     /// RFC 9112, section 6.1: we know no coding but chunked.
     #[error("a transfer coding other than chunked")]
@@ -56,6 +56,7 @@ pub(super) fn judge(head: &Parts) -> Result<Target<'_>, Offence> {
     {
         return Err(Offence::TransferCoding);
     }
+    // On HTTP/1.1 `scan` has seen to it; on HTTP/2 they come as they were sent.
     single(&head.headers, &header::CONTENT_LENGTH, Offence::ContentLength)?;
     if let Some(expectation) = single(&head.headers, &header::EXPECT, Offence::Expectation)?
         && !expectation.eq_ignore_ascii_case(b"100-continue")

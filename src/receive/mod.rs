@@ -3,21 +3,19 @@
 //! Names neither Kubernetes nor its clients. Nothing is kept of a request whose proof does not hold.
 
 mod activity;
-#[allow(dead_code, reason = "`handle` follows")]
+mod admit;
 mod body;
-#[allow(dead_code, reason = "`handle` follows")]
 pub mod client;
 pub mod connection;
-#[allow(dead_code, reason = "`handle` follows")]
+mod events;
 mod failures;
-#[allow(dead_code, reason = "`handle` follows")]
 mod framing;
+pub mod handle;
 pub mod listen;
 pub mod reject;
-#[allow(dead_code, reason = "`handle` follows")]
 mod respond;
-#[allow(dead_code, reason = "`handle` follows")]
 pub mod routes;
 mod scan;
 pub mod tls;
+mod trace;
 mod wire;

@@ -1,5 +1,6 @@
 //! What a request's head says on the wire and hyper does not pass on: a fragment in the target (RFC 9112, section 3.2),
-//! and a Content-Length beside a Transfer-Encoding (section 6.1), which is how requests are smuggled past a proxy.
+//! and a Content-Length beside a Transfer-Encoding (section 6.1) or beside another one (section 6.3), which is how
+//! requests are smuggled past a proxy.
 //!
 //! Reads lines and keeps a few bytes of them. Judges the first head after an idle moment; heads that are pipelined behind
 //! another request go unseen, and hyper frames those by the chunked coding alone.
@@ -97,9 +98,11 @@ impl Scan {
                 let named = |name: &[u8]| {
                     kept.len() > name.len() && kept[name.len()] == b':' && kept[..name.len()].eq_ignore_ascii_case(name)
                 };
-                self.content_length |= named(b"content-length");
+                let length = named(b"content-length");
+                let twice = length && self.content_length;
+                self.content_length |= length;
                 self.transfer_encoding |= named(b"transfer-encoding");
-                self.content_length && self.transfer_encoding
+                twice || self.content_length && self.transfer_encoding
             }
             Line::Body => false,
         }
@@ -126,6 +129,7 @@ mod tests {
         assert!(breaks("POST /a#b HTTP/1.1\r\nHost: h\r\n\r\n"));
         assert!(breaks("\r\nPOST /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa#b HTTP/1.1\nHost: h\n\n"));
         assert!(breaks("POST / HTTP/1.1\r\nContent-Length: 1\r\nHost: h\r\nTRANSFER-encoding: chunked\r\n\r\n"));
+        assert!(breaks("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"));
         assert!(breaks("POST / HTTP/1.1\r\nTransfer-Encoding:chunked\r\nContent-Length:1\r\n\r\n"));
     }
 

@@ -1,0 +1,104 @@
+//! Who gets in before any byte of a body is read: method, address, an open route, a place, a coding we take.
+//!
+//! In the order of the contract. Sheds load at once where a bound is reached; only a stranger waits, for a moment, since
+//! heads and bodies of a burst of honest requests often come in packets of their own.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, header};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use super::failures::Failures;
+use super::reject::{Reject, Wait};
+use crate::route::Route;
+use crate::route::budget::Held;
+
+/// How long a stranger waits for one of the places of strangers, and how often it looks.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A request that got in, and the place it takes.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    /// Held until the answer.
+    pub(super) place: Held<'a>,
+    /// Held until the proof holds.
+    pub(super) stranger: Held<'a>,
+}
+
+/// Lets a request in, or says why not.
+pub(super) async fn admit<'a>(
+    route: &'a Route,
+    head: &Parts,
+    client: IpAddr,
+    failures: &Failures,
+    now: Timestamp,
+) -> Result<Admitted<'a>, Reject> {
+    if !route.methods.contains(&head.method) {
+        return Err(Reject::Method(route.methods.allow().clone()));
+    }
+    if !route.limits.allows(client) {
+        return Err(Reject::Address);
+    }
+    if route.suspended {
+        return Err(Reject::Suspended);
+    }
+    if !route.verifier.open(now) {
+        return Err(Reject::NoLiveSecret);
+    }
+    let place = route.limits.in_flight.take(1).ok_or(Reject::Overloaded)?;
+    let stranger = stranger(route).await?;
+    if let Some(time) = failures.exceeded(&route.claim.uid, client, Instant::now()) {
+        return Err(Reject::TooManyFailures(Wait { time, retries: route.retries }));
+    }
+    content_coding(&head.headers, route.provider.compressed)?;
+    Ok(Admitted { place, stranger })
+}
+
+async fn stranger(route: &Route) -> Result<Held<'_>, Reject> {
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(held) = route.limits.strangers.take(1) {
+            return Ok(held);
+        }
+        if waited >= PATIENCE {
+            return Err(Reject::Overloaded);
+        }
+        sleep(LOOK).await;
+        waited += LOOK;
+    }
+}
+
+/// Identity, or gzip where the definition says that the vendor signs the compressed bytes.
+fn content_coding(headers: &HeaderMap, gzip: bool) -> Result<(), Reject> {
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let value = value.as_bytes().trim_ascii();
+        let known = value.eq_ignore_ascii_case(b"identity") || gzip && value.eq_ignore_ascii_case(b"gzip");
+        if !known {
+            return Err(Reject::ContentEncoding);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_taken_as_it_is_signed_or_not_at_all() {
+        let take = |values: &[&str], gzip| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
+            }
+            content_coding(&headers, gzip).is_ok()
+        };
+        assert!(take(&[], false) && take(&["Identity"], false) && take(&["gzip"], true));
+        assert!(!take(&["gzip"], false) && !take(&["identity", "br"], true) && !take(&["gzip, gzip"], true));
+        assert!(!take(&[""], false));
+    }
+}

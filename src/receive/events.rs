@@ -1,0 +1,197 @@
+//! A proven delivery on its way to NATS: read, select, publish. All of it durable, or none of it acknowledged.
+//!
+//! Items of a batch are published at one time under one deadline. What cannot be an event goes to the subject of rejected
+//! items, and counts as done only when it is stored there.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use super::reject::Reject;
+use super::trace::Trace;
+use crate::api::provider::Retries;
+use crate::deliver::message::{Payload, Receipt};
+use crate::deliver::{Delivery, Message, Outcome, Unavailable};
+use crate::metrics::EventResult;
+use crate::provider::conversation;
+use crate::provider::event::{BadItem, BadItemReason, Batch, DecodeError, Event};
+use crate::provider::request::{Head, Verified};
+use crate::route::Route;
+use crate::route::filter::Variables;
+use crate::route::subject::SubjectVars;
+
+/// JetStream acknowledges within milliseconds or is in trouble: no longer than this, nor a third of the deadline.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(1);
+
+/// What becomes of an item.
+enum Fate {
+    Publish(Message),
+    Rejected(Message),
+    Filtered,
+}
+
+/// Makes every event of a delivery durable. Returns how many items arrived.
+pub(super) async fn publish(
+    route: &Route,
+    verified: &Verified,
+    head: &Head<'_>,
+    trust_trace: bool,
+    delivery: &Delivery,
+) -> Result<usize, Reject> {
+    let batch = read(route, verified, head)?;
+    let trace = Trace::read(head.headers, trust_trace);
+    let receipt = Receipt {
+        method: verified.proof().method(),
+        covers: verified.proof().coverage().covers(),
+        received: head.received,
+        traceparent: trace.parent.as_deref(),
+        tracestate: trace.state.as_deref(),
+    };
+    let alone = batch.received <= 1;
+    let largest = delivery.max_payload();
+    let mut messages = Vec::with_capacity(batch.items.len());
+    let mut filtered = 0;
+    for (index, item) in batch.items.into_iter().enumerate() {
+        let position = (!alone).then_some(index);
+        match fate(route, item, &receipt, largest, position)? {
+            Fate::Publish(message) => messages.push((message, false)),
+            Fate::Rejected(message) => messages.push((message, true)),
+            Fate::Filtered => filtered += 1,
+        }
+    }
+    route.claim.metrics.count_events(EventResult::Filtered, filtered);
+    send(route, &messages, delivery).await?;
+    Ok(batch.received)
+}
+
+/// Reads the body. Where the vendor never sends again, what cannot be read is kept instead of refused.
+fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Reject> {
+    let extraction = &route.provider.extraction;
+    match extraction.read(verified, head) {
+        Ok(batch) => Ok(batch),
+        Err(error @ DecodeError::MediaType(_)) => Err(Reject::Undecodable(error)),
+        Err(error) if route.retries == Retries::Never => {
+            tracing::warn!(%error, namespace = &*route.claim.namespace, source = &*route.claim.name, "kept as rejected");
+            Ok(Batch { items: vec![Err(extraction.refused(verified, head))], received: 1, dropped: 0 })
+        }
+        Err(error) => Err(Reject::Undecodable(error)),
+    }
+}
+
+/// Judges one item. `position` is its place among others.
+fn fate(
+    route: &Route,
+    item: Result<Event, BadItem>,
+    receipt: &Receipt<'_>,
+    largest: usize,
+    position: Option<usize>,
+) -> Result<Fate, Reject> {
+    let event = match item {
+        Ok(event) => event,
+        Err(bad) => return Ok(Fate::Rejected(rejected(route, bad, receipt, largest))),
+    };
+    if !route.selection.lets_through(&event.event_type) {
+        return Ok(Fate::Filtered);
+    }
+    let variables = (route.selection.filter.is_some() || route.routing.has_filters()).then(|| variables(route, &event));
+    if let (Some(filter), Some(variables)) = (&route.selection.filter, &variables) {
+        match filter.holds(variables) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Fate::Filtered),
+            Err(_) => {
+                let bad = bad(event, BadItemReason::FilterError, position);
+                return Ok(Fate::Rejected(rejected(route, bad, receipt, largest)));
+            }
+        }
+    }
+    let subject = route.routing.template(&event.event_type, variables.as_ref()).render(&SubjectVars {
+        namespace: &route.claim.namespace,
+        source: &route.claim.name,
+        provider: &route.claim.provider,
+        event_type: &event.event_type,
+        subject: event.subject.as_deref(),
+    });
+    // Where both do not fit, the normalized data without the vendor's item may.
+    for include_original in [route.include_original, false] {
+        let payload = conversation::payload(&event.data, route.shape, include_original);
+        let mapped = payload.mapped;
+        let payload = Payload { bytes: payload.bytes, media_type: &payload.media_type, mapped };
+        let message = route.origin.event(&event, payload, receipt, subject.clone());
+        if message.wire_len() <= largest {
+            return Ok(Fate::Publish(message));
+        }
+        if !mapped || !include_original {
+            break;
+        }
+    }
+    match position {
+        None => Err(Reject::TooLarge),
+        Some(_) => {
+            let bad = bad(event, BadItemReason::TooLarge, position);
+            Ok(Fate::Rejected(rejected(route, bad, receipt, largest)))
+        }
+    }
+}
+
+fn variables(route: &Route, event: &Event) -> Variables {
+    let texts = [
+        ("type", &*event.event_type),
+        ("id", &*event.id),
+        ("subject", event.subject.as_deref().unwrap_or_default()),
+        ("source", &*route.claim.name),
+        ("namespace", &*route.claim.namespace),
+        ("provider", &*route.claim.provider),
+    ];
+    let data = conversation::filtered(&event.data).map_or(&b"null"[..], |data| data);
+    Variables::new(texts, &event.time.to_string(), data)
+}
+
+fn bad(event: Event, reason: BadItemReason, index: Option<usize>) -> BadItem {
+    let (item, media_type) = (event.data.original, event.data.media_type);
+    BadItem { reason, event_type: Some(event.event_type), index, item, media_type }
+}
+
+/// The message of a rejected item; an item that does not fit even there is told without its bytes.
+fn rejected(route: &Route, mut bad: BadItem, receipt: &Receipt<'_>, largest: usize) -> Message {
+    let message = route.origin.rejected(&bad, receipt);
+    if message.wire_len() <= largest {
+        return message;
+    }
+    bad.item = bytes::Bytes::new();
+    // The same id as the whole item has: it is still that item.
+    Message { msg_id: message.msg_id, ..route.origin.rejected(&bad, receipt) }
+}
+
+/// Publishes all, and waits for all: what is stored already is a duplicate when the vendor sends the rest again.
+async fn send(route: &Route, messages: &[(Message, bool)], delivery: &Delivery) -> Result<(), Reject> {
+    let deadline = Instant::now() + ACKNOWLEDGEMENT.min(route.deadline / 3);
+    let outcomes = match messages {
+        [] => return Ok(()),
+        [(message, _)] => vec![delivery.send(message, deadline).await],
+        _ => join_all(messages.iter().map(|(message, _)| delivery.send(message, deadline))).await,
+    };
+    let mut failure = None;
+    for (outcome, (_, rejected)) in outcomes.into_iter().zip(messages) {
+        match outcome {
+            Ok(_) if *rejected => route.claim.metrics.count_events(EventResult::Rejected, 1),
+            Ok(outcome) => route.claim.metrics.count_events(result(outcome), 1),
+            Err(unavailable) => failure = Some(worse(failure, unavailable)),
+        }
+    }
+    failure.map_or(Ok(()), |unavailable| Err(Reject::Unavailable(unavailable)))
+}
+
+fn result(outcome: Outcome) -> EventResult {
+    match outcome {
+        Outcome::Stored => EventResult::Stored,
+        Outcome::Duplicate => EventResult::Duplicate,
+    }
+}
+
+/// Which of two failures a batch is answered with: one that the owner must see beats one that passes by itself.
+fn worse(first: Option<Unavailable>, second: Unavailable) -> Unavailable {
+    match first {
+        Some(first @ (Unavailable::NoStream | Unavailable::NotDurable)) => first,
+        Some(_) | None => second,
+    }
+}
