@@ -1,12 +1,14 @@
 //! The `hookgate` command.
 #![forbid(unsafe_code)]
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, IsTerminal, Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hookgate::cli::run::LogFormat;
 use hookgate::cli::{self, Cli, Command};
 use hookgate::manifest::Loaded;
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,9 +42,26 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
         }
         Command::Providers(args) => cli::providers::run(args, out).map(|()| 0),
         Command::Schema(args) => cli::schema::run(args, out).map(|()| 0),
+        Command::Run(args) => {
+            log(args.log_format);
+            runtime()?.block_on(hookgate::app::run(args)).map(|()| 0)
+        }
         Command::Verify(args) => cli::verify::run(args, out),
         Command::Send(args) => runtime()?.block_on(cli::send::run(args, out)).map(verdict),
         Command::Tail(args) => runtime()?.block_on(cli::tail::run(args, out)).map(|()| 0),
+    }
+}
+
+/// Logs to the standard error; `RUST_LOG` chooses what.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,kube=warn"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => lines.with_target(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod crds;
 pub mod judge;
 pub mod nats;
 pub mod providers;
+pub mod run;
 pub mod schema;
 pub mod send;
 pub mod source;
@@ -26,6 +27,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs the operator: watches the cluster, or a folder of manifests
+    Run(Box<run::Args>),
     /// Validates manifests offline; exits 1 and says what is wrong and where
     Check {
         /// What to check

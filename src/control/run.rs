@@ -41,7 +41,7 @@ pub struct Inputs {
     /// What happens.
     pub events: mpsc::Receiver<Event>,
     /// The streams of NATS as last read; `None` while NATS was never seen.
-    pub streams: watch::Receiver<Option<Streams>>,
+    pub streams: watch::Receiver<Option<Arc<Streams>>>,
     /// Whether this replica writes status.
     pub leader: watch::Receiver<bool>,
     /// The end.
@@ -149,7 +149,7 @@ struct Control {
     outputs: Outputs,
     plan: Plan,
     reports: Reports,
-    streams: Option<Streams>,
+    streams: Option<Arc<Streams>>,
     leads: bool,
     /// Lists that must be read to their end before anything is served.
     scopes: Vec<Scope>,
@@ -239,7 +239,7 @@ impl Control {
         }
     }
 
-    fn learn_streams(&mut self, streams: Option<Streams>) {
+    fn learn_streams(&mut self, streams: Option<Arc<Streams>>) {
         if streams.is_some() && streams != self.streams {
             self.streams = streams;
             self.judge_all = true;
@@ -320,7 +320,7 @@ impl Control {
             return;
         }
         for key in judge {
-            let news = self.reports.judge_source(&self.plan, &key, self.streams.as_ref(), &self.settings, now);
+            let news = self.reports.judge_source(&self.plan, &key, self.streams.as_deref(), &self.settings, now);
             for condition in news {
                 tell(&key, &condition);
             }

@@ -24,7 +24,7 @@ pub struct Needs {
     /// What the flags say.
     pub settings: Arc<Settings>,
     /// The streams of NATS as last read; `None` while NATS was never seen.
-    pub streams: watch::Receiver<Option<Streams>>,
+    pub streams: watch::Receiver<Option<Arc<Streams>>>,
     /// Puts a table in force. Called for the first time when everything was observed once.
     pub publish: Box<dyn FnMut(RouteTable) + Send>,
     /// The end. The Lease is given back then; routes stay as they are.

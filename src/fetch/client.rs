@@ -28,6 +28,9 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// Why a key is not to be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
+    /// `--fetch=false`.
+    #[error("keys are not fetched: --fetch=false")]
+    Disabled,
     /// The system's certificate authorities cannot be read.
     #[error("the system's certificate authorities cannot be read: {0}")]
     Authorities(String),

@@ -26,7 +26,7 @@ const MAX_ANSWERS: usize = 256;
 
 /// Fetches and keeps vendors' public keys.
 pub struct KeyStore {
-    client: Client,
+    client: Option<Client>,
     answers: Mutex<HashMap<Question, Entry>>,
 }
 
@@ -40,12 +40,12 @@ enum Entry {
 }
 
 impl KeyStore {
-    /// A store that may also connect to these networks, beside public addresses.
+    /// A store that fetches where `enabled`, beside public addresses also from these networks.
     ///
     /// # Errors
     /// Where the system's certificate authorities cannot be read.
-    pub fn new(allowed: Vec<IpNet>) -> Result<Self, FetchError> {
-        Ok(Self { client: Client::new(allowed)?, answers: Mutex::default() })
+    pub fn new(enabled: bool, allowed: Vec<IpNet>) -> Result<Self, FetchError> {
+        Ok(Self { client: enabled.then(|| Client::new(allowed)).transpose()?, answers: Mutex::default() })
     }
 
     /// Sees to it that a key is at hand, with one request for all who want it.
@@ -53,6 +53,7 @@ impl KeyStore {
     /// # Errors
     /// Why it is not to be had now.
     pub async fn fetch(&self, wanted: &Wanted) -> Result<(), FetchError> {
+        let Some(client) = &self.client else { return Err(FetchError::Disabled) };
         let question = (wanted.url.clone(), wanted.post.clone());
         loop {
             let done = {
@@ -78,7 +79,7 @@ impl KeyStore {
                 Err(mut waiting) => drop(waiting.changed().await),
                 Ok(_done) => {
                     let mut asking = Asking { store: self, question: &question, entry: None };
-                    let answered = self.client.get(&wanted.url, wanted.post.as_deref()).await;
+                    let answered = client.get(&wanted.url, wanted.post.as_deref()).await;
                     let at = Instant::now();
                     let result = answered.as_ref().map(|_| ()).map_err(Clone::clone);
                     asking.entry = Some(match answered {

@@ -153,6 +153,9 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// Every state.
+    pub const ALL: [SourceState; 4] = [Self::Serving, Self::Previous, Self::Suspended, Self::NotServed];
+
     /// As the metric spells it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -26,7 +26,9 @@ use super::reject::{Reject, Wait};
 use super::respond;
 use super::routes::Routes;
 use crate::deliver::Delivery;
+use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
+use crate::provider::Proof;
 use crate::provider::handshake::{Reply, Shake};
 use crate::provider::request::{Head, RequestView, Verified};
 use crate::provider::verify::Refusal;
@@ -66,6 +68,7 @@ pub struct Receiver {
     body_time: Duration,
     trust_trace: bool,
     delivery: Delivery,
+    keys: Arc<KeyStore>,
     metrics: Metrics,
 }
 
@@ -85,7 +88,13 @@ impl Accepted {
 
 impl Receiver {
     /// A receiver of those routes.
-    pub fn new(routes: Arc<Routes>, delivery: Delivery, options: Options, metrics: Metrics) -> Arc<Self> {
+    pub fn new(
+        routes: Arc<Routes>,
+        delivery: Delivery,
+        keys: Arc<KeyStore>,
+        options: Options,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             routes,
             proxies: options.proxies,
@@ -94,6 +103,7 @@ impl Receiver {
             body_time: options.body_time,
             trust_trace: options.trust_trace,
             delivery,
+            keys,
             metrics,
         })
     }
@@ -157,7 +167,7 @@ impl Receiver {
         if let Some(reply) = handshake(route, &view, true, now).map_err(unproven)? {
             return Ok(Accepted::handshake(reply));
         }
-        let proof = route.verifier.verify(&view, now).map_err(unproven)?;
+        let proof = self.prove(route, &view, now).await.map_err(unproven)?;
         drop(stranger);
         route.limits.take().map_err(|time| Reject::OverRate(Wait { time, retries: route.retries }))?;
         if let Some(reply) = handshake(route, &view, false, now).map_err(unproven)? {
@@ -172,6 +182,22 @@ impl Receiver {
     }
 
     /// One line and one count for each request; levels and words are those of `Reject`.
+    /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
+    async fn prove(&self, route: &Route, view: &RequestView<'_>, now: Timestamp) -> Result<Proof, Refusal> {
+        match route.verifier.verify_with(view, now, &*self.keys) {
+            Err(Refusal::NotFetched) => {}
+            judged => return judged,
+        }
+        if let Some(wanted) = route.verifier.wanted(view, now, &*self.keys)
+            && let Err(error) = self.keys.fetch(&wanted).await
+        {
+            let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
+            tracing::warn!(namespace, source, %error, "the vendor's public key is not to be had");
+            return Err(Refusal::NotFetched);
+        }
+        route.verifier.verify_with(view, now, &*self.keys)
+    }
+
     fn record(&self, claim: Option<&Claim>, answered: &Result<Accepted, Reject>, begun: Instant) {
         let took = begun.elapsed();
         self.metrics.request_duration().observe(took.as_secs_f64());

@@ -1,0 +1,174 @@
+//! The composition root: builds the parts, starts their tasks under their names, orders the stop.
+//!
+//! Nothing is decided here but who talks to whom. A task that ends before its time ends the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::admin::{Admin, Gate, GateState, Readiness};
+use crate::cli::run::Args;
+use crate::control::run::Overview;
+use crate::control::start::{self, Needs, Replica, Running};
+use crate::deliver::{Delivery, Link};
+use crate::fetch::KeyStore;
+use crate::metrics::{Metrics, SourceState};
+use crate::receive::handle::Receiver;
+use crate::receive::listen;
+use crate::receive::routes::Routes;
+use crate::receive::tls::Certificate;
+
+/// How often certificate files are looked at.
+const CERTIFICATE: Duration = Duration::from_secs(10);
+/// How long the last messages may take to leave.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// Runs the operator until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps a part from starting, or made it end before its time.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let metrics = Metrics::new();
+    let settings = Arc::new(args.settings(metrics.clone())?);
+    let readiness = Readiness::default();
+    let (synced, bound, nats) = (readiness.gate("routes"), readiness.gate("listener"), readiness.gate("nats"));
+    let stop = CancellationToken::new();
+    let mut tasks: JoinSet<&'static str> = JoinSet::new();
+
+    let delivery = Delivery::start(&args.delivery()).await?;
+    let routes = Arc::new(Routes::new(metrics.clone()));
+    let keys = Arc::new(KeyStore::new(args.fetch, args.fetch_allow_cidr.clone())?);
+    let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, args.receiver(), metrics.clone());
+
+    follow_nats(&delivery, nats, &metrics, &mut tasks);
+    let table = routes.clone();
+    let publish = Box::new(move |routes| {
+        table.swap(Arc::new(routes));
+        synced.set(GateState::Open);
+    });
+    let needs = Needs { settings, streams: delivery.streams(), publish, stop: stop.child_token() };
+    let mut control = start_control(args, needs).await?;
+    tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
+    let admin =
+        TcpListener::bind(args.admin_listen).await.with_context(|| format!("--admin-listen {}", args.admin_listen))?;
+    let router = Admin { readiness, metrics: metrics.clone(), routes: routes.clone() }.router();
+    tasks.spawn(named("admin", crate::admin::serve::serve(admin, router, stop.child_token())));
+
+    let public = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(chain), Some(key)) => {
+            let certificate = Certificate::load(chain.clone(), key.clone())?;
+            let acceptor = certificate.acceptor()?;
+            tasks.spawn(named("certificate", certificate.watch(CERTIFICATE, stop.child_token())));
+            Some(acceptor)
+        }
+        _ => None,
+    };
+    info!(listen = %args.listen, admin = %args.admin_listen, tls = tls.is_some(), "hookgate {} serves", env!("CARGO_PKG_VERSION"));
+    bound.set(GateState::Open);
+    let accept = CancellationToken::new();
+    let service = move |request, arrival| receiver.clone().handle(request, arrival);
+    let serving =
+        listen::serve(public, tls, service, listen::Settings::default(), metrics.connections().clone(), accept.clone());
+    let mut serving = tokio::spawn(serving);
+
+    tokio::select! {
+        () = stop_signal() => {}
+        Some(ended) = control.tasks.join_next() => bail!("a task of the control line ended before its time: {ended:?}"),
+        Some(ended) = tasks.join_next() => bail!("the task {:?} ended before its time", ended),
+        ended = &mut serving => bail!("the public port ended before its time: {ended:?}"),
+    }
+    // Load balancers learn first, then the port closes, then what is in work ends, then NATS, then the Lease.
+    info!("stopping");
+    bound.set(GateState::Closed);
+    tokio::time::sleep(args.drain_delay).await;
+    accept.cancel();
+    let cut = serving.await.unwrap_or_default();
+    delivery.close(CLOSE).await;
+    stop.cancel();
+    let _ = tokio::time::timeout(CLOSE, async {
+        while control.tasks.join_next().await.is_some() || tasks.join_next().await.is_some() {}
+    })
+    .await;
+    info!(cut, "stopped");
+    Ok(())
+}
+
+async fn named<F: Future>(name: &'static str, task: F) -> &'static str {
+    task.await;
+    name
+}
+
+async fn stop_signal() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.
+fn follow_nats(delivery: &Delivery, gate: Gate, metrics: &Metrics, tasks: &mut JoinSet<&'static str>) {
+    let mut link = delivery.link();
+    let gauge = metrics.nats_connected().clone();
+    tasks.spawn(named("nats", async move {
+        loop {
+            let now: Link = link.borrow_and_update().clone();
+            gauge.set(i64::from(now.connected));
+            gate.set(match (now.connected, now.connected_once) {
+                (true, _) => GateState::Open,
+                (false, true) => GateState::Degraded,
+                (false, false) => GateState::Closed,
+            });
+            if link.changed().await.is_err() {
+                return;
+            }
+        }
+    }));
+}
+
+/// Starts the control line over the cluster, or over a folder of manifests.
+async fn start_control(args: &Args, needs: Needs) -> anyhow::Result<Running> {
+    if let Some(path) = &args.manifests {
+        anyhow::ensure!(path.exists(), "--manifests: {} is not there", path.display());
+        return Ok(start::in_folder(path.clone(), needs));
+    }
+    let client = Client::try_default()
+        .await
+        .context("no cluster: set KUBECONFIG, run in a pod, or serve a folder with --manifests")?;
+    let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "hookgate".to_owned());
+    let replica = Replica { namespace, identity: format!("{host}-{}", std::process::id()) };
+    Ok(start::in_cluster(&client, replica, needs))
+}
+
+/// Keeps the gauges with what the control line knows.
+async fn follow_control(
+    mut overview: watch::Receiver<Arc<Overview>>,
+    mut leader: watch::Receiver<bool>,
+    metrics: Metrics,
+) {
+    loop {
+        metrics.is_leader().set(i64::from(*leader.borrow_and_update()));
+        let sources = overview.borrow_and_update().clone();
+        for state in SourceState::ALL {
+            let count = sources.sources.iter().filter(|source| source.state == state).count();
+            metrics.sources(state).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        tokio::select! {
+            Ok(()) = overview.changed() => {}
+            Ok(()) = leader.changed() => {}
+            else => return,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `hookgate run`: the operator. Flags become the settings of the parts; `app` puts them together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use ipnet::IpNet;
+
+use super::judge::Policy;
+use crate::api::duration::DurationString;
+use crate::api::quantity::Size;
+use crate::control::settings::Settings;
+use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
+use crate::metrics::Metrics;
+use crate::receive::client::TrustedProxies;
+use crate::receive::handle::Options as ReceiverOptions;
+
+/// Arguments of `run`. Every flag has a twin in the environment.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Serve the manifests of a file or folder, without Kubernetes; read again when they change
+    #[arg(long, env = "HOOKGATE_MANIFESTS", value_name = "PATH")]
+    pub manifests: Option<PathBuf>,
+    /// The public port
+    #[arg(long, env = "HOOKGATE_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// The port of probes, metrics and routes; never reachable from outside
+    #[arg(long, env = "HOOKGATE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    pub admin_listen: SocketAddr,
+    /// The public address of the receiver, for URLs in status
+    #[arg(long, env = "HOOKGATE_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    /// What ce-source begins with
+    #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI")]
+    source_base: String,
+    /// Watch only this namespace (repeatable). Default: all
+    #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Serve only sources with these labels
+    #[arg(long, env = "HOOKGATE_SELECTOR")]
+    selector: Option<String>,
+    /// The namespace of the Lease. Default: the pod's
+    #[arg(long, env = "HOOKGATE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    #[command(flatten)]
+    nats: Nats,
+    #[command(flatten)]
+    stream: Stream,
+    #[command(flatten)]
+    policy: Policy,
+    /// Serve TLS with this certificate chain, PEM; read again when it changes
+    #[arg(long, env = "HOOKGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, env = "HOOKGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Networks of proxies whose X-Forwarded-For counts (repeatable)
+    #[arg(long, env = "HOOKGATE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
+    trusted_proxies: Vec<IpNet>,
+    /// Let senders decide whether their trace is sampled
+    #[arg(long, env = "HOOKGATE_TRUST_TRACE")]
+    trust_trace: bool,
+    /// The largest body that any source may take
+    #[arg(long, env = "HOOKGATE_MAX_BODY_SIZE", default_value = "8Mi", value_parser = size)]
+    max_body_size: u64,
+    /// Let methods fetch vendors' public keys
+    #[arg(long, env = "HOOKGATE_FETCH", default_value_t = true, action = clap::ArgAction::Set)]
+    pub fetch: bool,
+    /// Networks that may be fetched from although they are not public (repeatable)
+    #[arg(long, env = "HOOKGATE_FETCH_ALLOW_CIDR", value_delimiter = ',', value_name = "CIDR")]
+    pub fetch_allow_cidr: Vec<IpNet>,
+    /// How long to go on accepting after SIGTERM, while load balancers learn of it
+    #[arg(long, env = "HOOKGATE_DRAIN_DELAY", default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+    /// How to log
+    #[arg(long, env = "HOOKGATE_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct Nats {
+    /// The servers of NATS; a user and password or a token may stand in the URL (repeatable)
+    #[arg(
+        long,
+        env = "HOOKGATE_NATS_URL",
+        hide_env_values = true,
+        value_delimiter = ',',
+        default_value = "nats://127.0.0.1:4222"
+    )]
+    nats_url: Vec<String>,
+    /// A credentials file, read again for every connection
+    #[arg(long, env = "HOOKGATE_NATS_CREDS", value_name = "FILE")]
+    nats_creds: Option<PathBuf>,
+    /// The certificate authority of the servers, PEM
+    #[arg(long, env = "HOOKGATE_NATS_CA", value_name = "FILE")]
+    nats_ca: Option<PathBuf>,
+    /// A client certificate, PEM
+    #[arg(long, env = "HOOKGATE_NATS_CLIENT_CERT", value_name = "FILE")]
+    nats_client_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, env = "HOOKGATE_NATS_CLIENT_KEY", value_name = "FILE")]
+    nats_client_key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Stream {
+    /// The stream to make sure of; empty leaves all streams to you
+    #[arg(long, env = "HOOKGATE_STREAM", default_value = "WEBHOOKS")]
+    stream: String,
+    /// Its replicas, where it is created
+    #[arg(long, env = "HOOKGATE_STREAM_REPLICAS", default_value_t = 1)]
+    stream_replicas: usize,
+    /// Its duplicate window, where it is created
+    #[arg(long, env = "HOOKGATE_DUPLICATE_WINDOW", default_value = "1h", value_parser = duration)]
+    duplicate_window: Duration,
+    /// How long it keeps events, where it is created
+    #[arg(long, env = "HOOKGATE_STREAM_MAX_AGE", default_value = "168h", value_parser = duration)]
+    stream_max_age: Duration,
+    /// Count streams in memory as durable: what they hold ends with the server
+    #[arg(long, env = "HOOKGATE_ALLOW_MEMORY_STREAMS")]
+    allow_memory_streams: bool,
+}
+
+impl Args {
+    /// The settings of the control line.
+    ///
+    /// # Errors
+    /// A policy that is none.
+    pub fn settings(&self, metrics: Metrics) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            namespaces: self.namespaces.clone(),
+            selector: self.selector.clone(),
+            base_url: self.base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            source_base: self.source_base.trim_end_matches('/').to_owned(),
+            allow_memory_streams: self.stream.allow_memory_streams,
+            max_body_size: self.max_body_size,
+            fetch: self.fetch,
+            metrics,
+            ..self.policy.settings()?
+        })
+    }
+
+    /// The options of delivery.
+    pub fn delivery(&self) -> DeliveryOptions {
+        let nats = NatsOptions {
+            urls: self.nats.nats_url.iter().map(|url| url.as_str().into()).collect(),
+            creds: self.nats.nats_creds.clone(),
+            ca: self.nats.nats_ca.clone(),
+            client_cert: self.nats.nats_client_cert.clone(),
+            client_key: self.nats.nats_client_key.clone(),
+        };
+        let stream = StreamOptions {
+            name: (!self.stream.stream.is_empty()).then(|| self.stream.stream.clone()),
+            replicas: self.stream.stream_replicas,
+            duplicate_window: self.stream.duplicate_window,
+            max_age: self.stream.stream_max_age,
+            allow_memory: self.stream.allow_memory_streams,
+        };
+        DeliveryOptions { stream, ..DeliveryOptions::new(nats) }
+    }
+
+    /// The options of the receiver.
+    pub fn receiver(&self) -> ReceiverOptions {
+        ReceiverOptions {
+            proxies: TrustedProxies::new(self.trusted_proxies.clone()),
+            trust_trace: self.trust_trace,
+            body_bytes: ReceiverOptions::default().body_bytes.max(self.max_body_size.saturating_mul(8)),
+            ..ReceiverOptions::default()
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    DurationString::from(text).get().ok_or_else(|| "write a duration such as 5m, 1h30m or 500ms".to_owned())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    Size::Text(text.to_owned()).bytes().ok_or_else(|| "write a number of bytes, or a quantity such as 8Mi".to_owned())
+}
