@@ -1,5 +1,8 @@
 //! `WebhookProvider`: a vendor as data. The built-in catalogue is made of the same manifests.
 
+mod handshake;
+mod mapping;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StatusCondition;
@@ -11,6 +14,9 @@ use super::extract::{Field, TimeField};
 use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
+
+pub use handshake::{Answer, Confirm, Handshake, HandshakeCheck, HandshakeMethod};
+pub use mapping::{Kind, MapParticipant, MapSegments, MapValue, Mapping};
 
 /// How one vendor signs, shapes and retries its webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -155,94 +161,6 @@ pub struct AllOf {
     pub all_of: Vec<Scheme>,
 }
 
-/// A request that is answered and never published.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Handshake {
-    /// The request's method. Default: POST.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "HandshakeMethod")]
-    pub method: Option<HandshakeMethod>,
-    /// What the request must say, all of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    pub when: Vec<Condition>,
-    /// The vendor cannot sign this request, so it is answered before any proof.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsigned: bool,
-    /// A query parameter that must equal a secret, compared in constant time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<HandshakeCheck>,
-    /// The signing secret arrives with this request: where it stands. Written to `captureSecretRef` alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<Field>,
-    /// A URL in the body that is fetched once to confirm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confirm: Option<Confirm>,
-    /// The answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub respond: Option<Answer>,
-}
-
-/// The method of a handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[allow(missing_docs)]
-pub enum HandshakeMethod {
-    GET,
-    HEAD,
-    OPTIONS,
-    POST,
-}
-
-/// A query parameter that must equal a secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HandshakeCheck {
-    /// The parameter.
-    #[schemars(length(min = 1, max = 128))]
-    pub query: String,
-    /// The purpose of the secretRef.
-    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
-    pub purpose: String,
-}
-
-/// A URL in the body that is fetched once.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Confirm {
-    /// The JSON pointer of the URL.
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub pointer: String,
-    /// Regular expressions, of which one must match the whole host.
-    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 256)))]
-    pub hosts: Vec<String>,
-}
-
-/// An answer. Values in `{…}` come from the request, capped at 1 KiB and never as HTML.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Answer {
-    /// The status. Default: 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 200, max = 299))]
-    pub status: Option<i32>,
-    /// The media type. Default: `application/json` for a body that begins with a brace, else `text/plain`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 64),
-        regex(pattern = pattern::MEDIA_TYPE.signs)
-    )]
-    pub content_type: Option<String>,
-    /// The body; `{items}` is the number of items received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4096))]
-    pub body: Option<String>,
-    /// Further headers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 1024}))]
-    pub headers: BTreeMap<String, String>,
-}
-
 /// How a body is read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -352,123 +270,6 @@ pub enum WithoutId {
     Hash,
     /// Rejected: the vendor promises an id.
     Reject,
-}
-
-/// How an event becomes `conversation/v1`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Mapping {
-    /// Globs on the published type. Default: every event.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 128)))]
-    pub types: Vec<String>,
-    /// The kind of the conversation's part.
-    pub kind: Kind,
-    /// Member of `conversation/v1`, such as `recording.uri`, to where its value stands in the item.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 48))]
-    pub set: BTreeMap<String, MapValue>,
-    /// The people of the conversation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    pub participants: Vec<MapParticipant>,
-    /// The turns of the transcript.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segments: Option<MapSegments>,
-}
-
-/// What a mapped event is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Kind {
-    /// A telephone or voice call.
-    #[default]
-    Call,
-    /// A recording.
-    Recording,
-    /// A meeting.
-    Meeting,
-    /// A transcript.
-    Transcript,
-}
-
-/// Where a value stands in the item. A pointer that leads nowhere sets nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.pointer) != has(self.value)").message("write pointer or value"))]
-pub struct MapValue {
-    /// A JSON pointer into the item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub pointer: Option<String>,
-    /// A second JSON pointer, where the first leads nowhere.
-    #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub otherwise: Option<String>,
-    /// A fixed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub value: Option<String>,
-    /// The unit of a time, or of a duration given in milliseconds, which becomes seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "super::scheme::TimeUnit")]
-    pub unit: Option<super::scheme::TimeUnit>,
-}
-
-/// People of a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MapParticipant {
-    /// The role, such as `caller`. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub role: Option<String>,
-    /// The JSON pointer of the person, or of a list of them. Default: the item itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub from: Option<String>,
-    /// The JSON pointer of the role inside the person; it beats `role`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub role_from: Option<String>,
-    /// The JSON pointer of the name inside the person; empty where the person is a text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
-    pub name: Option<String>,
-    /// The JSON pointer of the telephone number inside the person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
-    pub phone_number: Option<String>,
-    /// The JSON pointer of the mail address inside the person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
-    pub email: Option<String>,
-    /// Every other member of the person goes under `attributes` with the vendor's name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub attributes: bool,
-}
-
-/// The turns of a transcript: a list of the vendor's, or labels inside `transcript.text`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.from) != has(self.label)").message("write from or label"))]
-pub struct MapSegments {
-    /// The JSON pointer of the vendor's list of turns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub from: Option<String>,
-    /// The JSON pointer of the speaker inside a turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub speaker: Option<String>,
-    /// The JSON pointer of the text inside a turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub text: Option<String>,
-    /// The word that, followed by a number and a colon, begins a turn in `transcript.text`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub label: Option<String>,
 }
 
 /// Limits that fit the vendor.

@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::document::documents;
 use super::tree::{Content, Node};
 use super::{FileProblem, Loaded, ObjectKey, Origin, secret};
+use crate::api::provider::WebhookProvider;
+use crate::api::source::WebhookSource;
 use crate::api::validate::{Kind, validate};
 use crate::api::{API_VERSION, GROUP};
 
@@ -78,14 +80,15 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, node: &Node) {
-        if let Some(mut source) = self.valid::<crate::api::source::WebhookSource>(Kind::Source, node) {
+        if let Some(mut source) = self.valid::<WebhookSource>(Kind::Source, node) {
             source.metadata.namespace.get_or_insert_with(|| NAMESPACE.to_owned());
             self.loaded.sources.push(source);
         }
     }
 
     fn provider(&mut self, node: &Node) {
-        if let Some(provider) = self.valid(Kind::Provider, node) {
+        if let Some(mut provider) = self.valid::<WebhookProvider>(Kind::Provider, node) {
+            provider.metadata.namespace = None;
             self.loaded.providers.push(provider);
         }
     }
@@ -93,7 +96,8 @@ impl Reader<'_> {
     /// The object, when schema and rules take it and its name is new.
     fn valid<T: DeserializeOwned>(&mut self, kind: Kind, node: &Node) -> Option<T> {
         let mut lines = BTreeMap::new();
-        let mut object = node.json("", &mut lines);
+        node.lines("", &mut lines);
+        let mut object = node.json();
         let key = self.register(kind.as_str(), kind.namespaced(), node, lines)?;
         let violations = validate(kind, &object);
         for violation in &violations {
@@ -101,6 +105,9 @@ impl Reader<'_> {
         }
         if !violations.is_empty() {
             return None;
+        }
+        if let Value::Object(members) = &mut object {
+            members.remove("status");
         }
         without_nulls(&mut object);
         match serde_path_to_error::deserialize(object) {
@@ -116,10 +123,7 @@ impl Reader<'_> {
 
     fn secret(&mut self, node: &Node) {
         let mut lines = BTreeMap::new();
-        for field in ["data", "stringData"] {
-            let Some(Content::Map(members)) = node.get(field).map(|node| &node.content) else { continue };
-            lines.extend(members.iter().map(|(name, member)| (format!("{field}.{name}"), member.line)));
-        }
+        node.lines("", &mut lines);
         let Some(key) = self.register("Secret", true, node, lines) else { return };
         let (secret, faults) = secret::read(node);
         for (path, message) in faults {

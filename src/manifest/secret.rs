@@ -21,10 +21,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
+/// The members of a Secret (Kubernetes 1.33).
+const MEMBERS: [&str; 7] = ["apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData"];
+
 /// Reads a Secret. The key whose value cannot be read is left out and told.
 pub(super) fn read(node: &Node) -> (SecretData, Vec<Fault>) {
     let mut faults = Vec::new();
     let kind = node.get("type").and_then(Node::text).unwrap_or("Opaque").to_owned();
+    if let Content::Map(members) = &node.content {
+        for (name, _) in members.iter().filter(|(name, _)| !MEMBERS.contains(&name.as_str())) {
+            faults.push((name.clone(), "is no field of a Secret: write data or stringData".to_owned()));
+        }
+    }
     let mut secret = SecretData { kind, labels: labels(node), data: BTreeMap::new() };
     for (field, decode) in [("data", decoded as Decode), ("stringData", plain)] {
         for (key, value) in members(node.get(field), field, &mut faults) {

@@ -235,3 +235,47 @@ fn check_adds_what_judges_find_at_the_line_of_the_field() {
     let told: Vec<_> = check(&loaded, &[&judge]).iter().map(ToString::to_string).collect();
     assert_eq!(told, ["a.yaml:5: WebhookSource default/a: spec.provider: \"unknown\" is no provider"]);
 }
+
+#[test]
+fn a_misspelt_field_of_a_secret_is_refused() {
+    assert_eq!(
+        problems("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringdata: {a: b}\n"),
+        ["a.yaml:4: Secret default/a: stringdata: is no field of a Secret: write data or stringData"]
+    );
+}
+
+#[test]
+fn what_kubectl_get_prints_is_read() {
+    let loaded = read_text(
+        "apiVersion: v1
+kind: List
+items:
+- apiVersion: hookgate.dev/v1alpha1
+  kind: WebhookSource
+  metadata:
+    name: a
+    namespace: sales
+    uid: 5b0c7b0e-0000-4000-8000-000000000000
+    resourceVersion: '7'
+    generation: 1
+    creationTimestamp: '2026-01-01T00:00:00Z'
+    managedFields: [{manager: kubectl, operation: Update}]
+  spec: {provider: xosum, path: null}
+  status: {path: /sales/a, lastAcceptedTime: soon}
+metadata: {resourceVersion: ''}
+",
+    );
+    assert_eq!(loaded.problems, []);
+    assert_eq!(loaded.sources[0].status, None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_breaks_the_reader(text in "([-:{}\\[\\]'\"|>&*!%#,?@ \n\ta-c0]|---\n|apiVersion: |kind: |v1|Secret|data: |\u{feff}|\u{e9}){0,60}") {
+        let loaded = read_text(&text);
+        let lines = text.split('\n').count();
+        for problem in &loaded.problems {
+            proptest::prop_assert!(problem.line >= 1 && problem.line <= lines, "{}", problem);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 use serde_saphyr::Spanned;
 
 /// A value and the line it stands on.
@@ -52,25 +52,33 @@ impl Node {
         }
     }
 
-    /// The value as JSON, and the line of every path in it, such as `spec.hostnames[0]`.
-    pub fn json(&self, path: &str, lines: &mut BTreeMap<String, usize>) -> Value {
+    /// The line of every path, such as `spec.hostnames[0]`.
+    pub fn lines(&self, path: &str, lines: &mut BTreeMap<String, usize>) {
         lines.insert(path.to_owned(), self.line);
+        match &self.content {
+            Content::List(items) => {
+                items.iter().enumerate().for_each(|(index, item)| item.lines(&format!("{path}[{index}]"), lines));
+            }
+            Content::Map(members) => {
+                for (name, member) in members {
+                    let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    member.lines(&at, lines);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The value as JSON.
+    pub fn json(&self) -> Value {
         match &self.content {
             Content::Null => Value::Null,
             Content::Boolean(truth) => Value::Bool(*truth),
             Content::Number(number) => Value::Number(number.clone()),
             Content::Text(text) => Value::String(text.clone()),
-            Content::List(items) => {
-                let items = items.iter().enumerate();
-                Value::Array(items.map(|(index, item)| item.json(&format!("{path}[{index}]"), lines)).collect())
-            }
+            Content::List(items) => Value::Array(items.iter().map(Node::json).collect()),
             Content::Map(members) => {
-                let mut map = Map::new();
-                for (name, member) in members {
-                    let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    map.insert(name.clone(), member.json(&at, lines));
-                }
-                Value::Object(map)
+                Value::Object(members.iter().map(|(name, member)| (name.clone(), member.json())).collect())
             }
         }
     }

@@ -51,9 +51,8 @@ pub(super) fn judge(kind: Kind, object: &Value, found: &mut Vec<Found>) {
     }
     match metadata.get("namespace") {
         None | Some(Value::Null) => {}
-        Some(_) if !kind.namespaced() => {
-            say("metadata.namespace", format!("a {} lives in no namespace: leave it out", kind.as_str()));
-        }
+        // The server passes over it.
+        Some(_) if !kind.namespaced() => {}
         Some(Value::String(name)) if matches(name, &LABEL, 63) => {}
         Some(other) => say("metadata.namespace", format!("{} is not allowed: write a DNS label", shown(other))),
     }
