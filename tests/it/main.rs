@@ -2,6 +2,7 @@
 
 mod support;
 
+mod architecture;
 mod crds_cases;
 mod crds_examples;
 mod crds_files;
