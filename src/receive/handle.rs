@@ -181,7 +181,6 @@ impl Receiver {
         Ok(Accepted { response: respond::accepted(&route.answer, items), outcome: Outcome::Accepted, items })
     }
 
-    /// One line and one count for each request; levels and words are those of `Reject`.
     /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
     async fn prove(&self, route: &Route, view: &RequestView<'_>, now: Timestamp) -> Result<Proof, Refusal> {
         match route.verifier.verify_with(view, now, &*self.keys) {
@@ -198,6 +197,7 @@ impl Receiver {
         route.verifier.verify_with(view, now, &*self.keys)
     }
 
+    /// One line and one count for each request; levels and words are those of `Reject`.
     fn record(&self, claim: Option<&Claim>, answered: &Result<Accepted, Reject>, begun: Instant) {
         let took = begun.elapsed();
         self.metrics.request_duration().observe(took.as_secs_f64());
