@@ -78,6 +78,14 @@ fn no_two_examples_write_the_same_object() {
     assert_eq!(loaded.problems, [], "they can be applied together");
 }
 
+#[test]
+fn hookgate_check_is_content_with_all_of_them() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hookgate"));
+    let output = command.arg("check").args(examples()).output().expect("the program");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.ends_with("checked: all is well.\n"), "{told}");
+}
+
 #[tokio::test]
 async fn examples_apply_as_they_are_to_a_bare_server() {
     let cluster = cluster_with_crds().await;
