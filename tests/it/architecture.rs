@@ -44,13 +44,69 @@ fn code(path: &Path) -> String {
 fn dependencies_point_inward() {
     // A module, and what its code must never name.
     let borders: [(&str, &[&str]); 11] = [
-        ("api", &["kube::Client", "kube::runtime", "kube_", "axum", "async_nats", "crate::provider", "crate::route", "crate::control", "crate::receive", "crate::deliver", "crate::admin", "crate::cli"]),
+        (
+            "api",
+            &[
+                "kube::Client",
+                "kube::runtime",
+                "kube_",
+                "axum",
+                "async_nats",
+                "crate::provider",
+                "crate::route",
+                "crate::control",
+                "crate::receive",
+                "crate::deliver",
+                "crate::admin",
+                "crate::cli",
+            ],
+        ),
         ("json", &["kube", "axum", "async_nats", "crate::api", "crate::provider", "crate::route", "crate::control"]),
-        ("provider", &["kube::", "axum", "async_nats", "crate::route", "crate::control", "crate::receive", "crate::deliver", "crate::admin", "crate::cli"]),
+        (
+            "provider",
+            &[
+                "kube::",
+                "axum",
+                "async_nats",
+                "crate::route",
+                "crate::control",
+                "crate::receive",
+                "crate::deliver",
+                "crate::admin",
+                "crate::cli",
+            ],
+        ),
         ("route", &["kube::", "axum", "async_nats", "crate::control", "crate::receive", "crate::admin", "crate::cli"]),
-        ("manifest", &["kube::Client", "axum", "async_nats", "crate::control", "crate::receive", "crate::deliver", "crate::cli"]),
-        ("fetch", &["kube::", "axum", "async_nats", "crate::route", "crate::control", "crate::receive", "crate::deliver", "crate::cli"]),
-        ("metrics", &["kube::", "axum", "async_nats", "crate::provider", "crate::route", "crate::control", "crate::receive", "crate::deliver"]),
+        (
+            "manifest",
+            &["kube::Client", "axum", "async_nats", "crate::control", "crate::receive", "crate::deliver", "crate::cli"],
+        ),
+        (
+            "fetch",
+            &[
+                "kube::",
+                "axum",
+                "async_nats",
+                "crate::route",
+                "crate::control",
+                "crate::receive",
+                "crate::deliver",
+                "crate::cli",
+            ],
+        ),
+        (
+            "metrics",
+            &[
+                "kube::",
+                "axum",
+                "async_nats",
+                "crate::provider",
+                "crate::route",
+                "crate::control",
+                "crate::receive",
+                "crate::deliver",
+            ],
+        ),
         ("deliver", &["kube::", "axum", "crate::control", "crate::receive", "crate::admin", "crate::cli"]),
         ("receive", &["kube", "async_nats", "crate::control", "crate::admin", "crate::cli"]),
         ("control", &["axum", "async_nats", "crate::receive", "crate::admin", "crate::cli"]),
@@ -78,7 +134,9 @@ fn no_vendor_is_named_in_code() {
     let ids: Vec<&str> = built_ins().map(|built_in| built_in.id).collect();
     assert!(ids.len() > 5);
     let mut wrong = Vec::new();
-    for module in ["provider", "route", "control", "receive", "deliver", "admin", "fetch", "json", "manifest", "metrics", "cli"] {
+    for module in
+        ["provider", "route", "control", "receive", "deliver", "admin", "fetch", "json", "manifest", "metrics", "cli"]
+    {
         for file in files(module) {
             for (number, line) in code(&file).lines().enumerate() {
                 if line.trim_start().starts_with("//") {

@@ -18,6 +18,7 @@ fn examples() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = folders
         .flat_map(|folder| std::fs::read_dir(folder.expect("a folder").path()).expect("a folder of examples"))
         .map(|file| file.expect("a file").path())
+        .filter(|file| file.extension().is_some_and(|end| end == "yaml"))
         .collect();
     files.sort();
     files
