@@ -137,6 +137,12 @@ impl Nats {
     /// Freezes it: its connections stay open and nothing answers, as in a network partition.
     pub fn pause(&self) {
         self.process.signal("STOP");
+        // The signal is on its way when it is sent; a thread that still runs could answer once more.
+        let deadline = Instant::now() + START;
+        while !self.process.is_stopped() {
+            assert!(Instant::now() < deadline, "the server does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn resume(&self) {

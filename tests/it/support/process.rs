@@ -52,6 +52,15 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal} to {}", self.name);
     }
 
+    /// Every thread of it is stopped, as `STOP` does in its own time.
+    pub fn is_stopped(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return false };
+        threads.flatten().all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        })
+    }
+
     /// How it ended, or nothing while it runs.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child process")

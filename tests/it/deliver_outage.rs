@@ -1,0 +1,183 @@
+//! While NATS is away everybody is told at once, nothing is published, and service is back as soon as NATS is.
+
+use std::time::{Duration, Instant};
+
+use hookgate::deliver::{Delivery, Outcome, Unavailable};
+
+use crate::deliver_parts::{SOON, delivery, message, options, second};
+use crate::support::nats::Nats;
+use crate::support::port::free_port;
+use crate::support::wait::eventually;
+
+#[tokio::test]
+async fn who_waits_is_told_within_a_second_that_nats_died_and_is_served_within_a_second_after_it_is_back() {
+    let mut nats = Nats::start().await;
+    let delivery = delivery(&nats).await;
+    assert_eq!(delivery.send(&message("webhooks.a", "uid:0", "x"), second()).await, Ok(Outcome::Stored));
+
+    // Frozen first, so that these are published and wait when it dies.
+    nats.pause();
+    let waiting = tokio::spawn({
+        let delivery = delivery.clone();
+        async move { delivery.send(&message("webhooks.a", "uid:1", "x"), Instant::now() + SOON).await }
+    });
+    eventually("it waits", SOON, async || delivery.in_flight() == 1).await;
+    let killed = Instant::now();
+    nats.kill();
+    assert_eq!(waiting.await.unwrap(), Err(Unavailable::TimedOut), "its outcome is unknown");
+    assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
+
+    // From now on nothing is published, and nobody waits.
+    let away = Instant::now();
+    for n in 0..1_000 {
+        let answer = delivery.send(&message("webhooks.a", &format!("uid:away-{n}"), "x"), second()).await;
+        assert_eq!(answer, Err(Unavailable::Disconnected));
+    }
+    assert!(away.elapsed() < Duration::from_secs(1), "a millisecond each: {:?}", away.elapsed());
+    assert!(!delivery.is_available());
+    assert!(delivery.streams().borrow().is_some(), "the last reading stays");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+
+    nats.start_again().await;
+    let back = Instant::now();
+    let event = message("webhooks.a", "uid:2", "x");
+    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    // A quarter of a second on a machine that does nothing else.
+    assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
+    let left = nats.count("WEBHOOKS").await;
+    assert!((2..=3).contains(&left), "{left}: what was sent while NATS was away is not there");
+    let link = delivery.link().borrow().clone();
+    assert!(link.connected && link.connected_once && link.number == 2, "{link:?}");
+}
+
+#[tokio::test]
+async fn an_orderly_restart_under_load_loses_nothing_that_was_acknowledged() {
+    let mut nats = Nats::start().await;
+    let delivery = delivery(&nats).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let workers: Vec<_> = (0..16)
+        .map(|worker| {
+            let (delivery, stop) = (delivery.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut stored = 0_u64;
+                let mut n = 0;
+                while !stop.is_cancelled() {
+                    n += 1;
+                    let event = message("webhooks.a", &format!("{worker}:{n}"), "x");
+                    match delivery.send(&event, second()).await {
+                        Ok(Outcome::Stored) => stored += 1,
+                        Ok(Outcome::Duplicate) => panic!("every id is new"),
+                        Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                    }
+                }
+                stored
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let before = nats.count("WEBHOOKS").await;
+        eventually("events are stored", SOON, async || nats.count("WEBHOOKS").await > before).await;
+        nats.restart().await;
+    }
+    let before = nats.count("WEBHOOKS").await;
+    eventually("events are stored again", SOON, async || nats.count("WEBHOOKS").await > before).await;
+    stop.cancel();
+    let mut stored = 0;
+    for worker in workers {
+        stored += worker.await.unwrap();
+    }
+    assert!(stored > 0);
+    assert!(nats.count("WEBHOOKS").await >= stored, "{stored} were acknowledged");
+    assert_eq!(delivery.link().borrow().number, 4);
+}
+
+#[tokio::test]
+async fn a_frozen_nats_holds_the_first_requests_to_their_deadline_and_no_later_one() {
+    let nats = Nats::start().await;
+    let delivery = delivery(&nats).await;
+    nats.pause();
+    let began = Instant::now();
+    let event = message("webhooks.a", "uid:1", "x");
+    assert_eq!(delivery.send(&event, second()).await, Err(Unavailable::TimedOut));
+    let held = began.elapsed();
+    assert!(held > Duration::from_millis(950) && held < Duration::from_millis(1500), "{held:?}");
+
+    let again = Instant::now();
+    for n in 0..100 {
+        let answer = delivery.send(&message("webhooks.a", &format!("uid:2-{n}"), "x"), second()).await;
+        assert_eq!(answer, Err(Unavailable::Unresponsive));
+    }
+    assert!(again.elapsed() < Duration::from_secs(1), "ten milliseconds each: {:?}", again.elapsed());
+    assert!(!delivery.is_available() && delivery.link().borrow().stalled);
+
+    nats.resume();
+    let resumed = Instant::now();
+    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    assert!(resumed.elapsed() < Duration::from_secs(1), "{:?}", resumed.elapsed());
+    assert_eq!(nats.count("WEBHOOKS").await, 1, "the one whose outcome was unknown, once");
+}
+
+#[tokio::test]
+async fn a_nats_frozen_for_long_counts_as_lost_and_comes_back() {
+    let nats = Nats::start().await;
+    let delivery = delivery(&nats).await;
+    nats.pause();
+    let mut link = delivery.link();
+    let lost = tokio::time::timeout(SOON, link.wait_for(|link| !link.connected)).await;
+    assert!(lost.is_ok_and(|lost| lost.is_ok()), "pings go unanswered");
+    nats.resume();
+    let resumed = Instant::now();
+    let event = message("webhooks.a", "uid:1", "x");
+    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    assert!(resumed.elapsed() < Duration::from_secs(3), "{:?}", resumed.elapsed());
+}
+
+#[tokio::test]
+async fn it_starts_without_nats_and_connects_when_there_is_one() {
+    let port = free_port();
+    let url = format!("nats://127.0.0.1:{port}");
+    let delivery = Delivery::start(&options(&*url)).await.unwrap();
+    let event = message("webhooks.a", "uid:1", "x");
+    assert_eq!(delivery.send(&event, second()).await, Err(Unavailable::Disconnected));
+    assert!(!delivery.link().borrow().connected_once);
+    assert!(delivery.streams().borrow().is_none(), "nothing is known yet");
+
+    let nats = Nats::start_with(&format!("listen: \"127.0.0.1:{port}\"")).await;
+    eventually("service begins", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    drop(nats);
+}
+
+#[tokio::test]
+async fn at_the_end_what_was_published_is_acknowledged_and_nothing_more_is_taken() {
+    let nats = Nats::start().await;
+    let delivery = delivery(&nats).await;
+    let sends: Vec<_> = (0..500)
+        .map(|n| {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.send(&message("webhooks.a", &format!("uid:{n}"), "x"), second()).await })
+        })
+        .collect();
+    while delivery.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    delivery.close(SOON).await;
+    let mut stored = 0;
+    for send in sends {
+        match send.await.unwrap() {
+            Ok(_) => stored += 1,
+            Err(error) => assert_eq!(error, Unavailable::Disconnected, "it came after the end had begun"),
+        }
+    }
+    assert!(stored > 0);
+    assert_eq!(nats.count("WEBHOOKS").await, stored);
+    let late = delivery.send(&message("webhooks.a", "uid:late", "x"), second()).await;
+    assert_eq!(late, Err(Unavailable::Disconnected));
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_a_nats_that_is_away() {
+    let delivery = Delivery::start(&options(format!("nats://127.0.0.1:{}", free_port()))).await.unwrap();
+    let began = Instant::now();
+    delivery.close(SOON).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}

@@ -1,0 +1,49 @@
+//! What the tests of delivery share: a delivery to one server, and plain messages.
+#![allow(clippy::expect_used, reason = "a test without its delivery fails loudly")]
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hookgate::deliver::{Delivery, Headers, Message, NatsOptions, Options, StreamOptions};
+
+use crate::support::nats::Nats;
+use crate::support::wait::eventually;
+
+pub const SOON: Duration = Duration::from_secs(10);
+
+pub fn options(url: impl Into<String>) -> Options {
+    Options::new(NatsOptions { urls: vec![url.into().into()], ..NatsOptions::default() })
+}
+
+/// Makes no stream of its own.
+pub fn without_stream(url: impl Into<String>) -> Options {
+    let mut options = options(url);
+    options.stream = StreamOptions { name: None, ..options.stream };
+    options
+}
+
+pub async fn start(options: &Options) -> Delivery {
+    let delivery = Delivery::start(options).await.expect("usable options");
+    eventually("NATS is connected and its streams are known", SOON, async || delivery.is_available()).await;
+    delivery
+}
+
+/// Connected, with the default stream `WEBHOOKS` over `webhooks.>`.
+pub async fn delivery(nats: &Nats) -> Delivery {
+    start(&options(nats.url())).await
+}
+
+pub fn message(subject: &str, id: &str, payload: impl Into<Bytes>) -> Message {
+    Message {
+        subject: subject.to_owned(),
+        headers: Headers::default(),
+        payload: payload.into(),
+        msg_id: id.to_owned(),
+        expected_stream: None,
+    }
+}
+
+/// The deadline of a request that begins now.
+pub fn second() -> Instant {
+    Instant::now() + Duration::from_secs(1)
+}
