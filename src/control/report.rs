@@ -71,7 +71,7 @@ impl Reports {
     }
 
     /// Judges every provider anew. Returns those of which something else is to be said.
-    pub fn judge_providers(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
+    pub fn judge_providers(&mut self, plan: &Plan, settings: &Settings, now: Timestamp) -> Vec<Key> {
         let mut used = BTreeMap::<&str, usize>::new();
         for provider in plan.index().sources.iter().filter_map(provider_of) {
             *used.entry(provider).or_default() += 1;
@@ -84,8 +84,12 @@ impl Reports {
             let accepted =
                 plan.definitions().accepted(&key.name).map(|()| "The definition is valid, and sources can use it.");
             let known = before.as_ref().map(|report| &*report.status).or(object.status.as_ref());
-            let count = used.get(&*key.name).copied().unwrap_or_default();
-            let status = status::of_provider(object.generation, accepted, count, known, now);
+            // Who watches some namespaces sees only a part, and must not overwrite what others count.
+            let sources = match settings.namespaces.as_slice() {
+                [] => Some(used.get(&*key.name).copied().unwrap_or_default()),
+                _ => object.status.as_ref().and_then(|status| status.sources).and_then(|n| usize::try_from(n).ok()),
+            };
+            let status = status::of_provider(object.generation, accepted, sources, known, now);
             if before.is_none_or(|before| !status::same_provider(&before.status, &status)) {
                 changed.push(key.clone());
             }

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::event::{Event, Folder, NotWritten, Target};
 use super::index::{Change, Scope};
-use super::object::{Key, Object, Watched};
+use super::object::Key;
 use super::plan::Plan;
 use super::report::{Reports, provider_of, state};
 use super::settings::Settings;
@@ -30,7 +30,8 @@ use crate::route::coverage::Streams;
 const GATHER: Duration = Duration::from_millis(5);
 /// How many are gathered at most.
 const AT_ONCE: usize = 4096;
-/// How often activity is told, and every status is evaluated again, so that one that was not written heals.
+/// How often activity is told, and every status is evaluated again: one that was not written heals, and one that somebody edited is
+/// restored. Not sooner, so that two operators that disagree do not write without end.
 const EVALUATE: Duration = Duration::from_secs(10);
 /// How long serving waits at the start for Secrets that cannot be read.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -189,14 +190,8 @@ impl Control {
 
     fn take(&mut self, event: Event, now: Timestamp) {
         match event {
-            Event::Sources(change) => {
-                self.touch(&change, Target::Source);
-                self.plan.observe_sources(change);
-            }
-            Event::Providers(change) => {
-                self.touch(&change, Target::Provider);
-                self.judge_all |= !self.plan.observe_providers(change).is_empty();
-            }
+            Event::Sources(change) => self.plan.observe_sources(change),
+            Event::Providers(change) => self.judge_all |= !self.plan.observe_providers(change).is_empty(),
             Event::NoProviders => self.no_providers = true,
             Event::Secrets(change) => self.to_read.extend(self.plan.observe_secrets(change)),
             Event::Read(key, reading) => {
@@ -225,17 +220,6 @@ impl Control {
                 }
                 self.reports.ended(&mut self.plan, &target, result.ok().flatten());
             }
-        }
-    }
-
-    /// Whoever edits a status finds it restored.
-    fn touch<K: Watched>(&mut self, change: &Change<Object<K>>, target: fn(Key) -> Target) {
-        match change {
-            Change::Apply(object) => {
-                self.to_write.insert(target(object.key.clone()));
-            }
-            Change::Delete(_) => {}
-            Change::Reset(_, all) => self.to_write.extend(all.iter().map(|object| target(object.key.clone()))),
         }
     }
 
@@ -326,7 +310,8 @@ impl Control {
             }
             self.to_write.insert(Target::Source(key));
         }
-        self.to_write.extend(self.reports.judge_providers(&self.plan, now).into_iter().map(Target::Provider));
+        self.to_write
+            .extend(self.reports.judge_providers(&self.plan, &self.settings, now).into_iter().map(Target::Provider));
         self.show();
     }
 

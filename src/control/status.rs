@@ -97,7 +97,7 @@ pub fn of_source(facts: Facts<'_>, before: Option<&WebhookSourceStatus>, now: Ti
 pub fn of_provider(
     generation: i64,
     accepted: Result<&str, &Problem>,
-    sources: usize,
+    sources: Option<usize>,
     before: Option<&WebhookProviderStatus>,
     now: Timestamp,
 ) -> WebhookProviderStatus {
@@ -110,7 +110,7 @@ pub fn of_provider(
     WebhookProviderStatus {
         observed_generation: Some(generation),
         conditions,
-        sources: Some(i32::try_from(sources).unwrap_or(i32::MAX)),
+        sources: sources.map(|sources| i32::try_from(sources).unwrap_or(i32::MAX)),
     }
 }
 

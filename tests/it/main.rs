@@ -3,6 +3,10 @@
 mod support;
 
 mod architecture;
+mod control_folder;
+mod control_live;
+mod control_outage;
+mod control_world;
 mod crds_cases;
 mod crds_examples;
 mod crds_files;

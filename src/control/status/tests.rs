@@ -165,10 +165,10 @@ fn what_another_replica_saw_later_stays() {
 
 #[test]
 fn a_provider_counts_its_sources_and_says_what_keeps_it_out() {
-    let status = of_provider(1, Ok("Used by sources."), 2, None, now());
+    let status = of_provider(1, Ok("Used by sources."), Some(2), None, now());
     assert_eq!((status.sources, status.conditions.len(), status.conditions[0].status.as_str()), (Some(2), 1, "True"));
     let shadow = Problem::new(Reason::ShadowsBuiltIn, "write overridesBuiltIn: true");
-    let refused = of_provider(1, Err(&shadow), 0, Some(&status), now());
+    let refused = of_provider(1, Err(&shadow), None, Some(&status), now());
     let said: Vec<_> =
         refused.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
     assert_eq!(said, [("Accepted", "False", "ShadowsBuiltIn"), ("Stalled", "True", "ShadowsBuiltIn")]);

@@ -1,0 +1,93 @@
+//! Without Kubernetes: a folder of manifests is served as a cluster is, and follows its files.
+
+use hookgate::control::settings::Settings;
+use hookgate::control::start::in_folder;
+
+use crate::control_world::Operator;
+
+fn source(name: &str, more: &str) -> String {
+    format!(
+        "---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: {name}, namespace: sales}}
+spec:
+  provider: generic
+  verification: {{method: token, token: {{header: X-Token}}, secretRefs: [{{name: s, key: k}}]}}
+  {more}
+"
+    )
+}
+
+const SECRET: &str = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: sales}
+stringData: {k: one}
+";
+
+fn operator(path: &std::path::Path) -> Operator {
+    let path = path.to_owned();
+    Operator::start_with(Settings::default(), |needs| in_folder(path, needs))
+}
+
+#[tokio::test]
+async fn files_are_sources_and_a_broken_file_harms_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).expect("a file is written");
+    let operator = operator(folder.path());
+    operator.until_answers("/sales/a", "404").await;
+    write("a.yaml", &source("a", ""));
+    operator.until_answers("/sales/a", "closed").await;
+    write("secret.yml", SECRET);
+    operator.until_answers("/sales/a", "a@1").await;
+    write("b.yaml", &source("b", "suspend: true"));
+    operator.until_answers("/sales/b", "suspended").await;
+
+    write("a.yaml", "spec: {{{");
+    write("b.yaml", &source("b", ""));
+    operator.until_answers("/sales/b", "b@2").await;
+    assert_eq!(operator.answers("/sales/a"), "a@1");
+    write("a.yaml", &source("a", "path: /sales/a2"));
+    operator.until_answers("/sales/a2", "a@2").await;
+    std::fs::remove_file(folder.path().join("a.yaml")).expect("a file is removed");
+    operator.until_answers("/sales/a2", "404").await;
+    std::fs::remove_file(folder.path().join("secret.yml")).expect("a file is removed");
+    operator.until_answers("/sales/b", "closed").await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_mounted_config_map_is_followed_when_kubernetes_swaps_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let version = |name: &str, text: &str| {
+        std::fs::create_dir(at(name)).expect("a folder");
+        std::fs::write(at(name).join("all.yaml"), text).expect("a file is written");
+        std::os::unix::fs::symlink(name, at("..data_tmp")).expect("a link");
+        std::fs::rename(at("..data_tmp"), at("..data")).expect("the link is swapped");
+    };
+    version("..v1", &(source("a", "") + SECRET));
+    std::os::unix::fs::symlink("..data/all.yaml", at("all.yaml")).expect("a link");
+    let operator = operator(folder.path());
+    operator.until_answers("/sales/a", "a@1").await;
+    version("..v2", &(source("a", "path: /sales/moved") + &source("b", "") + SECRET));
+    operator.until_answers("/sales/moved", "a@2").await;
+    operator.until_answers("/sales/b", "b@1").await;
+}
+
+#[tokio::test]
+async fn one_file_may_be_replaced_as_editors_do_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hookgate.yaml");
+    let operator = operator(&file);
+    std::fs::write(&file, source("a", "") + SECRET).expect("a file is written");
+    operator.until_answers("/sales/a", "a@1").await;
+    let other = folder.path().join("other");
+    std::fs::write(&other, source("b", "") + SECRET).expect("a file is written");
+    std::fs::rename(&other, &file).expect("the file is replaced");
+    operator.until_answers("/sales/b", "b@1").await;
+    assert_eq!(operator.answers("/sales/a"), "404");
+    std::fs::remove_file(&file).expect("the file is removed");
+    operator.until_answers("/sales/b", "404").await;
+}
