@@ -231,7 +231,6 @@ impl Control {
     }
 
     fn lead(&mut self, leads: bool) {
-        self.settings.metrics.is_leader().set(i64::from(leads));
         if leads && !self.leads {
             self.write_all();
         }
@@ -317,10 +316,6 @@ impl Control {
 
     /// Shows the sources to whoever looks.
     fn show(&self) {
-        for wanted in [SourceState::Serving, SourceState::Previous, SourceState::Suspended, SourceState::NotServed] {
-            let count = self.plan.sources().values().filter(|planned| state(planned) == wanted).count();
-            self.settings.metrics.sources(wanted).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
         let sources = self.plan.sources().iter().map(|(key, planned)| SourceOverview {
             key: key.clone(),
             provider: self.plan.index().sources.get(key).and_then(provider_of).cloned().unwrap_or_default(),

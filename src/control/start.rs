@@ -58,9 +58,9 @@ pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
     let (leads, leader) = watch::channel(false);
     let (overview, shown) = watch::channel(Arc::default());
     let mut tasks = JoinSet::new();
-    watches::spawn(client, &needs.settings, &events, &mut tasks);
-    tasks.spawn(reader::run(client.clone(), to_read, events.clone()));
-    tasks.spawn(status_writer::run(client.clone(), leader.clone(), to_write, events));
+    watches::spawn(client, &needs.settings, &events, &needs.stop, &mut tasks);
+    until(&needs.stop, reader::run(client.clone(), to_read, events.clone()), &mut tasks);
+    until(&needs.stop, status_writer::run(client.clone(), leader.clone(), to_write, events), &mut tasks);
     let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity);
     tasks.spawn(candidate.run(leads, needs.stop.clone()));
     let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
@@ -80,4 +80,16 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
     let outputs = Outputs { publish: needs.publish, overview, reader: None, writer: None };
     tasks.spawn(run::run(needs.settings, inputs, outputs));
     Running { overview: shown, leader, tasks }
+}
+
+/// Spawns a task that may end anywhere.
+pub(super) fn until(
+    stop: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+    tasks: &mut JoinSet<()>,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let _ = stop.run_until_cancelled(task).await;
+    });
 }

@@ -14,12 +14,14 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::event::Event;
 use super::index::{Change, Scope};
 use super::object::{Key, Object};
 use super::settings::Settings;
+use super::start::until;
 use super::vault::Sighting;
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
@@ -38,8 +40,14 @@ pub fn scopes(settings: &Settings) -> Vec<Scope> {
     }
 }
 
-/// Starts every watch. They end when nobody receives their events.
-pub fn spawn(client: &Client, settings: &Settings, events: &Sender<Event>, tasks: &mut JoinSet<()>) {
+/// Starts every watch, until `stop`.
+pub fn spawn(
+    client: &Client,
+    settings: &Settings,
+    events: &Sender<Event>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     let sources = ApiResource::erase::<WebhookSource>(&());
     for scope in scopes(settings) {
@@ -52,14 +60,14 @@ pub fn spawn(client: &Client, settings: &Settings, events: &Sender<Event>, tasks
             Scope::All => Api::all_with(client.clone(), &sources),
             Scope::Namespace(namespace) => Api::namespaced_with(client.clone(), namespace, &sources),
         };
-        tasks.spawn(kind.follow(api, selected, Object::<WebhookSource>::read, Event::Sources));
+        until(stop, kind.follow(api, selected, Object::<WebhookSource>::read, Event::Sources), tasks);
 
         let kind = Watch { what: "Secrets", scope: scope.clone(), events: events.clone(), absent: None };
         let api: Api<PartialObjectMeta<Secret>> = match &scope {
             Scope::All => Api::all(client.clone()),
             Scope::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
         };
-        tasks.spawn(kind.follow(api, config.clone(), sighting, Event::Secrets));
+        until(stop, kind.follow(api, config.clone(), sighting, Event::Secrets), tasks);
     }
     let providers = ApiResource::erase::<WebhookProvider>(&());
     let kind = Watch {
@@ -69,7 +77,7 @@ pub fn spawn(client: &Client, settings: &Settings, events: &Sender<Event>, tasks
         absent: Some(|| Event::NoProviders),
     };
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &providers);
-    tasks.spawn(kind.follow(api, config, Object::<WebhookProvider>::read, Event::Providers));
+    until(stop, kind.follow(api, config, Object::<WebhookProvider>::read, Event::Providers), tasks);
 }
 
 fn sighting(secret: PartialObjectMeta<Secret>) -> Sighting {

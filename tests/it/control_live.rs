@@ -216,7 +216,7 @@ async fn a_ref_ends_at_its_instant_by_itself() {
 async fn one_of_two_replicas_writes_and_the_other_takes_over() {
     let cluster = cluster_with_crds().await;
     let place = Place { client: cluster.client().await, namespace: cluster.namespace().await };
-    let one = Operator::start(&place.client, &place.namespace, "one");
+    let mut one = Operator::start(&place.client, &place.namespace, "one");
     eventually("one leads", SOON, async || *one.running.leader.borrow()).await;
     let two = Operator::start(&place.client, &place.namespace, "two");
     place.secret("s", "one").await;
@@ -229,6 +229,8 @@ async fn one_of_two_replicas_writes_and_the_other_takes_over() {
 
     // It gives the Lease back when it ends: the other need not wait for its time to run out.
     one.stop.cancel();
+    let ended = async { while one.running.tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(SOON, ended).await.expect("every task ends when it is told to");
     eventually("two leads", SOON, async || *two.running.leader.borrow()).await;
     place.apply("calls", with(generic("s"), json!({"suspend": true}))).await;
     place.until_conditions("calls", &["Ready=False/Suspended"]).await;
