@@ -89,7 +89,7 @@ mod tests {
         for (message, said) in [
             ("", "inside its headers"),
             ("POST / HTTP/1.1\nContent-Length: 9\n\nabc", "Content-Length"),
-            ("hello", "HTTP/1.1"),
+            ("hello world and nothing else\n\n", "HTTP/1.1"),
         ] {
             let error = format!("{:#}", Capture::parse(message.as_bytes()).unwrap_err());
             assert!(error.contains(said), "{message:?}: {error}");

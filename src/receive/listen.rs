@@ -122,7 +122,17 @@ pub async fn serve(
     {
         start(stream, peer, place);
     }
-    drop(listener);
+    // Clients that came again and again fill the queue to the end: it is emptied without a pause, then closed, so that
+    // as good as no connection is reset that the kernel has completed.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok(place) = places.clone().try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            start(stream, peer, place);
+        }
+    }
 
     connections.close();
     if timeout_at(Instant::now() + settings.drain, connections.wait()).await.is_ok() {

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod chart;
 mod control_folder;
 mod control_live;
 mod control_outage;
@@ -16,6 +17,7 @@ mod deliver_login;
 mod deliver_outage;
 mod deliver_parts;
 mod deliver_streams;
+mod operator_line;
 mod receive_admin;
 mod receive_framing;
 mod receive_line;

@@ -1,0 +1,224 @@
+//! The binary keeps its word from end to end: what vendors send arrives in one shape, and no 2xx is lost.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::support::folder::Folder;
+use crate::support::nats::Nats;
+use crate::support::operator::{Answer, Operator, hookgate};
+use crate::support::wait::eventually;
+
+const SECRET: &str = "a test's own secret";
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart")
+}
+
+/// One GitHub source at `/test/hooks`.
+fn manifests() -> Folder {
+    let folder = Folder::new("manifests");
+    folder.write(
+        "source.yaml",
+        &format!(
+            "
+apiVersion: v1
+kind: Secret
+metadata: {{name: hooks, namespace: test}}
+stringData: {{secret: {SECRET}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: hooks, namespace: test}}
+spec:
+  provider: github
+  verification: {{secretRefs: [{{name: hooks, key: secret}}]}}
+  limits: {{requestsPerSecond: 100000, burst: 100000, maxInFlight: 1000}}
+"
+        ),
+    );
+    folder
+}
+
+/// A delivery, signed.
+async fn deliver(operator: &Operator, id: &str) -> Option<Answer> {
+    let body = format!(r#"{{"action":"opened","number":"{id}"}}"#);
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-github-event", "issues"),
+        ("x-github-delivery", id),
+        ("x-hub-signature-256", &signature),
+    ];
+    operator.post("/test/hooks", &headers, body).await
+}
+
+#[tokio::test]
+async fn four_vendors_and_a_forge_arrive_as_they_should() {
+    let nats = Nats::start().await;
+    let operator = Operator::in_folder(&examples(), &nats.url(), &[]).await;
+    let files = examples().display().to_string();
+    let mut told = String::new();
+    for source in ["focus-push", "post-call", "xosum", "meeting-intelligence", "github"] {
+        let data = examples().join(format!("data/{source}.json")).display().to_string();
+        let named = format!("demo/{source}");
+        let (to, at) = (operator.url(), nats.url());
+        let mut arguments =
+            vec!["send", "-f", &files, "--source", &named, "--data", &data, "--to", &to, "--nats-url", &at];
+        if source == "github" {
+            arguments.extend(["--event", "issues.opened"]);
+        }
+        let said = hookgate(&arguments).await.ok();
+        assert!(said.contains("< 200 OK") && said.contains("webhooks.demo."), "{said}");
+        told += &said;
+    }
+    assert!(told.contains(r#"{"accepted": 1}"#) && told.contains(r#"{"received": true}"#), "{told}");
+
+    let events = nats.collect("webhooks.demo.>", 5, Duration::from_secs(5)).await;
+    let find = |subject: &str| -> Value {
+        let event = events.iter().find(|event| event.subject.as_str() == subject);
+        let event = event.unwrap_or_else(|| panic!("nothing on {subject}"));
+        serde_json::from_slice(&event.payload).expect("JSON")
+    };
+    let transcript = find("webhooks.demo.xosum.transcript.ready");
+    assert_eq!(transcript["transcript"]["format"], "diarized");
+    assert_eq!(transcript["transcript"]["segments"].as_array().map(Vec::len), Some(2));
+    assert!(!transcript.to_string().contains("demo-webhook-secret"), "the secret is cut");
+    assert_eq!(find("webhooks.demo.post-call.call.completed")["participants"][0]["attributes"]["city"], "London");
+    assert_eq!(find("webhooks.demo.focus-push.transcript.completed")["id"], "9876543");
+    assert_eq!(
+        find("webhooks.demo.meeting-intelligence.recording.processing.completed")["recording"]["durationSeconds"],
+        3600
+    );
+    assert_eq!(find("webhooks.demo.github.issues.opened")["issue"]["number"], 7);
+}
+
+#[tokio::test]
+async fn while_nats_is_away_the_answer_is_503_at_once_and_service_is_back_within_half_a_second() {
+    let (mut nats, manifests) = (Nats::start().await, manifests());
+    let operator = Operator::in_folder(&manifests, &nats.url(), &[]).await;
+    assert_eq!(deliver(&operator, "before").await.expect("an answer").status, 200);
+
+    nats.kill();
+    for attempt in 0..3 {
+        let asked = Instant::now();
+        let answer = deliver(&operator, &format!("away-{attempt}")).await.expect("an answer");
+        assert_eq!(answer.status, 503);
+        assert!(answer.headers.contains_key("retry-after"));
+        assert!(asked.elapsed() < Duration::from_secs(1), "answered after {:?}", asked.elapsed());
+    }
+    let ready = operator.get("/readyz").await.expect("an answer");
+    assert!(String::from_utf8_lossy(&ready.body).contains("degraded"), "{ready:?}");
+
+    nats.start_again().await;
+    let back = Instant::now();
+    eventually("service is back", Duration::from_secs(10), async || {
+        deliver(&operator, "back").await.is_some_and(|answer| answer.status == 200)
+    })
+    .await;
+    // JetStream itself takes up to half a second to serve its streams after a kill, and the machine is shared.
+    assert!(back.elapsed() < Duration::from_millis(1500), "back after {:?}", back.elapsed());
+}
+
+#[tokio::test]
+async fn sigterm_under_load_cuts_no_request() {
+    let (nats, manifests) = (Nats::start().await, manifests());
+    let mut operator = Operator::in_folder(&manifests, &nats.url(), &[]).await;
+    let (accepted, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let cut = Arc::new(AtomicU64::new(0));
+    let url = operator.url();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..16 {
+        let (accepted, stop, cut, url) = (accepted.clone(), stop.clone(), cut.clone(), url.clone());
+        clients.spawn(async move {
+            let mut sender = Sender::new(&url);
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                match sender.send(&format!("{client}-{number}")).await {
+                    Sent::Accepted => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+                    // The port is closed: nothing was sent.
+                    Sent::Refused => return,
+                    Sent::Cut => drop(cut.fetch_add(1, Ordering::Relaxed)),
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    operator.process.signal("TERM");
+    let status = operator.process.wait_exit(Duration::from_secs(30)).await;
+    stop.store(true, Ordering::Relaxed);
+    while clients.join_next().await.is_some() {}
+    assert!(status.success(), "{status}: {}", operator.process.log());
+    let accepted = accepted.load(Ordering::Relaxed);
+    assert!(accepted > 50, "a load, not a drip: {accepted}");
+    assert_eq!(cut.load(Ordering::Relaxed), 0, "requests that were sent and not answered");
+    assert_eq!(nats.count("WEBHOOKS").await, accepted, "each answer is an event, and each event an answer");
+}
+
+enum Sent {
+    Accepted,
+    Refused,
+    Cut,
+}
+
+/// A keep-alive client that tells a request that was never taken from one that was cut.
+struct Sender {
+    address: String,
+    connection: Option<tokio::net::TcpStream>,
+}
+
+impl Sender {
+    fn new(url: &str) -> Self {
+        Self { address: url.trim_start_matches("http://").to_owned(), connection: None }
+    }
+
+    async fn send(&mut self, id: &str) -> Sent {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let body = format!(r#"{{"action":"opened","number":"{id}"}}"#);
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+        mac.update(body.as_bytes());
+        let head = format!(
+            "POST /test/hooks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-GitHub-Event: issues\r\nX-GitHub-Delivery: {id}\r\nX-Hub-Signature-256: sha256={}\r\nContent-Length: {}\r\n\r\n{body}",
+            hex::encode(mac.finalize().into_bytes()),
+            body.len()
+        );
+        let fresh = self.connection.is_none();
+        if fresh {
+            match tokio::net::TcpStream::connect(&self.address).await {
+                Ok(connection) => self.connection = Some(connection),
+                Err(_) => return Sent::Refused,
+            }
+        }
+        let Some(mut connection) = self.connection.take() else { return Sent::Refused };
+        if connection.write_all(head.as_bytes()).await.is_err() {
+            return Sent::Cut;
+        }
+        let mut answer = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            match connection.read(&mut chunk).await {
+                Ok(0) | Err(_) if answer.is_empty() => return Sent::Cut,
+                Ok(0) | Err(_) => break,
+                Ok(read) => answer.extend_from_slice(&chunk[..read]),
+            }
+            if answer.windows(4).any(|end| end == b"\r\n\r\n") {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        if !text.contains("connection: close") {
+            self.connection = Some(connection);
+        }
+        if text.starts_with("http/1.1 200") { Sent::Accepted } else { panic!("{text}") }
+    }
+}

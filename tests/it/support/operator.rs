@@ -1,0 +1,120 @@
+//! The `hookgate` binary itself, as a process on free ports.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::folder::Folder;
+use super::port::on_free_port;
+use super::process::Process;
+use super::run::{Output, run};
+use super::wait::eventually;
+
+/// The program under test.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_hookgate"))
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// `hookgate run`, until it is dropped.
+pub struct Operator {
+    pub process: Process,
+    pub port: u16,
+    pub admin: u16,
+    client: Client<HttpConnector, Full<Bytes>>,
+    _folder: Folder,
+}
+
+impl Operator {
+    /// Starts over a folder of manifests, and waits until it is ready.
+    pub async fn in_folder(manifests: &Path, nats: &str, more: &[&str]) -> Operator {
+        let manifests = manifests.display().to_string();
+        let mut arguments = vec!["--manifests", &manifests];
+        arguments.extend(more);
+        let operator = Self::start(nats, &arguments, None).await;
+        operator.ready().await;
+        operator
+    }
+
+    /// Starts over a cluster, and waits until it is ready.
+    pub async fn in_cluster(kubeconfig: &Path, nats: &str, more: &[&str]) -> Operator {
+        let operator = Self::start(nats, more, Some(kubeconfig)).await;
+        operator.ready().await;
+        operator
+    }
+
+    /// Starts, ready or not.
+    pub async fn start(nats: &str, more: &[&str], kubeconfig: Option<&Path>) -> Operator {
+        let folder = Folder::new("hookgate");
+        let (process, port, admin) = on_free_port(async |port| {
+            let admin = super::port::free_port();
+            let mut command = Command::new(binary());
+            command.arg("run").args(more).args(["--nats-url", nats]);
+            command.args(["--listen", &format!("127.0.0.1:{port}"), "--admin-listen", &format!("127.0.0.1:{admin}")]);
+            command.env("RUST_LOG", "info,hookgate=debug");
+            if let Some(file) = kubeconfig {
+                command.env("KUBECONFIG", file);
+            }
+            let mut process = Process::start("hookgate", &folder, &mut command);
+            process.ready(Duration::from_secs(20), async |log| log.contains(" serves")).await?;
+            Ok((process, port, admin))
+        })
+        .await;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Operator { process, port, admin, client, _folder: folder }
+    }
+
+    /// Waits for `/readyz`.
+    pub async fn ready(&self) {
+        eventually("hookgate is ready", Duration::from_secs(30), async || {
+            self.get("/readyz").await.is_some_and(|answer| answer.status == 200)
+        })
+        .await;
+    }
+
+    /// The public port.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// GETs from the admin port.
+    pub async fn get(&self, path: &str) -> Option<Answer> {
+        let request = Request::get(format!("http://127.0.0.1:{}{path}", self.admin)).body(Full::default()).ok()?;
+        self.ask(request).await
+    }
+
+    /// POSTs to the public port; `None` where no answer comes.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Option<Answer> {
+        let mut request = Request::post(format!("{}{path}", self.url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.ask(request.body(Full::new(body.into())).ok()?).await
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
+        let (head, body) = self.client.request(request).await.ok()?.into_parts();
+        Some(Answer { status: head.status, headers: head.headers, body: body.collect().await.ok()?.to_bytes() })
+    }
+}
+
+/// Runs a command of the binary to its end.
+pub async fn hookgate(arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(binary());
+    command.args(arguments);
+    run(command, "").await
+}
