@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pattern;
-use super::scheme::TimeUnit;
+use super::scheme::{Condition, TimeUnit};
 
 /// One value of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -102,6 +102,19 @@ pub struct TimeField {
     /// How it is written. Default: RFC3339.
     #[serde(default = "rfc3339")]
     pub unit: TimeUnit,
+}
+
+/// The event type of some items.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TypeRule {
+    /// What the item must say, all of it.
+    #[schemars(length(min = 1, max = 4))]
+    pub when: Vec<Condition>,
+    /// The parts of its type, joined with `.`; absent parts are left out.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 4))]
+    pub event_type: Vec<Field>,
 }
 
 /// The extraction that a source of provider `generic` writes.

@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::duration::DurationString;
-use super::extract::{Field, TimeField};
+use super::extract::{Field, TimeField, TypeRule};
 use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
@@ -236,6 +236,10 @@ pub struct Extract {
     #[serde(default, rename = "type", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub event_type: Vec<Field>,
+    /// Other parts of the event type for items that say more than a part can: the first rule that holds replaces `type`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub type_rules: Vec<TypeRule>,
     /// Vendor type to published type, where they differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 128}))]

@@ -47,6 +47,8 @@ pub struct Extraction {
     envelope: Pointers,
     drop: Vec<Test>,
     event_type: Vec<Source>,
+    /// Types of items that say more than a part can, the first that holds wins.
+    type_rules: Vec<(Vec<Test>, Vec<Source>)>,
     type_names: BTreeMap<String, String>,
     default_type: String,
     id: Vec<Source>,
@@ -242,14 +244,23 @@ impl Extraction {
     }
 
     /// The published type, and whether the proof covers what it was made of.
-    fn event_type(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> (String, bool) {
-        let parts: Vec<Found<'_>> = self.event_type.iter().filter_map(|source| source.find(delivery, item)).collect();
+    fn event_type<'a>(&'a self, delivery: &Delivery<'a>, item: &Item<'a>) -> (String, bool) {
+        let mut sources = &self.event_type;
+        let mut signed = true;
+        for (tests, replacing) in &self.type_rules {
+            signed &= tests.iter().all(|test| test.signed(delivery, item));
+            if tests.iter().all(|test| test.holds(delivery, item)) {
+                sources = replacing;
+                break;
+            }
+        }
+        let parts: Vec<Found<'_>> = sources.iter().filter_map(|source| source.find(delivery, item)).collect();
         if parts.is_empty() {
-            return (self.default_type.clone(), true);
+            return (self.default_type.clone(), signed);
         }
         let vendor = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(".");
         let published = self.type_names.get(&vendor).cloned().unwrap_or(vendor);
-        (bounded_type(published), parts.iter().all(|part| part.signed))
+        (bounded_type(published), signed && parts.iter().all(|part| part.signed))
     }
 
     /// The id and whether the proof covers it; `None` where the vendor promises one and it is not there.

@@ -8,7 +8,7 @@ use super::condition::Test;
 use super::place::{Paths, Place, Source};
 use super::split::Split;
 use super::{Extraction, Time};
-use crate::api::extract::{Field, TimeField};
+use crate::api::extract::{Field, TimeField, TypeRule};
 use crate::api::provider::{BodyFormat, Extract, WebhookProviderSpec};
 use crate::api::scheme::Each;
 use crate::json::Pointers;
@@ -80,6 +80,7 @@ impl Extraction {
             Redactions::default()
         });
         let event_type = sources(&extract.event_type, "spec.extract.type", &mut compiler);
+        let type_rules = type_rules(&extract.type_rules, &mut compiler);
         let id = sources(&extract.id, "spec.extract.id", &mut compiler);
         let subject = sources(&extract.subject, "spec.extract.subject", &mut compiler);
         let time = times(&extract.time, &mut compiler);
@@ -99,6 +100,7 @@ impl Extraction {
             envelope: compiler.envelope,
             drop,
             event_type,
+            type_rules,
             type_names: extract.type_names.clone(),
             default_type: extract.default_type.clone().unwrap_or_else(|| super::RECEIVED.to_owned()),
             id,
@@ -113,6 +115,16 @@ impl Extraction {
 
 fn sources(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Source> {
     fields.iter().enumerate().map(|(n, field)| Source::compile(field, &format!("{path}[{n}]"), compiler)).collect()
+}
+
+fn type_rules(written: &[TypeRule], compiler: &mut Compiler) -> Vec<(Vec<Test>, Vec<Source>)> {
+    let rule = |(n, rule): (usize, &TypeRule)| {
+        let path = format!("spec.extract.typeRules[{n}]");
+        let tests = rule.when.iter().enumerate();
+        let tests = tests.filter_map(|(w, when)| Test::compile(when, &format!("{path}.when[{w}]"), compiler)).collect();
+        (tests, sources(&rule.event_type, &format!("{path}.type"), compiler))
+    };
+    written.iter().enumerate().map(rule).collect()
 }
 
 fn times(fields: &[TimeField], compiler: &mut Compiler) -> Vec<Time> {

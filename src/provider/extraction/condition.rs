@@ -12,6 +12,8 @@ use crate::json::{self, compact_chunks};
 #[derive(Debug)]
 pub(super) struct Test {
     place: TestPlace,
+    /// The same, as it was written.
+    written: Place,
     equals: Option<String>,
     absent: bool,
 }
@@ -40,12 +42,18 @@ impl Test {
         if condition.absent && condition.equals.is_some() {
             compiler.error(path, "write equals or absent, not both");
         }
-        let place = match Place::compile(&spelled, path, compiler)? {
+        let written = Place::compile(&spelled, path, compiler)?;
+        let place = match written.clone() {
             Place::Header(name) => TestPlace::Header(name),
             Place::Item(slot, _) => TestPlace::Member(slot),
             other => TestPlace::Other(other),
         };
-        Some(Self { place, equals: condition.equals.clone(), absent: condition.absent })
+        Some(Self { place, written, equals: condition.equals.clone(), absent: condition.absent })
+    }
+
+    /// Whether the proof covers what it looks at.
+    pub fn signed(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> bool {
+        self.written.signed(delivery, item.kind)
     }
 
     /// Whether the item is as the condition says. Null counts as absent.

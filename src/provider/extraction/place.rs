@@ -203,7 +203,7 @@ impl Place {
     }
 
     /// Whether the proof covers this place. A fixed text needs none.
-    fn signed(&self, delivery: &Delivery<'_>, kind: Kind) -> bool {
+    pub fn signed(&self, delivery: &Delivery<'_>, kind: Kind) -> bool {
         let coverage = delivery.coverage;
         match self {
             Self::Fixed(_) => true,

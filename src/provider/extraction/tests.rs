@@ -1,5 +1,6 @@
-//! What each part of a definition does to a delivery; the four seed vendors are in `seeds`.
+//! What each part of a definition does to a delivery; the four seed vendors are in `seeds`, others in `platforms`.
 
+mod platforms;
 mod seeds;
 
 use std::collections::BTreeMap;

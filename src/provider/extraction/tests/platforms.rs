@@ -1,0 +1,295 @@
+//! Deliveries of forges, messengers and platforms, in the shapes that their documents show.
+
+use serde_json::json;
+
+use super::*;
+
+/// Header, body, and the type, id and subject that come of it; `#` stands for a hash.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, [&'static str; 3]);
+
+fn form(body: &str) -> Request {
+    request(body).header("content-type", "application/x-www-form-urlencoded")
+}
+
+fn shown(event: &Event) -> [String; 3] {
+    let id = if event.id.starts_with("sha256-") { "#".to_owned() } else { event.id.clone() };
+    [event.event_type.clone(), id, event.subject.clone().unwrap_or_default()]
+}
+
+fn types(batch: &Batch) -> Vec<&str> {
+    batch.items.iter().map(|item| item.as_ref().unwrap().event_type.as_str()).collect()
+}
+
+#[test]
+fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
+    let cases: &[Case] = &[
+        (
+            "gitlab",
+            &[("idempotency-key", "k-1")],
+            r#"{"object_kind":"merge_request","project":{"path_with_namespace":"a/b"},"object_attributes":{"action":"open"}}"#,
+            ["merge_request.open", "k-1", "a/b"],
+        ),
+        ("gitlab", &[], r#"{"event_name":"user_create","username":"u"}"#, ["user_create", "#", ""]),
+        (
+            "gitea",
+            &[("x-gitea-event", "issues"), ("x-gitea-delivery", "d-1")],
+            r#"{"action":"opened","repository":{"full_name":"a/b"}}"#,
+            ["issues.opened", "d-1", "a/b"],
+        ),
+        (
+            "heroku",
+            &[],
+            r#"{"id":"x","resource":"release","action":"update","webhook_metadata":{"event":{"id":"e-1"}},"data":{"app":{"name":"app"}}}"#,
+            ["release.update", "e-1", "app"],
+        ),
+        (
+            "hcp-terraform",
+            &[],
+            r#"{"payload_version":1,"run_id":"run-1","notifications":[{"trigger":"run:planning","run_updated_at":"2026-03-01T11:00:00Z"}]}"#,
+            ["run:planning", "run-1:run:planning:2026-03-01T11:00:00Z", "run-1"],
+        ),
+        (
+            "docker-hub",
+            &[],
+            r#"{"push_data":{"pushed_at":1417566161,"tag":"latest"},"repository":{"repo_name":"a/b"}}"#,
+            ["push", "a/b:latest:1417566161", "a/b"],
+        ),
+        (
+            "flux",
+            &[],
+            r#"{"involvedObject":{"kind":"Kustomization","name":"web"},"reason":"ReconciliationSucceeded"}"#,
+            ["Kustomization.ReconciliationSucceeded", "#", "web"],
+        ),
+        (
+            "pagerduty",
+            &[],
+            r#"{"event":{"id":"01D","event_type":"incident.triggered","data":{"id":"PGR"}}}"#,
+            ["incident.triggered", "01D", "PGR"],
+        ),
+        (
+            "sentry",
+            &[("sentry-hook-resource", "issue"), ("request-id", "r-1")],
+            r#"{"action":"created","data":{"issue":{"id":"7"}}}"#,
+            ["issue.created", "r-1", "7"],
+        ),
+        (
+            "slack",
+            &[],
+            r#"{"type":"event_callback","token":"t","event_id":"Ev1","event":{"type":"message","channel":"C1"}}"#,
+            ["message", "Ev1", "C1"],
+        ),
+        (
+            "discord-interactions",
+            &[],
+            r#"{"id":"1","type":2,"data":{"name":"deploy"}}"#,
+            ["command", "1", "deploy"],
+        ),
+        (
+            "x",
+            &[],
+            r#"{"for_user_id":"9","favorite_events":[{"id":"a","timestamp_ms":1530000000000}]}"#,
+            ["favorite_events", "#", "9"],
+        ),
+        ("x", &[], r#"{"for_user_id":"9","something_events":[]}"#, ["activity", "#", "9"]),
+        (
+            "postmark",
+            &[],
+            r#"{"RecordType":"Delivery","MessageID":"m-1"}"#,
+            ["Delivery", "#", "m-1"],
+        ),
+        ("postmark", &[], r#"{"MessageID":"m-1","Subject":"hi"}"#, ["inbound", "#", "m-1"]),
+        (
+            "twitch",
+            &[("twitch-eventsub-message-id", "m-1")],
+            r#"{"subscription":{"id":"s","type":"channel.follow","status":"enabled"},"event":{"broadcaster_user_id":"5"}}"#,
+            ["channel.follow", "m-1", "5"],
+        ),
+        (
+            "twitch",
+            &[("twitch-eventsub-message-id", "m-2")],
+            r#"{"subscription":{"id":"s","type":"channel.follow","status":"authorization_revoked"}}"#,
+            ["revocation.channel.follow", "m-2", "s"],
+        ),
+        (
+            "aws-sns",
+            &[("content-type", "text/plain; charset=UTF-8")],
+            r#"{"Type":"Notification","MessageId":"m-1","TopicArn":"arn:t","Message":"hi"}"#,
+            ["Notification", "m-1", "arn:t"],
+        ),
+        (
+            "google-pubsub",
+            &[],
+            r#"{"message":{"attributes":{"eventType":"OBJECT_FINALIZE","objectId":"o"},"data":"e30=","messageId":"1"},"subscription":"s"}"#,
+            ["OBJECT_FINALIZE", "1", "o"],
+        ),
+        (
+            "cloudevents",
+            &[("content-type", "application/cloudevents+json")],
+            r#"{"specversion":"1.0","type":"a.b","source":"/s","id":"1","subject":"x"}"#,
+            ["a.b", "/s:1", "x"],
+        ),
+        (
+            "convoy",
+            &[],
+            r#"{"event_type":"invoice.paid"}"#,
+            ["invoice.paid", "#", ""],
+        ),
+    ];
+    for (provider, headers, body, expected) in cases {
+        let sent = headers.iter().fold(request(body), |sent, (name, value)| sent.header(name, value));
+        assert_eq!(shown(&sent.event(built_in(provider))), *expected, "{provider}: {body}");
+    }
+}
+
+#[test]
+fn pings_of_the_platforms_are_dropped() {
+    for (provider, body) in [
+        ("circleci", r#"{"type":"ping"}"#),
+        ("buildkite", r#"{"event":"ping"}"#),
+        ("pagerduty", r#"{"event":{"event_type":"pagey.ping"}}"#),
+        ("hcp-terraform", r#"{"run_id":null,"notifications":[{"trigger":"verification"}]}"#),
+        ("viber", r#"{"event":"webhook","timestamp":1457764197627}"#),
+    ] {
+        let batch = request(body).read(built_in(provider)).unwrap();
+        assert_eq!((batch.dropped, batch.items.len()), (1, 0), "{provider}");
+    }
+}
+
+#[test]
+fn twilio_forms_say_what_they_are_about() {
+    let twilio = built_in("twilio");
+    let recording = "AccountSid=AC1&CallSid=CA1&RecordingSid=RE1&RecordingUrl=https%3A%2F%2Fapi.twilio.example%2FRE1\
+        &RecordingStatus=completed&RecordingDuration=42&RecordingStartTime=Thu%2C+13+Jun+2019+10%3A00%3A00+%2B0000";
+    let event = form(recording).event(twilio);
+    assert_eq!(shown(&event), ["recording.completed", "#", "CA1"]);
+    assert!(!event.unsigned.event_type, "the form is signed");
+    let expected = json!({"id": "CA1", "kind": "recording", "occurredAt": "2019-06-13T10:00:00Z",
+        "metadata": {"recordingSid": "RE1"},
+        "recording": {"uri": "https://api.twilio.example/RE1", "durationSeconds": 42, "status": "completed"}});
+    assert_eq!(json(event.data.mapped.as_ref().unwrap()), expected);
+
+    let call = "CallSid=CA1&CallStatus=completed&CallDuration=49&Direction=outbound-api&From=%2B15551&To=%2B15552&CallToken=secret\
+        &Timestamp=Sun%2C+25+Mar+2018+09%3A53%3A19+%2B0000&CallbackSource=call-progress-events";
+    let event = form(call).event(twilio);
+    assert_eq!(shown(&event), ["call.completed", "#", "CA1"]);
+    assert_eq!(event.time.to_string(), "2018-03-25T09:53:19Z");
+    assert!(!String::from_utf8_lossy(&event.data.original).contains("secret"));
+    let expected = json!({"id": "CA1", "kind": "call",
+        "metadata": {"direction": "outbound-api", "durationSeconds": "49", "status": "completed"},
+        "participants": [{"role": "caller", "phoneNumber": "+15551"}, {"role": "callee", "phoneNumber": "+15552"}]});
+    assert_eq!(json(event.data.mapped.as_ref().unwrap()), expected);
+
+    for (body, expected) in [
+        ("MessageSid=SM1&MessageStatus=delivered", "message.delivered"),
+        ("MessageSid=SM1&SmsStatus=received&Body=hi", "message.received"),
+        ("ConferenceSid=CF1&StatusCallbackEvent=conference-end", "conference.end"),
+        ("TranscriptionSid=GT1&CallSid=CA1&TranscriptionEvent=transcription-content", "transcription.content"),
+        ("EventType=onMessageAdded&ConversationSid=CH1&MessageSid=IM1", "onMessageAdded"),
+        ("AccountSid=AC1", "received"),
+    ] {
+        assert_eq!(form(body).event(twilio).event_type, expected, "{body}");
+    }
+}
+
+#[test]
+fn zoom_recordings_transcripts_and_meetings_become_conversations() {
+    let zoom = built_in("zoom");
+    let body = |event: &str, file: &str| {
+        format!(
+            r#"{{"event":"{event}","event_ts":1711800000000,"download_token":"cut-me","payload":{{"account_id":"A","object":{{
+            "uuid":"abc123==","id":98765432101234567,"host_email":"host@example.com","topic":"Weekly","password":"cut-me",
+            "start_time":"2026-03-30T14:00:00Z","duration":30,"total_size":1024,"share_url":"https://zoom.example/s",
+            "recording_play_passcode":"cut-me","recording_files":[{file}]}}}}}}"#
+        )
+    };
+    let file = r#"{"id":"f1","file_type":"MP4","play_url":"https://zoom.example/p","download_url":"https://zoom.example/d","status":"completed"}"#;
+    let event = request(body("recording.completed", file)).event(zoom);
+    assert_eq!(shown(&event), ["recording.completed", "#", "abc123=="]);
+    assert!(!String::from_utf8_lossy(&event.data.original).contains("cut-me"));
+    let host = json!([{"role": "host", "email": "host@example.com"}]);
+    let expected = json!({"id": "abc123==", "kind": "recording", "occurredAt": "2026-03-30T14:00:00Z", "title": "Weekly",
+        "metadata": {"meetingId": 98765432101234567u64}, "participants": host,
+        "recording": {"uri": "https://zoom.example/s", "sizeBytes": 1024, "status": "completed"}});
+    assert_eq!(json(event.data.mapped.as_ref().unwrap()), expected);
+
+    let event = request(body("recording.transcript_completed", file)).event(zoom);
+    let mapped = json(event.data.mapped.as_ref().unwrap());
+    assert_eq!((&mapped["kind"], &mapped["participants"]), (&json!("transcript"), &host));
+    assert_eq!(mapped["transcript"], json!({"id": "f1", "uri": "https://zoom.example/d"}));
+
+    let joined = r#"{"event":"meeting.participant_joined","event_ts":1,"payload":{"object":{"uuid":"u==","id":"1","topic":"T",
+        "participant":{"user_name":"Ann","email":"ann@example.com","participant_uuid":"P"}}}}"#;
+    let event = request(joined).event(zoom);
+    let person = json!([{"role": "participant", "name": "Ann", "email": "ann@example.com", "attributes": {"participant_uuid": "P"}}]);
+    assert_eq!(json(event.data.mapped.as_ref().unwrap())["participants"], person);
+    assert!(request(r#"{"event":"user.created","payload":{}}"#).event(zoom).data.mapped.is_none());
+}
+
+#[test]
+fn lists_of_the_platforms_become_events() {
+    let meta = request(
+        r#"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messages":[{"id":"w1"}]}},
+        {"field":"account_update","value":{}}]},{"id":"2","messaging":[{"sender":{"id":"s"},"timestamp":1711800000000}]}]}"#,
+    );
+    let batch = meta.read(built_in("meta")).unwrap();
+    assert_eq!(
+        types(&batch),
+        ["whatsapp_business_account.messages", "whatsapp_business_account.account_update", "whatsapp_business_account.messaging"]
+    );
+
+    let items = r#"{"log_id":"1","data":{"type":"s"}}"#;
+    for (media, body) in [
+        ("application/json", format!("[{items}]")),
+        ("application/json", format!(r#"{{"logs":[{items}]}}"#)),
+        ("application/x-ndjson", format!("{items}\n")),
+    ] {
+        let event = request(&body).header("content-type", media).event(built_in("auth0"));
+        assert_eq!(shown(&event), ["s", "1", ""], "{body}");
+    }
+
+    let pusher = request(
+        r#"{"time_ms":1711800000000,"events":[{"name":"member_added","channel":"c","user_id":"1"},
+        {"name":"member_added","channel":"c","user_id":"2"},{"name":"channel_occupied","channel":"c"}]}"#,
+    );
+    let batch = pusher.read(built_in("pusher")).unwrap();
+    let expected = ["1711800000000:member_added:c:1:-:-", "1711800000000:member_added:c:2:-:-", "1711800000000:channel_occupied:c:-:-:-"];
+    assert_eq!(ids(&batch), expected.map(Ok));
+
+    let drops = request(r#"{"subscription":{"id":"s","type":"drop.entitlement.grant"},"events":[{"id":"a"},{"id":"b"}]}"#)
+        .header("twitch-eventsub-message-id", "m");
+    let batch = drops.read(built_in("twitch")).unwrap();
+    assert_eq!((ids(&batch), types(&batch)), (vec![Ok("m#0"), Ok("m#1")], vec!["drop.entitlement.grant"; 2]));
+
+    let clicks = form("mandrill_events=%5B%7B%22event%22%3A%22click%22%2C%22_id%22%3A%22x%22%7D%5D").event(built_in("mandrill"));
+    assert_eq!(shown(&clicks), ["click", "#", "x"]);
+    for (provider, body) in [("line", r#"{"destination":"d","events":[]}"#), ("emailit", "[]"), ("sendgrid", "[]")] {
+        assert_eq!(request(body).read(built_in(provider)).unwrap().items.len(), 0, "{provider}");
+    }
+}
+
+#[test]
+fn what_could_sign_or_confirm_anything_is_cut() {
+    for (provider, body) in [
+        ("mailgun", r#"{"signature":{"timestamp":"1","token":"cut-me","signature":"s"},"event-data":{"event":"opened","id":"1"}}"#),
+        ("aws-sns", r#"{"Type":"Notification","MessageId":"1","UnsubscribeURL":"https://sns.example/?cut-me"}"#),
+        ("slack", r#"{"token":"cut-me","event":{"type":"message"}}"#),
+    ] {
+        let event = request(body).event(built_in(provider));
+        assert!(!String::from_utf8_lossy(&event.data.original).contains("cut-me"), "{provider}");
+    }
+    let command = form("token=cut-me&command=%2Fdeploy&text=now").event(built_in("slack"));
+    assert_eq!(shown(&command), ["command", "#", "/deploy"]);
+    assert!(!String::from_utf8_lossy(&command.data.original).contains("cut-me"));
+}
+
+#[test]
+fn a_type_chosen_by_an_unsigned_place_is_unsigned() {
+    let rule = "extract: {typeRules: [{when: [{header: X-Kind, equals: b}], type: [{value: b}]}], type: [{value: a}]}";
+    let definition = definition(rule).unwrap();
+    for (kind, expected) in [("a", "a"), ("b", "b")] {
+        let event = request("{}").header("x-kind", kind).event(&definition);
+        assert_eq!((event.event_type.as_str(), event.unsigned.event_type), (expected, true));
+    }
+    let wrong = super::definition("extract: {typeRules: [{when: [{pointer: a}], type: [{value: b}]}]}").unwrap_err();
+    assert!(wrong[0].contains("spec.extract.typeRules[0].when[0]"), "{wrong:?}");
+}
