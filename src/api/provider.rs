@@ -223,7 +223,7 @@ pub struct Split {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub item: Option<String>,
-    /// A body without the list is one event.
+    /// What has no such list is looked at by the next level; after the last it is one event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
 }

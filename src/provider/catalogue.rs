@@ -114,6 +114,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::validate::{Kind, validate};
 
     #[test]
     fn every_built_in_compiles_and_is_named_as_its_file() {
@@ -123,6 +124,9 @@ mod tests {
             }
             let manifest: WebhookProvider = serde_saphyr::from_str(built_in.manifest).unwrap();
             assert_eq!(manifest.metadata.name.as_deref(), Some(built_in.id));
+            let object: serde_json::Value = serde_saphyr::from_str(built_in.manifest).unwrap();
+            let refused = validate(Kind::Provider, &object);
+            assert!(refused.is_empty(), "{}: the API server would refuse it: {refused:?}", built_in.id);
         }
     }
 

@@ -71,10 +71,10 @@ struct Taken {
 impl Taken {
     fn level(&mut self, split: &Split, deeper: &[Split], json: &Bytes) -> Result<Level, DecodeError> {
         let captured = split.list.capture_unique(json).map_err(json_error)?;
-        let Some(list) = captured.get(0) else { return Ok(Level::NoList) };
+        let Some(list) = captured.get(0) else { return self.without(split, deeper, json) };
         let room = MAX_ITEMS.saturating_sub(self.before + self.pieces.len());
         let Some((elements, count)) = json::elements(list.get(), room).map_err(json_error)? else {
-            return Ok(Level::NoList);
+            return self.without(split, deeper, json);
         };
         if count > room {
             return Err(DecodeError::TooManyItems(self.before + self.pieces.len() + count));
@@ -102,5 +102,13 @@ impl Taken {
             }
         }
         Ok(Level::Split)
+    }
+
+    /// What has no list that it may lack is looked at as the next level does: vendors send one of several shapes.
+    fn without(&mut self, split: &Split, deeper: &[Split], json: &Bytes) -> Result<Level, DecodeError> {
+        match deeper.split_first() {
+            Some((next, rest)) if split.optional => self.level(next, rest, json),
+            _ => Ok(Level::NoList),
+        }
     }
 }

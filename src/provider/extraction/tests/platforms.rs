@@ -78,12 +78,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             r#"{"type":"event_callback","token":"t","event_id":"Ev1","event":{"type":"message","channel":"C1"}}"#,
             ["message", "Ev1", "C1"],
         ),
-        (
-            "discord-interactions",
-            &[],
-            r#"{"id":"1","type":2,"data":{"name":"deploy"}}"#,
-            ["command", "1", "deploy"],
-        ),
+        ("discord-interactions", &[], r#"{"id":"1","type":2,"data":{"name":"deploy"}}"#, ["command", "1", "deploy"]),
         (
             "x",
             &[],
@@ -91,12 +86,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             ["favorite_events", "#", "9"],
         ),
         ("x", &[], r#"{"for_user_id":"9","something_events":[]}"#, ["activity", "#", "9"]),
-        (
-            "postmark",
-            &[],
-            r#"{"RecordType":"Delivery","MessageID":"m-1"}"#,
-            ["Delivery", "#", "m-1"],
-        ),
+        ("postmark", &[], r#"{"RecordType":"Delivery","MessageID":"m-1"}"#, ["Delivery", "#", "m-1"]),
         ("postmark", &[], r#"{"MessageID":"m-1","Subject":"hi"}"#, ["inbound", "#", "m-1"]),
         (
             "twitch",
@@ -128,12 +118,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             r#"{"specversion":"1.0","type":"a.b","source":"/s","id":"1","subject":"x"}"#,
             ["a.b", "/s:1", "x"],
         ),
-        (
-            "convoy",
-            &[],
-            r#"{"event_type":"invoice.paid"}"#,
-            ["invoice.paid", "#", ""],
-        ),
+        ("convoy", &[], r#"{"event_type":"invoice.paid"}"#, ["invoice.paid", "#", ""]),
     ];
     for (provider, headers, body, expected) in cases {
         let sent = headers.iter().fold(request(body), |sent, (name, value)| sent.header(name, value));
@@ -234,7 +219,11 @@ fn lists_of_the_platforms_become_events() {
     let batch = meta.read(built_in("meta")).unwrap();
     assert_eq!(
         types(&batch),
-        ["whatsapp_business_account.messages", "whatsapp_business_account.account_update", "whatsapp_business_account.messaging"]
+        [
+            "whatsapp_business_account.messages",
+            "whatsapp_business_account.account_update",
+            "whatsapp_business_account.messaging"
+        ]
     );
 
     let items = r#"{"log_id":"1","data":{"type":"s"}}"#;
@@ -252,15 +241,21 @@ fn lists_of_the_platforms_become_events() {
         {"name":"member_added","channel":"c","user_id":"2"},{"name":"channel_occupied","channel":"c"}]}"#,
     );
     let batch = pusher.read(built_in("pusher")).unwrap();
-    let expected = ["1711800000000:member_added:c:1:-:-", "1711800000000:member_added:c:2:-:-", "1711800000000:channel_occupied:c:-:-:-"];
+    let expected = [
+        "1711800000000:member_added:c:1:-:-",
+        "1711800000000:member_added:c:2:-:-",
+        "1711800000000:channel_occupied:c:-:-:-",
+    ];
     assert_eq!(ids(&batch), expected.map(Ok));
 
-    let drops = request(r#"{"subscription":{"id":"s","type":"drop.entitlement.grant"},"events":[{"id":"a"},{"id":"b"}]}"#)
-        .header("twitch-eventsub-message-id", "m");
+    let drops =
+        request(r#"{"subscription":{"id":"s","type":"drop.entitlement.grant"},"events":[{"id":"a"},{"id":"b"}]}"#)
+            .header("twitch-eventsub-message-id", "m");
     let batch = drops.read(built_in("twitch")).unwrap();
     assert_eq!((ids(&batch), types(&batch)), (vec![Ok("m#0"), Ok("m#1")], vec!["drop.entitlement.grant"; 2]));
 
-    let clicks = form("mandrill_events=%5B%7B%22event%22%3A%22click%22%2C%22_id%22%3A%22x%22%7D%5D").event(built_in("mandrill"));
+    let clicks =
+        form("mandrill_events=%5B%7B%22event%22%3A%22click%22%2C%22_id%22%3A%22x%22%7D%5D").event(built_in("mandrill"));
     assert_eq!(shown(&clicks), ["click", "#", "x"]);
     for (provider, body) in [("line", r#"{"destination":"d","events":[]}"#), ("emailit", "[]"), ("sendgrid", "[]")] {
         assert_eq!(request(body).read(built_in(provider)).unwrap().items.len(), 0, "{provider}");
@@ -270,7 +265,10 @@ fn lists_of_the_platforms_become_events() {
 #[test]
 fn what_could_sign_or_confirm_anything_is_cut() {
     for (provider, body) in [
-        ("mailgun", r#"{"signature":{"timestamp":"1","token":"cut-me","signature":"s"},"event-data":{"event":"opened","id":"1"}}"#),
+        (
+            "mailgun",
+            r#"{"signature":{"timestamp":"1","token":"cut-me","signature":"s"},"event-data":{"event":"opened","id":"1"}}"#,
+        ),
         ("aws-sns", r#"{"Type":"Notification","MessageId":"1","UnsubscribeURL":"https://sns.example/?cut-me"}"#),
         ("slack", r#"{"token":"cut-me","event":{"type":"message"}}"#),
     ] {
