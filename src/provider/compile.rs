@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method as HttpMethod;
+use http::{HeaderMap, Method as HttpMethod};
 
 use super::definition_error::DefinitionError;
 use super::extraction::Extraction;
@@ -140,6 +140,11 @@ impl Provider {
             Some(name) => self.methods.iter().find(|method| &*method.name == name),
             None => self.methods.iter().find(|method| !method.proves_nothing()),
         }
+    }
+
+    /// Whether a request of this method and media type can be read. A handshake may be of any.
+    pub fn accepts(&self, method: &HttpMethod, headers: &HeaderMap) -> bool {
+        self.handshakes.iter().any(|handshake| handshake.method == *method) || self.extraction.accepts(headers)
     }
 
     /// The HTTP methods that its routes answer.

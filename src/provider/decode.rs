@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use http::HeaderMap;
 
 use self::media_type::ContentType;
 use super::event::{DecodeError, MediaType};
@@ -116,6 +117,13 @@ impl Decoder {
     /// Where the item stands as base64 inside the body.
     pub fn base64_at(&self) -> Option<&str> {
         self.base64_at.as_ref().map(|(pointer, _)| pointer.as_str())
+    }
+
+    /// Whether a request with these headers is of a media type that is read at all. Told before its body is.
+    pub fn accepts(&self, headers: &HeaderMap) -> bool {
+        let binary_event = headers.contains_key("ce-specversion");
+        self.any_media_type
+            || ContentType::of(headers).is_ok_and(|media| media.format(&self.formats, binary_event).is_ok())
     }
 
     /// Reads a body.

@@ -12,6 +12,7 @@ mod split;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -90,6 +91,11 @@ enum Fate {
 }
 
 impl Extraction {
+    /// Whether a request with these headers is of a media type that is read at all. Told before its body is.
+    pub fn accepts(&self, headers: &HeaderMap) -> bool {
+        self.decoder.accepts(headers)
+    }
+
     /// Reads a proven request.
     ///
     /// # Errors

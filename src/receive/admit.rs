@@ -55,6 +55,9 @@ pub(super) async fn admit<'a>(
         return Err(Reject::TooManyFailures(Wait { time, retries: route.retries }));
     }
     content_coding(&head.headers, route.provider.compressed)?;
+    if !route.provider.accepts(&head.method, &head.headers) {
+        return Err(Reject::MediaType);
+    }
     Ok(Admitted { place, stranger })
 }
 

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::reject::Reject;
 use super::trace::Trace;
@@ -37,6 +38,7 @@ pub(super) async fn publish(
     head: &Head<'_>,
     trust_trace: bool,
     delivery: &Delivery,
+    duration: &Histogram,
 ) -> Result<usize, Reject> {
     let batch = read(route, verified, head)?;
     let trace = Trace::read(head.headers, trust_trace);
@@ -60,7 +62,12 @@ pub(super) async fn publish(
         }
     }
     route.claim.metrics.count_events(EventResult::Filtered, filtered);
-    send(route, &messages, delivery).await?;
+    let begun = Instant::now();
+    let sent = send(route, &messages, delivery).await;
+    if !messages.is_empty() {
+        duration.observe(begun.elapsed().as_secs_f64());
+    }
+    sent?;
     Ok(batch.received)
 }
 

@@ -177,7 +177,9 @@ impl Receiver {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
         let verified = Verified::new(body.clone(), proof);
-        let items = events::publish(route, &verified, &head, self.trust_trace, &self.delivery).await?;
+        let items =
+            events::publish(route, &verified, &head, self.trust_trace, &self.delivery, self.metrics.publish_duration())
+                .await?;
         Ok(Accepted { response: respond::accepted(&route.answer, items), outcome: Outcome::Accepted, items })
     }
 

@@ -98,6 +98,8 @@ async fn each_outcome_before_delivery_has_its_status() {
         (503, "/sales/broken", &ok, "{}"),
         (503, "/sales/expired", &ok, "{}"),
         (415, "/sales/calls", &format!("{ok}Content-Encoding: gzip\r\n"), "{}"),
+        // Told before the body is read, and so before the proof.
+        (415, "/sales/calls", "Content-Type: image/png\r\n", "{}"),
         (413, "/sales/small", &ok, "{\"a\": 12345}"),
         (401, "/sales/small", "", "{\"a\": 12}"),
         // NATS is away.
