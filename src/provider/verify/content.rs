@@ -25,6 +25,7 @@ enum Part {
     Literal(String),
     Body,
     BodyCompactJson,
+    BodyJsonString,
     BodySha256Hex,
     BodySha256Raw,
     BodyMd5Base64,
@@ -153,6 +154,7 @@ impl Content {
             match part {
                 Part::Body
                 | Part::BodyCompactJson
+                | Part::BodyJsonString
                 | Part::BodySha256Hex
                 | Part::BodySha256Raw
                 | Part::BodyMd5Base64
@@ -197,6 +199,9 @@ impl Content {
                 Part::Literal(text) => sink(text.as_bytes()),
                 Part::Body => sink(request.body),
                 Part::BodyCompactJson => json::compact_chunks(request.body).for_each(&mut *sink),
+                Part::BodyJsonString => {
+                    sink(serde_json::to_string(std::str::from_utf8(request.body).ok()?).ok()?.as_bytes());
+                }
                 Part::BodySha256Hex => sink(hex::encode(Sha256::digest(request.body)).as_bytes()),
                 Part::BodySha256Raw => sink(&Sha256::digest(request.body)),
                 Part::BodyMd5Base64 => sink(STANDARD.encode(Md5::digest(request.body)).as_bytes()),
@@ -257,6 +262,7 @@ fn part(name: &str, argument: Option<&str>, point: Pointing<'_>) -> Result<Part,
     Ok(match (name, argument) {
         ("body", None) => Part::Body,
         ("body-compact-json", None) => Part::BodyCompactJson,
+        ("body-json-string", None) => Part::BodyJsonString,
         ("body-sha256", None) => Part::BodySha256Hex,
         ("body-sha256-raw", None) => Part::BodySha256Raw,
         ("body-md5-base64", None) => Part::BodyMd5Base64,
