@@ -61,7 +61,10 @@ impl Provider {
         let mut methods = Vec::new();
         for (position, written) in spec.methods.iter().enumerate() {
             match Method::compile(written, &format!("spec.methods[{position}]")) {
-                Ok(method) => methods.push(Arc::new(method)),
+                Ok(method) => {
+                    let field = spec.decode.as_ref().and_then(|decode| decode.field.as_deref());
+                    methods.push(Arc::new(method.inside(field)));
+                }
                 Err(found) => errors.extend(found),
             }
         }

@@ -216,6 +216,22 @@ impl Decoder {
     }
 }
 
+/// The JSON in the one field of that name, of a form or a multipart body: what a proof inside it is read from.
+/// `None` where the body is neither, or the field is absent, doubled or no text.
+pub(super) fn field_document(body: &[u8], headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let content_type = ContentType::of(headers).ok()?;
+    match content_type.essence() {
+        "application/x-www-form-urlencoded" => Some(only(&form_fields(body).ok()?, name).ok()?.as_bytes().to_vec()),
+        "multipart/form-data" => {
+            let parts = multipart::parts(body, content_type.boundary()?).ok()?;
+            let mut found = parts.into_iter().filter(|(part, _)| part == name);
+            let (_, value) = found.next()?;
+            found.next().is_none().then(|| value.to_vec())
+        }
+        _ => None,
+    }
+}
+
 /// The error of a body that is no JSON document.
 pub(super) fn json_error(error: JsonError) -> DecodeError {
     match error {

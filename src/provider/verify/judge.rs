@@ -19,6 +19,7 @@ use super::time;
 use super::view::{Place, View};
 use super::{Alternative, Ready, Verifier};
 use crate::json;
+use crate::provider::decode;
 use crate::provider::request::RequestView;
 
 /// Most items that are proven one by one.
@@ -33,12 +34,15 @@ pub(super) fn all<O: Observer>(
     fetched: &dyn FetchedKeys,
     observer: &mut O,
 ) -> Result<(), Refusal> {
+    let field = verifier.field.as_deref();
+    let inside = field.and_then(|name| decode::field_document(request.body, request.head.headers, name));
+    let document = inside.as_deref().unwrap_or(request.body);
     for ready in &alternative.schemes {
         let url = verifier.external_url.as_deref();
         let judge = Judge { verifier, ready, now, fetched };
         let held = match &ready.scheme.each {
-            None => judge.one(&View::new(*request, url, &ready.scheme.pointers), observer),
-            Some(each) => judge.items(request, url, each, observer),
+            None => judge.one(&View::of_item(*request, url, &ready.scheme.pointers, document), observer),
+            Some(each) => judge.items(request, url, document, each, observer),
         };
         if let Err(refusal) = held {
             tell(observer, "verdict", Some(false), || format!("{}: {refusal}", name(&ready.scheme)));
@@ -84,10 +88,11 @@ impl Judge<'_> {
         &self,
         request: &RequestView<'_>,
         url: Option<&str>,
+        document: &[u8],
         each: &Each,
         observer: &mut O,
     ) -> Result<(), Refusal> {
-        let captured = each.list.capture(request.body).map_err(|_| Refusal::Malformed)?;
+        let captured = each.list.capture(document).map_err(|_| Refusal::Malformed)?;
         let list = captured.get(0).ok_or(Refusal::Missing)?;
         let Ok(Some((items, received))) = json::elements(list.get(), MAX_ITEMS) else {
             return Err(Refusal::Malformed);

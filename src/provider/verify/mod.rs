@@ -49,6 +49,8 @@ pub struct Method {
     /// Its name.
     pub name: Arc<str>,
     alternatives: Vec<Vec<Arc<Scheme>>>,
+    /// The form field that holds the JSON document into which pointers lead.
+    field: Option<Arc<str>>,
 }
 
 impl Method {
@@ -72,7 +74,16 @@ impl Method {
             }
             alternatives.push(schemes);
         }
-        if errors.is_empty() { Ok(Self { name: written.name.as_str().into(), alternatives }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self { name: written.name.as_str().into(), alternatives, field: None })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The same, with pointers that lead into the JSON document of a form or multipart field where the body is a form.
+    pub fn inside(self, field: Option<&str>) -> Self {
+        Self { field: field.map(Into::into), ..self }
     }
 
     /// Nothing is proven: such a method is never a default.
@@ -151,6 +162,7 @@ pub struct Verifier {
     others: Vec<(String, Key)>,
     external_url: Option<Box<str>>,
     tolerance: Option<Duration>,
+    field: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -222,6 +234,7 @@ impl Verifier {
             others: others(given),
             external_url: given.external_url.map(Into::into),
             tolerance: given.tolerance,
+            field: method.field.clone(),
         };
         Ok((verifier, unfit))
     }
