@@ -81,6 +81,22 @@ fn a_form_field_that_holds_the_document_stands_once() {
 }
 
 #[test]
+fn a_proof_is_read_from_the_one_field_of_a_form_or_a_multipart_body() {
+    let field = |content_type: &str, body: &str| {
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type.parse().unwrap())]);
+        field_document(body.as_bytes(), &headers, "json")
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(field(form, "a=1&json=%7B%22b%22%3A1%7D").as_deref(), Some(&br#"{"b":1}"#[..]));
+    assert_eq!(field(form, "json={}&json={}"), None, "two readers could take two");
+    let part = "--x\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{}\r\n";
+    let multipart = "multipart/form-data; boundary=x";
+    assert_eq!(field(multipart, &format!("{part}--x--\r\n")).as_deref(), Some(&b"{}"[..]));
+    assert_eq!(field(multipart, &format!("{part}{part}--x--\r\n")), None);
+    assert_eq!(field("application/json", "{}"), None, "then the body is the document");
+}
+
+#[test]
 fn a_multipart_body_is_read_by_its_part() {
     let json = decoder("{formats: [Multipart], field: json}");
     let body = b"preamble\r\n--B\r\nContent-Disposition: form-data; filename=\"a;b\"; name=\"file\"\r\n\r\n--Bx\r\n\r\n--B\r\ncontent-disposition: form-data; name=json\r\n\r\n{\"a\":\r\n1}\r\n--B--\r\n";

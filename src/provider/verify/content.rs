@@ -471,6 +471,36 @@ mod tests {
     }
 
     #[test]
+    fn a_body_stands_in_a_signed_object_as_a_json_string() {
+        let headers = http::HeaderMap::new();
+        let head = crate::provider::request::Head {
+            method: &http::Method::POST,
+            path: "/",
+            query: None,
+            headers: &headers,
+            received: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let pointers = json::Pointers::compile([""; 0]).unwrap();
+        let body = "{\"é\":\"/\\n\u{8}\"}\n";
+        let view = View::new(crate::provider::request::RequestView { head, body: body.as_bytes() }, None, &pointers);
+        let signature = Signature {
+            places: Vec::new(),
+            encoding: crate::api::scheme::Encoding::Base64,
+            prefix: None,
+            separator: None,
+            key: None,
+            index: None,
+        };
+        let (content, _) =
+            Content::compile("{{\"Body\":{body-json-string},\"TimeStamp\":{timestamp}}}", &mut |_| 0).unwrap();
+        let mut signed = Vec::new();
+        let context = Context { timestamp: "7", secret: &[], signature: &signature, variant: 0 };
+        content.feed(&view, &context, &mut |bytes| signed.extend_from_slice(bytes)).unwrap();
+        let expected = r#"{"Body":"{\"é\":\"/\\n\b\"}\n","TimeStamp":7}"#;
+        assert_eq!(String::from_utf8(signed).unwrap(), expected);
+    }
+
+    #[test]
     fn an_unknown_variable_is_refused_by_name() {
         let error = Content::compile("{bodi}", &mut |_| 0).unwrap_err();
         assert!(error.contains("{bodi}"), "{error}");
