@@ -157,6 +157,10 @@ pub struct Requirement {
 impl Requirement {
     /// Whether the request says it.
     pub fn holds(&self, view: &View<'_>) -> bool {
+        if let (Place::Pointer(index), None) = (&self.place, &self.equals) {
+            // Lists and objects are there too; null counts as absent.
+            return view.member(*index).is_some_and(|member| member.get() != "null") != self.absent;
+        }
         match (view.value(&self.place), &self.equals) {
             (found, None) => found.is_some() != self.absent,
             (found, Some(wanted)) => found.is_some_and(|value| *value == *wanted.as_bytes()) != self.absent,
@@ -450,4 +454,29 @@ fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Resul
 pub fn bound_query(bind: &BindQuery, body: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
     super::signature::encode(&Sha256::digest(body), bind.encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::provider::request::{Head, RequestView};
+
+    #[test]
+    fn a_member_that_must_be_absent_may_not_hide_as_a_list() {
+        let mut list = PointerList::default();
+        let written = Condition { pointer: Some("/items".to_owned()), absent: true, ..Condition::default() };
+        let absent = requirement(&written, &mut list).unwrap();
+        let (pointers, _) = list.compile().unwrap();
+        let headers = HeaderMap::new();
+        let received = jiff::Timestamp::UNIX_EPOCH;
+        let head = Head { method: &Method::POST, path: "/", query: None, headers: &headers, received };
+        let holds =
+            |body: &str| absent.holds(&View::new(RequestView { head, body: body.as_bytes() }, None, &pointers));
+        assert!(holds("{}") && holds(r#"{"items":null}"#));
+        for there in [r#"{"items":[]}"#, r#"{"items":{}}"#, r#"{"items":0}"#, r#"{"items":""}"#] {
+            assert!(!holds(there), "{there}");
+        }
+    }
 }
