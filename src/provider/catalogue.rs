@@ -131,15 +131,6 @@ mod tests {
     }
 
     #[test]
-    fn every_built_in_could_be_applied_to_a_cluster() {
-        for built_in in built_ins() {
-            let object: serde_json::Value = serde_saphyr::from_str(built_in.manifest).unwrap();
-            let violations = validate(Kind::Provider, &object);
-            assert!(violations.is_empty(), "{}: {violations:?}", built_in.id);
-        }
-    }
-
-    #[test]
     fn a_misspelt_provider_is_told_its_neighbours() {
         assert_eq!(distance("kitten", "sitting"), 3);
         let mut catalogue = Catalogue::default();
