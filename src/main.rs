@@ -54,7 +54,8 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
 
 /// Logs to the standard error; `RUST_LOG` chooses what.
 fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,kube=warn"));
+    // The NATS client repeats each refusal at every attempt; delivery says it once, with what to do.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=off,kube=warn"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

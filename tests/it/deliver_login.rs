@@ -1,11 +1,14 @@
-//! Every way to log in works, and credentials that were rotated take effect without a restart.
+//! Every way to log in works, credentials that were rotated take effect without a restart, and a refusal says what to do.
 
+use std::process::Command;
 use std::time::Duration;
 
 use hookgate::deliver::{Delivery, NatsOptions, Options, OptionsError, Outcome};
 
 use crate::deliver_parts::{SOON, message, options, second, start};
+use crate::support::folder::Folder;
 use crate::support::nats::Nats;
+use crate::support::process::Process;
 use crate::support::wait::eventually;
 
 #[tokio::test]
@@ -54,4 +57,52 @@ async fn options_that_cannot_work_are_refused_before_anything_starts() {
     half.nats.client_key = Some("key.pem".into());
     assert!(matches!(Delivery::start(&half).await, Err(OptionsError::HalfCertificate)));
     assert!(matches!(Delivery::start(&options("")).await, Err(OptionsError::NoUrl)));
+}
+
+#[tokio::test]
+async fn a_client_certificate_logs_in_over_tls_and_nothing_else_does() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let folder = Folder::new("tls");
+    let mut ca = CertificateParams::new([]).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    let ca_file = folder.write("ca.pem", &ca.self_signed(&ca_key).unwrap().pem());
+    let issuer = Issuer::new(ca, ca_key);
+    let files = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let cert = folder.write(&format!("{name}.pem"), &certificate.pem());
+        (cert, folder.write(&format!("{name}.key"), &key.serialize_pem()))
+    };
+    let ((server_cert, server_key), (client_cert, client_key)) = (files("server"), files("client"));
+    let tls =
+        format!("tls {{ cert_file: {server_cert:?}, key_file: {server_key:?}, ca_file: {ca_file:?}, verify: true }}");
+    let nats = Nats::start_with(&tls).await;
+    let mut options = options(nats.url());
+    options.nats.ca = Some(ca_file);
+    let without = Delivery::start(&options).await.unwrap();
+
+    options.nats.client_cert = Some(client_cert);
+    options.nats.client_key = Some(client_key);
+    let delivery = start(&options).await;
+    assert_eq!(delivery.send(&message("webhooks.a", "uid:1", "x"), second()).await, Ok(Outcome::Stored));
+    assert!(!without.link().borrow().connected_once, "without a certificate nobody gets in");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_logged_once_with_what_to_do_and_without_the_password() {
+    let nats = Nats::start_with_login("hook", "gate").await;
+    let folder = Folder::new("refused");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
+    command.env_clear().arg("run").arg("--manifests").arg(folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--nats-url", &nats.url().replace("nats://", "nats://hook:hunter2@")]);
+    let mut hookgate = Process::start("hookgate", &folder, &mut command);
+    let advice = "check the user and password in --nats-url";
+    hookgate.ready(SOON, async |log| log.contains(advice)).await.unwrap();
+    eventually("it tries on", SOON, async || nats.log().matches("authentication error").count() >= 4).await;
+    let log = hookgate.log();
+    assert_eq!(log.matches(advice).count(), 1, "{log}");
+    assert_eq!(log.matches("authorization violation").count(), 1, "the client's own lines are off: {log}");
+    assert!(!log.contains("hunter2"), "{log}");
 }
