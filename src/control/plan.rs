@@ -3,22 +3,24 @@
 //! Pure. Suspension, deletion, removed Secrets and expired refs take effect whatever else is wrong; nothing else removes a route. Only
 //! sources whose inputs changed are compiled again.
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::inputs::Inputs;
 use super::compile::{Compiled, claim, compile};
 use super::definitions::Definitions;
 use super::index::{Change, Index};
 use super::object::{Broken, Key, Object};
-use super::resolve::{Resolved, collect_wanted, fingerprint, resolve};
+use super::resolve::{Resolved, collect_wanted, resolve};
 use super::settings::Settings;
 use super::vault::{Reading, Sighting, Vault};
 use crate::api::condition::{Problem, Reason};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
-use crate::provider::Provider;
 use crate::provider::catalogue::Catalogue;
 use crate::provider::verify::UnfitKey;
 use crate::route::{Claim, Conflict, Entry, Host, Route, RouteTable};
@@ -62,29 +64,6 @@ pub struct Planned {
 struct Good {
     source: Arc<WebhookSource>,
     catalogue: Arc<Catalogue>,
-}
-
-/// All that decides what a source compiles to.
-#[derive(Clone, Debug)]
-struct Inputs {
-    uid: String,
-    generation: i64,
-    readable: bool,
-    provider: Option<Arc<Provider>>,
-    refs: Vec<(u64, bool)>,
-    good_refs: Vec<(u64, bool)>,
-}
-
-impl PartialEq for Inputs {
-    fn eq(&self, other: &Self) -> bool {
-        let same_provider = match (&self.provider, &other.provider) {
-            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-            (one, two) => one.is_none() && two.is_none(),
-        };
-        same_provider
-            && (&self.uid, self.generation, self.readable) == (&other.uid, other.generation, other.readable)
-            && (&self.refs, &self.good_refs) == (&other.refs, &other.good_refs)
-    }
 }
 
 /// What a settling brought.
@@ -194,7 +173,8 @@ impl Plan {
         }
         for object in self.index.sources.iter() {
             let before = self.sources.get(&object.key).filter(|planned| planned.inputs.uid == object.uid);
-            let inputs = self.inputs(object, before.and_then(|planned| planned.good.as_ref()), now);
+            let former = before.and_then(|planned| planned.good.as_ref()).map(|good| &*good.source);
+            let inputs = Inputs::of(object, former, &self.vault, self.definitions.catalogue(), now);
             if before.is_some_and(|planned| planned.inputs == inputs) {
                 continue;
             }
@@ -224,27 +204,6 @@ impl Plan {
             collect_wanted(&good.source, &mut wanted);
         }
         self.vault.want(wanted)
-    }
-
-    fn inputs(&self, object: &Object<WebhookSource>, good: Option<&Good>, now: Timestamp) -> Inputs {
-        let (provider, refs) = match &object.value {
-            Ok(source) => (Some(source.spec.provider.as_str()), fingerprint(source, &self.vault, now)),
-            Err(broken) => (broken.provider.as_deref(), Vec::new()),
-        };
-        let good_refs = match good {
-            Some(good) if good.source.metadata.generation != Some(object.generation) => {
-                fingerprint(&good.source, &self.vault, now)
-            }
-            _ => Vec::new(),
-        };
-        Inputs {
-            uid: object.uid.clone(),
-            generation: object.generation,
-            readable: object.value.is_ok(),
-            provider: provider.and_then(|name| self.definitions.catalogue().get(name)),
-            refs,
-            good_refs,
-        }
     }
 
     fn compile(&self, object: &Object<WebhookSource>, good: Option<Good>, inputs: Inputs, now: Timestamp) -> Planned {

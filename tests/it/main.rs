@@ -5,6 +5,7 @@ mod support;
 mod architecture;
 mod chart;
 mod control_folder;
+mod control_lease;
 mod control_live;
 mod control_outage;
 mod control_world;
