@@ -19,6 +19,7 @@ mod deliver_outage;
 mod deliver_parts;
 mod deliver_streams;
 mod operator_line;
+mod platform_handshakes;
 mod receive_admin;
 mod receive_framing;
 mod receive_line;
