@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -25,6 +25,7 @@ use crate::receive::handle::Receiver;
 use crate::receive::listen;
 use crate::receive::routes::Routes;
 use crate::receive::tls::Certificate;
+use crate::route::capture;
 
 /// How often certificate files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
@@ -46,7 +47,10 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let delivery = Delivery::start(&args.delivery()).await?;
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.fetch, args.fetch_allow_cidr.clone())?);
-    let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, args.receiver(), metrics.clone());
+    let (capture, captures) = mpsc::channel(capture::QUEUE);
+    // Without a cluster there is no Secret to write.
+    let capture = args.manifests.is_none().then_some(capture);
+    let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, capture, args.receiver(), metrics.clone());
 
     follow_nats(&delivery, nats, &metrics, &mut tasks);
     let table = routes.clone();
@@ -54,7 +58,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         table.swap(Arc::new(routes));
         synced.set(GateState::Open);
     });
-    let needs = Needs { settings, streams: delivery.streams(), publish, stop: stop.child_token() };
+    let needs = Needs { settings, streams: delivery.streams(), publish, captures, stop: stop.child_token() };
     let mut control = start_control(args, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
     let admin =

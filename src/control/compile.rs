@@ -19,8 +19,10 @@ use crate::api::source::{OnOutage, Routing as WrittenRouting, WebhookSource, Web
 use crate::deliver::message::Origin;
 use crate::provider::Provider;
 use crate::provider::catalogue::Catalogue;
+use crate::provider::handshake::Handshake;
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, UnfitKey, Verifier};
+use crate::route::capture::CaptureTarget;
 use crate::route::filter::Filter;
 use crate::route::glob::Globs;
 use crate::route::selection::{Routing, Rule, Selection};
@@ -108,13 +110,11 @@ pub fn compile(
         stream: written.stream,
         shape: written.data.unwrap_or_default(),
         include_original: written.include_original.unwrap_or(true),
+        capture: capture(spec, &provider)?,
         verifier,
         provider,
         claim,
     };
-    if spec.verification.as_ref().is_some_and(|verification| verification.capture_secret_ref.is_some()) {
-        notices.push("verification.captureSecretRef is not there yet: nothing is captured".to_owned());
-    }
     Ok(Compiled { route, unfit, notices })
 }
 
@@ -241,6 +241,23 @@ fn routing(written: Option<&WrittenRouting>, claim: &Claim, settings: &Settings)
     }
     let subject = template("spec.routing.subject", written.subject.as_deref().unwrap_or(DEFAULT_SUBJECT))?;
     Ok(Routing { rules, subject })
+}
+
+fn capture(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<CaptureTarget>, Problem> {
+    let Some(written) = spec.verification.as_ref().and_then(|verification| verification.capture_secret_ref.as_ref())
+    else {
+        return Ok(None);
+    };
+    if !provider.handshakes.iter().any(Handshake::captures) {
+        return Err(Problem::new(
+            Reason::Unsupported,
+            format!(
+                "spec.verification.captureSecretRef: {} delivers no secret in a handshake; leave it out",
+                spec.provider
+            ),
+        ));
+    }
+    Ok(Some(CaptureTarget { name: written.name.clone(), key: written.key.clone(), until: written.until.0 }))
 }
 
 fn deadline(spec: &WebhookSourceSpec, provider: &Provider) -> Result<std::time::Duration, Problem> {

@@ -2,6 +2,7 @@
 //!
 //! Owns what is served and what status says of it. Never touches a request; nothing from a request enters status, Events or messages.
 
+pub mod capture;
 pub mod compile;
 pub mod definitions;
 pub mod event;

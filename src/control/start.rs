@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::{Inputs, Outputs, Overview};
 use super::settings::Settings;
-use super::{event, folder, lease, reader, run, status_writer, watch as watches};
+use super::{capture, event, folder, lease, reader, run, status_writer, watch as watches};
 use crate::route::RouteTable;
+use crate::route::capture::Capture;
 use crate::route::coverage::Streams;
 
 /// How many Secrets may wait to be read.
@@ -27,6 +28,8 @@ pub struct Needs {
     pub streams: watch::Receiver<Option<Arc<Streams>>>,
     /// Puts a table in force. Called for the first time when everything was observed once.
     pub publish: Box<dyn FnMut(RouteTable) + Send>,
+    /// Secrets that vendors deliver.
+    pub captures: mpsc::Receiver<Capture>,
     /// The end. The Lease is given back then; routes stay as they are.
     pub stop: CancellationToken,
 }
@@ -63,6 +66,7 @@ pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
     until(&needs.stop, status_writer::run(client.clone(), leader.clone(), to_write, events), &mut tasks);
     let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity);
     tasks.spawn(candidate.run(leads, needs.stop.clone()));
+    tasks.spawn(capture::run(client.clone(), needs.captures));
     let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
     let outputs = Outputs { publish: needs.publish, overview, reader: Some(reader), writer: Some(writer) };
     tasks.spawn(run::run(needs.settings, inputs, outputs));

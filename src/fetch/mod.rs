@@ -92,6 +92,15 @@ impl KeyStore {
         }
     }
 
+    /// Fetches an address once, to confirm a subscription. What it answers is not kept.
+    ///
+    /// # Errors
+    /// Why it could not be fetched.
+    pub async fn confirm(&self, url: &str) -> Result<(), FetchError> {
+        let client = self.client.as_ref().ok_or(FetchError::Disabled)?;
+        client.get(url, None).await.map(|_| ())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Question, Entry>> {
         // Nothing panics while it holds the lock; what a poisoned map holds is whole all the same.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)

@@ -28,6 +28,8 @@ pub enum Outcome {
     Suspended,
     NoLiveSecret,
     KeyNotFetched,
+    CaptureFailed,
+    ConfirmFailed,
     NotServed,
     NotSynced,
     NoStream,
@@ -38,7 +40,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the enum.
-    pub const ALL: [Outcome; 29] = [
+    pub const ALL: [Outcome; 31] = [
         Self::Accepted,
         Self::Handshake,
         Self::BadRequest,
@@ -62,6 +64,8 @@ impl Outcome {
         Self::Suspended,
         Self::NoLiveSecret,
         Self::KeyNotFetched,
+        Self::CaptureFailed,
+        Self::ConfirmFailed,
         Self::NotServed,
         Self::NotSynced,
         Self::NoStream,
@@ -96,6 +100,8 @@ impl Outcome {
             Self::Suspended => "Suspended",
             Self::NoLiveSecret => "NoLiveSecret",
             Self::KeyNotFetched => "KeyNotFetched",
+            Self::CaptureFailed => "CaptureFailed",
+            Self::ConfirmFailed => "ConfirmFailed",
             Self::NotServed => "NotServed",
             Self::NotSynced => "NotSynced",
             Self::NoStream => "NoStream",

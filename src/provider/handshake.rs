@@ -9,11 +9,17 @@ use super::answer::Answer;
 pub use super::answer::Reply;
 use super::definition_error::DefinitionError;
 use super::request::RequestView;
+use super::verify::fetched::Hosts;
 use super::verify::scheme::{PointerList, Requirement, requirement};
 use super::verify::view::{Place, View};
 use super::verify::{Refusal, Verifier};
+use crate::api::extract::Field;
 use crate::api::provider::{Handshake as Written, HandshakeMethod};
 use crate::json::Pointers;
+use crate::secret::SecretBytes;
+
+/// The longest secret or URL that arrives with a handshake, in bytes.
+const MAX_SECRET: usize = 2048;
 
 /// A compiled handshake.
 #[derive(Debug)]
@@ -25,8 +31,21 @@ pub struct Handshake {
     when: Vec<Requirement>,
     /// The query parameter that must equal a secret, and that secret's purpose.
     check: Option<(String, String)>,
+    /// Where the signing secret stands that arrives with it.
+    capture: Option<Place>,
+    /// Where a URL stands that is fetched once to confirm, and the hosts that it may lead to.
+    confirm: Option<(Place, Hosts)>,
     respond: Answer,
     pointers: Pointers,
+}
+
+/// What must be done before a handshake is answered.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// The secret is written to `captureSecretRef`.
+    Capture(SecretBytes),
+    /// The URL is fetched.
+    Confirm(String),
 }
 
 /// What becomes of a request that is a handshake.
@@ -34,8 +53,8 @@ pub struct Handshake {
 pub enum Shake {
     /// It is none.
     No,
-    /// It is one: answer this.
-    Answer(Box<Reply>),
+    /// It is one: answer this, after the effect.
+    Answer(Box<Reply>, Option<Effect>),
     /// It is one, and not authentic.
     Refused(Refusal),
 }
@@ -55,6 +74,22 @@ impl Handshake {
         let respond =
             Answer::compile(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
         let when = when.map_err(at("when"))?;
+        let capture = match &written.capture {
+            None => None,
+            Some(field) => Some(capture(field, &mut list).map_err(at("capture"))?),
+        };
+        let confirm = match &written.confirm {
+            None => None,
+            Some(confirm) => Some((
+                Place::Pointer(list.index(&confirm.pointer)),
+                Hosts::compile(&confirm.hosts).map_err(at("confirm.hosts"))?,
+            )),
+        };
+        if confirm.is_some() && written.unsigned {
+            return Err(at("confirm")(
+                "a URL is fetched only for a request that is proven: leave unsigned out".to_owned(),
+            ));
+        }
         let (pointers, _) = list.compile().map_err(at("when"))?;
         let method = match written.method {
             Some(HandshakeMethod::GET) => Method::GET,
@@ -67,7 +102,7 @@ impl Handshake {
             return Err(at("when")("a POST handshake needs a condition: it would answer every event".to_owned()));
         }
         let check = written.check.as_ref().map(|check| (check.query.clone(), check.purpose.clone()));
-        Ok(Self { method, unsigned: written.unsigned, when, check, respond, pointers })
+        Ok(Self { method, unsigned: written.unsigned, when, check, capture, confirm, respond, pointers })
     }
 
     /// The purpose that its check knows.
@@ -90,9 +125,36 @@ impl Handshake {
                 return Shake::Refused(refusal);
             }
         }
+        let Ok(effect) = self.effect(&view) else { return Shake::Refused(Refusal::Malformed) };
         match self.respond.fill(&view, &|challenge| verifier.tag(challenge, now)) {
-            Some(reply) => Shake::Answer(Box::new(reply)),
+            Some(reply) => Shake::Answer(Box::new(reply), effect),
             None => Shake::Refused(Refusal::Malformed),
         }
+    }
+
+    /// Whether a secret arrives with it.
+    pub fn captures(&self) -> bool {
+        self.capture.is_some()
+    }
+
+    fn effect(&self, view: &View<'_>) -> Result<Option<Effect>, ()> {
+        let text = |place| {
+            let value = view.value(place).filter(|value| !value.is_empty() && value.len() <= MAX_SECRET).ok_or(())?;
+            String::from_utf8(value.into_owned()).map_err(|_| ())
+        };
+        if let Some(place) = &self.capture {
+            return Ok(Some(Effect::Capture(SecretBytes::new(text(place)?.into_bytes()))));
+        }
+        let Some((place, hosts)) = &self.confirm else { return Ok(None) };
+        let url = text(place)?;
+        if hosts.allow(&url) { Ok(Some(Effect::Confirm(url))) } else { Err(()) }
+    }
+}
+
+fn capture(field: &Field, list: &mut PointerList) -> Result<Place, String> {
+    match (&field.header, &field.pointer) {
+        (Some(name), None) => name.parse().map(Place::Header).map_err(|_| format!("{name:?} is no header name")),
+        (None, Some(pointer)) => Ok(Place::Pointer(list.index(pointer))),
+        _ => Err("a secret arrives in a header or at a pointer".to_owned()),
     }
 }

@@ -12,6 +12,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -29,10 +30,11 @@ use crate::deliver::Delivery;
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
 use crate::provider::Proof;
-use crate::provider::handshake::{Reply, Shake};
+use crate::provider::handshake::{Effect, Reply, Shake};
 use crate::provider::request::{Head, RequestView, Verified};
 use crate::provider::verify::Refusal;
 use crate::route::budget::Budget;
+use crate::route::capture::{Capture, CaptureError, Captures};
 use crate::route::{Claim, Entry, Route};
 
 /// How the receiver treats all sources together.
@@ -69,6 +71,7 @@ pub struct Receiver {
     trust_trace: bool,
     delivery: Delivery,
     keys: Arc<KeyStore>,
+    captures: Captures,
     metrics: Metrics,
 }
 
@@ -92,6 +95,7 @@ impl Receiver {
         routes: Arc<Routes>,
         delivery: Delivery,
         keys: Arc<KeyStore>,
+        captures: Captures,
         options: Options,
         metrics: Metrics,
     ) -> Arc<Self> {
@@ -104,6 +108,7 @@ impl Receiver {
             trust_trace: options.trust_trace,
             delivery,
             keys,
+            captures,
             metrics,
         })
     }
@@ -164,13 +169,15 @@ impl Receiver {
             Reject::Unproven(refusal)
         };
         // Only where the definition says that its vendor cannot sign them.
-        if let Some(reply) = handshake(route, &view, true, now).map_err(unproven)? {
+        if let Some((reply, effect)) = handshake(route, &view, true, now).map_err(unproven)? {
+            self.effect(route, effect, now).await?;
             return Ok(Accepted::handshake(reply));
         }
         let proof = self.prove(route, &view, now).await.map_err(unproven)?;
         drop(stranger);
         route.limits.take().map_err(|time| Reject::OverRate(Wait { time, retries: route.retries }))?;
-        if let Some(reply) = handshake(route, &view, false, now).map_err(unproven)? {
+        if let Some((reply, effect)) = handshake(route, &view, false, now).map_err(unproven)? {
+            self.effect(route, effect, now).await?;
             return Ok(Accepted::handshake(reply));
         }
         if *head.method != Method::POST {
@@ -181,6 +188,22 @@ impl Receiver {
             events::publish(route, &verified, &head, self.trust_trace, &self.delivery, self.metrics.publish_duration())
                 .await?;
         Ok(Accepted { response: respond::accepted(&route.answer, items), outcome: Outcome::Accepted, items })
+    }
+
+    /// Does what a handshake asks for before it is answered.
+    async fn effect(&self, route: &Route, effect: Option<Effect>, now: Timestamp) -> Result<(), Reject> {
+        match effect {
+            None => Ok(()),
+            Some(Effect::Confirm(url)) => self.keys.confirm(&url).await.map_err(Reject::Confirm),
+            Some(Effect::Capture(value)) => {
+                let target = route.captures(now).ok_or(Reject::Capture(CaptureError::NotWanted))?.clone();
+                let captures = self.captures.as_ref().ok_or(Reject::Capture(CaptureError::NoCluster))?;
+                let (done, heard) = oneshot::channel();
+                let capture = Capture { namespace: route.claim.namespace.to_string(), target, value, done };
+                captures.try_send(capture).map_err(|_| Reject::Overloaded)?;
+                heard.await.map_err(|_| Reject::Overloaded)?.map_err(Reject::Capture)
+            }
+        }
     }
 
     /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
@@ -230,11 +253,16 @@ impl Receiver {
 }
 
 /// Answers a handshake of the route that is, or is not, signed.
-fn handshake(route: &Route, view: &RequestView<'_>, unsigned: bool, now: Timestamp) -> Result<Option<Reply>, Refusal> {
+fn handshake(
+    route: &Route,
+    view: &RequestView<'_>,
+    unsigned: bool,
+    now: Timestamp,
+) -> Result<Option<(Reply, Option<Effect>)>, Refusal> {
     for handshake in route.provider.handshakes.iter().filter(|handshake| handshake.unsigned == unsigned) {
         match handshake.answer(view, &route.verifier, now) {
             Shake::No => {}
-            Shake::Answer(reply) => return Ok(Some(*reply)),
+            Shake::Answer(reply, effect) => return Ok(Some((*reply, effect))),
             Shake::Refused(refusal) => return Err(refusal),
         }
     }

@@ -11,9 +11,11 @@ use tracing::Level;
 use super::framing::Offence;
 use crate::api::provider::Retries;
 use crate::deliver::Unavailable;
+use crate::fetch::FetchError;
 use crate::metrics::Outcome;
 use crate::provider::event::DecodeError;
 use crate::provider::verify::Refusal;
+use crate::route::capture::CaptureError;
 
 /// Why a request is not accepted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -72,6 +74,12 @@ pub enum Reject {
     /// Proved, and not readable.
     #[error("{0}")]
     Undecodable(DecodeError),
+    /// A secret that the vendor delivers was not written.
+    #[error("{0}")]
+    Capture(CaptureError),
+    /// The address that confirms a subscription could not be fetched.
+    #[error("{0}")]
+    Confirm(FetchError),
     /// Not durable.
     #[error("{0}")]
     Unavailable(Unavailable),
@@ -150,6 +158,8 @@ impl Reject {
             Self::TooManyFailures(until) => wait(until, Outcome::TooManyFailures),
             Self::OverRate(until) => wait(until, Outcome::OverRate),
             Self::Undecodable(_) => row(S::BAD_REQUEST, Outcome::Undecodable, Level::WARN, None, "bad request\n"),
+            Self::Capture(_) => unavailable(Outcome::CaptureFailed, Level::WARN, 30),
+            Self::Confirm(_) => unavailable(Outcome::ConfirmFailed, Level::WARN, 30),
             Self::Unavailable(Unavailable::NoStream) => unavailable(Outcome::NoStream, Level::WARN, 30),
             Self::Unavailable(Unavailable::NotDurable) => unavailable(Outcome::NotDurable, Level::WARN, 30),
             Self::Unavailable(Unavailable::Overloaded) => unavailable(Outcome::Overloaded, Level::WARN, 1),

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod budget;
+pub mod capture;
 pub mod claim;
 pub mod coverage;
 pub mod filter;
@@ -16,11 +17,14 @@ pub mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 pub use answer::Answer;
 pub use claim::{Claim, Host};
 pub use limits::{Limits, Methods};
 pub use table::{Conflict, Entry, RouteTable};
 
+use self::capture::CaptureTarget;
 use self::selection::{Routing, Selection};
 use crate::api::provider::Retries;
 use crate::api::source::{DataShape, OnOutage};
@@ -65,4 +69,13 @@ pub struct Route {
     pub include_original: bool,
     /// What all messages have in common.
     pub origin: Origin,
+    /// Where a secret that the vendor delivers is written.
+    pub capture: Option<CaptureTarget>,
+}
+
+impl Route {
+    /// Whether a secret that the vendor delivers may be written at that instant.
+    pub fn captures(&self, now: Timestamp) -> Option<&CaptureTarget> {
+        self.capture.as_ref().filter(|target| now < target.until)
+    }
 }

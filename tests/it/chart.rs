@@ -19,7 +19,9 @@ fn chart() -> String {
 
 #[tokio::test]
 async fn what_helm_installs_serves_and_may_do_nothing_else() {
-    let cluster = Cluster::shared().await.with_nodes().await;
+    // A cluster of its own: the chart brings the CRDs, which other tests have applied to the shared one.
+    let cluster = Cluster::start().await;
+    let cluster = cluster.with_nodes().await;
     let (namespace, nats) = (cluster.namespace().await, Nats::start().await);
     // Pods that do not meet the standard are refused here.
     let label = "pod-security.kubernetes.io/enforce=restricted";

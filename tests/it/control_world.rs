@@ -46,6 +46,7 @@ impl Operator {
             settings: Arc::new(settings),
             streams: received,
             publish: Box::new(move |table| published.store(Some(Arc::new(table)))),
+            captures: tokio::sync::mpsc::channel(1).1,
             stop: stop.clone(),
         });
         Operator { table, running, streams, stop }

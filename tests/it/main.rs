@@ -4,6 +4,7 @@ mod support;
 
 mod architecture;
 mod chart;
+mod control_capture;
 mod control_folder;
 mod control_lease;
 mod control_live;

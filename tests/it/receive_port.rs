@@ -63,7 +63,7 @@ impl Port {
         let metrics = Metrics::new();
         let routes = Arc::new(Routes::new(metrics.clone()));
         let keys = Arc::new(hookgate::fetch::KeyStore::new(false, Vec::new()).unwrap());
-        let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, options, metrics.clone());
+        let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, None, options, metrics.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

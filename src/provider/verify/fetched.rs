@@ -26,7 +26,7 @@ const MAX_KID: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Fetch {
     address: Address,
-    hosts: Vec<Regex>,
+    hosts: Hosts,
     /// What the answer holds.
     pub format: FetchedFormat,
     at: Option<String>,
@@ -72,6 +72,28 @@ impl FetchedKeys for NothingFetched {
     }
 }
 
+/// Hosts that a definition allows.
+#[derive(Clone, Debug)]
+pub struct Hosts(Vec<Regex>);
+
+impl Hosts {
+    /// Compiles regular expressions, of which one must match a whole host.
+    ///
+    /// # Errors
+    /// A sentence that names what is wrong.
+    pub fn compile(written: &[String]) -> Result<Self, String> {
+        let whole = |text: &String| Regex::new(&format!("^(?:{text})$")).map_err(|error| format!("hosts: {error}"));
+        written.iter().map(whole).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether an address that a request names is allowed: https, no user, no port, an allowed host.
+    pub fn allow(&self, url: &str) -> bool {
+        let Ok(uri) = url.parse::<http::Uri>() else { return false };
+        let host = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        uri.scheme_str() == Some("https") && self.0.iter().any(|pattern| pattern.is_match(host))
+    }
+}
+
 impl Fetch {
     /// Compiles the block.
     ///
@@ -90,7 +112,6 @@ impl Fetch {
         if matches!(address, Address::Request(_)) && written.hosts.is_empty() {
             return Err("an address that the request names needs hosts".to_owned());
         }
-        let whole = |text: &String| Regex::new(&format!("^(?:{text})$")).map_err(|error| format!("hosts: {error}"));
         let variables = |prefix: &str| {
             let post = written.post.as_deref().unwrap_or_default();
             let opening = format!("{{{prefix}:");
@@ -99,7 +120,7 @@ impl Fetch {
         };
         Ok(Self {
             address,
-            hosts: written.hosts.iter().map(whole).collect::<Result<_, _>>()?,
+            hosts: Hosts::compile(&written.hosts)?,
             format: written.format,
             at: written.at.clone(),
             post: written.post.clone(),
@@ -121,7 +142,7 @@ impl Fetch {
             Address::Fixed(url) => url.clone(),
             Address::Request(place) => {
                 let url = String::from_utf8(view.value(place)?.into_owned()).ok()?;
-                if !self.allows(&url) {
+                if !self.hosts.allow(&url) {
                     return None;
                 }
                 url
@@ -149,13 +170,6 @@ impl Fetch {
             }
         };
         Some(Wanted { url, post, keep: self.keep, kid })
-    }
-
-    /// Whether the definition allows an address that a request names: https, no user, no port, an allowed host.
-    fn allows(&self, url: &str) -> bool {
-        let Ok(uri) = url.parse::<http::Uri>() else { return false };
-        let host = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        uri.scheme_str() == Some("https") && self.hosts.iter().any(|pattern| pattern.is_match(host))
     }
 
     /// The public key of an answer.
@@ -209,7 +223,7 @@ mod tests {
     #[test]
     fn only_addresses_of_the_definitions_hosts_are_allowed() {
         let fetch = fetch(&[r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?"]);
-        assert!(fetch.allows("https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"));
+        assert!(fetch.hosts.allow("https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"));
         for wrong in [
             "http://sns.eu-west-1.amazonaws.com/a.pem",
             "https://sns.eu-west-1.amazonaws.com.evil.example/a.pem",
@@ -221,7 +235,7 @@ mod tests {
             "file:///etc/passwd",
             "",
         ] {
-            assert!(!fetch.allows(wrong), "{wrong}");
+            assert!(!fetch.hosts.allow(wrong), "{wrong}");
         }
     }
 }
