@@ -81,7 +81,7 @@ impl Ask {
             match handshake.answer(&request, &verifier, now) {
                 Shake::No => {}
                 Shake::Refused(_) => return None,
-                Shake::Answer(reply) => {
+                Shake::Answer(reply, _) => {
                     let own = reply.headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap_or_default()));
                     let body = String::from_utf8_lossy(&reply.body).into_owned();
                     let kind = reply.content_type.to_str().unwrap_or_default();
