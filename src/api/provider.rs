@@ -274,6 +274,9 @@ pub enum WithoutId {
     Hash,
     /// Rejected: the vendor promises an id.
     Reject,
+    /// Identified by its bytes and the time of receipt: the vendor sends the same bytes for different events, so none
+    /// may count as a repetition, not even a retry.
+    Receipt,
 }
 
 /// Limits that fit the vendor.

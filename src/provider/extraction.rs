@@ -291,7 +291,14 @@ impl Extraction {
             None if self.without_id == WithoutId::Reject => None,
             _ => {
                 let json = document.media_type == MediaType::Json;
-                Some((hash_id(&document.original, json), delivery.coverage.body))
+                let mut id = hash_id(&document.original, json);
+                if self.without_id == WithoutId::Receipt {
+                    id = format!("{id}@{}", delivery.head.received.as_nanosecond());
+                    if let (true, Some(index)) = (position.several, position.index) {
+                        id = format!("{id}#{index}");
+                    }
+                }
+                Some((id, delivery.coverage.body))
             }
         }
     }

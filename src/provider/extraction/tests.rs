@@ -1,5 +1,6 @@
 //! What each part of a definition does to a delivery; the four seed vendors are in `seeds`, others in `platforms`.
 
+mod business;
 mod platforms;
 mod seeds;
 
@@ -156,6 +157,22 @@ fn ids_join_their_parts_and_need_all_of_them() {
     assert!(hash.starts_with("sha256-"), "{hash}");
     assert_eq!(hash, id(request(r#"{"id":"b"}"#)));
     assert_eq!(id(request(r#"{"n":1}"#).header("x-id", &"x".repeat(600))).len(), "sha256-".len() + 64);
+}
+
+#[test]
+fn equal_bytes_received_twice_are_two_events_where_the_vendor_repeats_itself() {
+    let id = |written: &str, received: &str| {
+        let request = request("{}");
+        let head = Head { received: received.parse().unwrap(), ..request.head(&Method::POST) };
+        let batch = definition(written).unwrap().read(&request.verified(), &head).unwrap();
+        ids(&batch)[0].as_ref().unwrap().to_string()
+    };
+    let receipt = "extract: {withoutId: Receipt}";
+    assert_ne!(id(receipt, RECEIVED_AT), id(receipt, "2026-03-01T12:00:00.000000001Z"));
+    assert_eq!(id(receipt, RECEIVED_AT), id(receipt, RECEIVED_AT));
+    assert_eq!(id("extract: {}", RECEIVED_AT), id("extract: {}", "2026-03-01T12:00:00.000000001Z"), "elsewhere a repetition is one");
+    let named = "extract: {id: [{value: x}], withoutId: Receipt}";
+    assert_eq!(id(named, RECEIVED_AT), "x");
 }
 
 #[test]

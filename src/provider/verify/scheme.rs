@@ -472,8 +472,7 @@ mod tests {
         let headers = HeaderMap::new();
         let received = jiff::Timestamp::UNIX_EPOCH;
         let head = Head { method: &Method::POST, path: "/", query: None, headers: &headers, received };
-        let holds =
-            |body: &str| absent.holds(&View::new(RequestView { head, body: body.as_bytes() }, None, &pointers));
+        let holds = |body: &str| absent.holds(&View::new(RequestView { head, body: body.as_bytes() }, None, &pointers));
         assert!(holds("{}") && holds(r#"{"items":null}"#));
         for there in [r#"{"items":[]}"#, r#"{"items":{}}"#, r#"{"items":0}"#, r#"{"items":""}"#] {
             assert!(!holds(there), "{there}");
