@@ -140,10 +140,14 @@ impl Judge<'_> {
                 }
                 self.signed(view, observer, |signed, key, found, stamp, variant| {
                     let tag = match &key.material {
-                        Material::Mac(state) => {
+                        Material::Mac(state, held) => {
                             let mut mac = (**state).clone();
-                            let context =
-                                Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
+                            let context = Context {
+                                timestamp: stamp,
+                                secret: held.as_ref().map_or(&[], |secret| secret.expose()),
+                                signature: &signed.signature,
+                                variant,
+                            };
                             signed.content.feed(view, &context, &mut |bytes| mac.update(bytes))?;
                             mac.finish()
                         }

@@ -70,8 +70,8 @@ impl Key {
 /// The key in the form that its scheme computes with.
 #[derive(Clone)]
 pub enum Material {
-    /// For `hmac`: the hash state with the key absorbed.
-    Mac(Box<Mac>),
+    /// For `hmac`: the hash state with the key absorbed, and the secret where the content holds it as well.
+    Mac(Box<Mac>, Option<SecretBytes>),
     /// For `digest`: the secret itself.
     Secret(SecretBytes),
     /// For `token` and `basic`: the SHA-256 of what must be sent, so that comparing tells nothing of its length.

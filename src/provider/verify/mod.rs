@@ -295,7 +295,7 @@ impl Verifier {
     pub fn tag(&self, challenge: &[u8], now: Timestamp) -> Option<Vec<u8>> {
         let keys = self.alternatives.iter().flat_map(|alternative| &alternative.schemes).flat_map(|ready| &ready.keys);
         let mut mac = keys.filter(|key| key.live(now)).find_map(|key| match &key.material {
-            Material::Mac(state) => Some(state.clone()),
+            Material::Mac(state, _) => Some(state.clone()),
             _ => None,
         })?;
         mac.update(challenge);
@@ -512,7 +512,9 @@ fn material(scheme: &Scheme, value: &SecretBytes) -> Result<Material, String> {
         SchemeKind::Hash(hash) if hash.keyed => {
             let key = keys::decode(value.expose(), hash.key_encoding, hash.key_prefix.as_deref())?;
             let key = zeroize::Zeroizing::new(key);
-            Mac::new(hash.algorithm, &key).map(|mac| Material::Mac(Box::new(mac))).ok_or_else(|| "is no key".to_owned())
+            let held = hash.signed.content.holds_secret().then(|| value.clone());
+            let mac = Mac::new(hash.algorithm, &key).ok_or_else(|| "is no key".to_owned())?;
+            Ok(Material::Mac(Box::new(mac), held))
         }
         SchemeKind::Hash(_) => Ok(Material::Secret(value.clone())),
         SchemeKind::PublicKey(public) => public_key::read(
