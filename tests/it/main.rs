@@ -24,6 +24,7 @@ mod platform_handshakes;
 mod receive_admin;
 mod receive_framing;
 mod receive_line;
+mod mapping_voice;
 mod receive_listen;
 mod receive_port;
 mod receive_wire;
