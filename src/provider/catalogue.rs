@@ -131,18 +131,6 @@ mod tests {
     }
 
     #[test]
-    fn every_built_in_is_one_that_the_api_server_takes() {
-        let wrong: Vec<String> = built_ins()
-            .flat_map(|built_in| {
-                let manifest: serde_json::Value = serde_saphyr::from_str(built_in.manifest).unwrap();
-                let violations = validate(Kind::Provider, &manifest);
-                violations.into_iter().map(move |violation| format!("{}: {violation}", built_in.id))
-            })
-            .collect();
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-
-    #[test]
     fn a_misspelt_provider_is_told_its_neighbours() {
         assert_eq!(distance("kitten", "sitting"), 3);
         let mut catalogue = Catalogue::default();
