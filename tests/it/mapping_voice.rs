@@ -165,7 +165,7 @@ fn shake(id: &str, http: &Method, query: Option<&str>, headers: &[(&'static str,
     let request = RequestView { head, body: body.as_bytes() };
     provider.handshakes.iter().filter(|handshake| handshake.unsigned).find_map(|handshake| {
         match handshake.answer(&request, &verifier, now) {
-            Shake::Answer(reply) => Some(*reply),
+            Shake::Answer(reply, _) => Some(*reply),
             Shake::No => None,
             Shake::Refused(refusal) => panic!("{id}: {refusal:?}"),
         }
