@@ -99,9 +99,11 @@ impl Client {
             while let Some(source) = last.source() {
                 last = source;
             }
-            match last.downcast_ref::<NoPublicAddress>() {
-                Some(_) => FetchError::Private(host.to_owned()),
-                None => FetchError::Failed(host.to_owned(), last.to_string()),
+            // An I/O error hides what it carries from `source`.
+            let carried = last.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            match carried.is_some_and(|inner| inner.is::<NoPublicAddress>()) {
+                true => FetchError::Private(host.to_owned()),
+                false => FetchError::Failed(host.to_owned(), last.to_string()),
             }
         };
         let request = Request::builder().uri(uri).header(USER_AGENT, "hookgate").header(ACCEPT, "*/*");

@@ -20,6 +20,7 @@ mod deliver_outage;
 mod deliver_parts;
 mod deliver_streams;
 mod mapping_voice;
+mod fetched_keys;
 mod operator_line;
 mod platform_handshakes;
 mod receive_admin;

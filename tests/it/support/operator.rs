@@ -45,20 +45,31 @@ impl Operator {
         let manifests = manifests.display().to_string();
         let mut arguments = vec!["--manifests", &manifests];
         arguments.extend(more);
-        let operator = Self::start(nats, &arguments, None).await;
+        let operator = Self::start(nats, &arguments, &[]).await;
+        operator.ready().await;
+        operator
+    }
+
+    /// Starts over a folder of manifests with these variables in its environment, and waits until it is ready.
+    pub async fn in_folder_with(manifests: &Path, nats: &str, more: &[&str], env: &[(&str, &str)]) -> Operator {
+        let manifests = manifests.display().to_string();
+        let mut arguments = vec!["--manifests", &manifests];
+        arguments.extend(more);
+        let operator = Self::start(nats, &arguments, env).await;
         operator.ready().await;
         operator
     }
 
     /// Starts over a cluster, and waits until it is ready.
     pub async fn in_cluster(kubeconfig: &Path, nats: &str, more: &[&str]) -> Operator {
-        let operator = Self::start(nats, more, Some(kubeconfig)).await;
+        let kubeconfig = kubeconfig.display().to_string();
+        let operator = Self::start(nats, more, &[("KUBECONFIG", &kubeconfig)]).await;
         operator.ready().await;
         operator
     }
 
     /// Starts, ready or not.
-    pub async fn start(nats: &str, more: &[&str], kubeconfig: Option<&Path>) -> Operator {
+    pub async fn start(nats: &str, more: &[&str], env: &[(&str, &str)]) -> Operator {
         let folder = Folder::new("hookgate");
         let (process, port, admin) = on_free_port(async |port| {
             let admin = super::port::free_port();
@@ -66,9 +77,7 @@ impl Operator {
             command.arg("run").args(more).args(["--nats-url", nats]);
             command.args(["--listen", &format!("127.0.0.1:{port}"), "--admin-listen", &format!("127.0.0.1:{admin}")]);
             command.env("RUST_LOG", "info,hookgate=debug");
-            if let Some(file) = kubeconfig {
-                command.env("KUBECONFIG", file);
-            }
+            command.envs(env.iter().copied());
             let mut process = Process::start("hookgate", &folder, &mut command);
             process.ready(Duration::from_secs(20), async |log| log.contains(" serves")).await?;
             Ok((process, port, admin))
