@@ -170,7 +170,11 @@ fn equal_bytes_received_twice_are_two_events_where_the_vendor_repeats_itself() {
     let receipt = "extract: {withoutId: Receipt}";
     assert_ne!(id(receipt, RECEIVED_AT), id(receipt, "2026-03-01T12:00:00.000000001Z"));
     assert_eq!(id(receipt, RECEIVED_AT), id(receipt, RECEIVED_AT));
-    assert_eq!(id("extract: {}", RECEIVED_AT), id("extract: {}", "2026-03-01T12:00:00.000000001Z"), "elsewhere a repetition is one");
+    assert_eq!(
+        id("extract: {}", RECEIVED_AT),
+        id("extract: {}", "2026-03-01T12:00:00.000000001Z"),
+        "elsewhere a repetition is one"
+    );
     let named = "extract: {id: [{value: x}], withoutId: Receipt}";
     assert_eq!(id(named, RECEIVED_AT), "x");
 }

@@ -6,9 +6,7 @@ use super::*;
 fn read(provider: &str, request: &Request) -> Vec<(String, String, Option<String>)> {
     let batch = request.read(built_in(provider)).unwrap();
     let items = batch.items.iter().map(|item| item.as_ref().unwrap());
-    items
-        .map(|event| (event.event_type.to_string(), event.id.to_string(), event.subject.clone().map(|s| s.to_string())))
-        .collect()
+    items.map(|event| (event.event_type.clone(), event.id.clone(), event.subject.clone())).collect()
 }
 
 fn event(event_type: &str, id: &str, subject: &str) -> (String, String, Option<String>) {
