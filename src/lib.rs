@@ -8,6 +8,7 @@ pub mod cli;
 pub mod control;
 pub mod deliver;
 pub mod fetch;
+pub mod glob;
 pub mod json;
 pub mod manifest;
 pub mod metrics;

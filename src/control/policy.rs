@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::glob;
+
 /// A pattern of paths, such as `/{namespace}/**`.
 ///
 /// `{namespace}` is the namespace of the source, `*` any characters within one segment, `**` whole segments: one or more at the end, none
@@ -58,7 +60,7 @@ impl PathPolicy {
                 Segment::Glob(glob) => {
                     let glob = glob.replace(NAMESPACE, namespace);
                     for (i, text) in path.iter().enumerate() {
-                        next[i + 1] = reached[i] && glob_matches(&glob, text);
+                        next[i + 1] = reached[i] && glob::matches(&glob, text);
                     }
                 }
                 Segment::Deep => {
@@ -111,21 +113,6 @@ impl fmt::Display for PathPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Whether `glob`, in which only `*` is special, is the whole of `text`.
-fn glob_matches(glob: &str, text: &str) -> bool {
-    let mut parts = glob.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        // The leftmost place leaves the most for what follows.
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use self::target::{METADATA, Section, Target, Value};
 use super::extraction::Compiler;
 use crate::api::provider::{Kind, MapValue, Mapping};
 use crate::api::scheme::TimeUnit;
+use crate::glob;
 use crate::json::{Captured, JsonError, ObjectWriter};
 
 /// One mapping of a definition, compiled.
@@ -79,7 +80,7 @@ impl Map {
 
     /// Whether events of this type are mapped by it.
     pub fn takes(&self, event_type: &str) -> bool {
-        self.types.is_empty() || self.types.iter().any(|glob| matches(glob, event_type))
+        self.types.is_empty() || self.types.iter().any(|glob| glob::matches(glob, event_type))
     }
 
     /// The mapped data as a JSON object.
@@ -208,25 +209,6 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Recording => "recording",
         Kind::Meeting => "meeting",
         Kind::Transcript => "transcript",
-    }
-}
-
-/// Whether a glob matches: `*` is any run of characters, dots included; case counts.
-fn matches(glob: &str, text: &str) -> bool {
-    let mut pieces = glob.split('*');
-    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let mut last = None;
-    for piece in pieces {
-        if let Some(before) = last.replace(piece) {
-            match rest.find(before) {
-                Some(at) => rest = &rest[at + before.len()..],
-                None => return false,
-            }
-        }
-    }
-    match last {
-        Some(end) => rest.ends_with(end),
-        None => rest.is_empty(),
     }
 }
 

@@ -8,7 +8,6 @@ pub mod capture;
 pub mod claim;
 pub mod coverage;
 pub mod filter;
-pub mod glob;
 pub mod limits;
 pub mod selection;
 pub mod subject;

@@ -1,8 +1,8 @@
 //! Which events of a source are published, and on which subject.
 
 use super::filter::{Filter, FilterError, Variables};
-use super::glob::Globs;
 use super::subject::SubjectTemplate;
+use crate::glob::Globs;
 
 /// `spec.events`, compiled.
 #[derive(Debug, Default)]

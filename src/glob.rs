@@ -1,13 +1,13 @@
-//! Globs on event types: `*` is any run of characters, dots included; everything else is itself. Case counts.
+//! Globs: `*` is any run of characters, dots included; everything else is itself. Case counts.
 
-/// Compiled globs of one list.
+/// The globs of one list.
 #[derive(Clone, Debug, Default)]
-pub struct Globs(Vec<Vec<String>>);
+pub struct Globs(Vec<String>);
 
 impl Globs {
-    /// Compiles a list; every text is a glob.
+    /// A list; every text is a glob.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Self {
-        Self(patterns.iter().map(|pattern| pattern.as_ref().split('*').map(str::to_owned).collect()).collect())
+        Self(patterns.iter().map(|pattern| pattern.as_ref().to_owned()).collect())
     }
 
     /// No glob at all.
@@ -17,22 +17,23 @@ impl Globs {
 
     /// Whether any of them matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
-        self.0.iter().any(|parts| matches(parts, text))
+        self.0.iter().any(|glob| matches(glob, text))
     }
 }
 
-fn matches(parts: &[String], text: &str) -> bool {
-    let [first, middle @ .., last] = parts else {
-        return parts.first().is_some_and(|only| only == text);
-    };
-    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
-    for part in middle {
-        match rest.find(part.as_str()) {
+/// Whether one glob matches the whole text.
+pub fn matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        // The leftmost place leaves the most for what follows.
+        match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
             None => return false,
         }
     }
-    rest.len() >= last.len() && rest.ends_with(last.as_str())
+    rest.ends_with(last)
 }
 
 #[cfg(test)]
