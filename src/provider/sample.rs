@@ -219,6 +219,8 @@ impl Making {
         let format = decode.formats.first().copied().unwrap_or(BodyFormat::JSON);
         let (media, body) = match (format, &decode.field) {
             (BodyFormat::Form, Some(field)) => {
+                // A scheme that signs this field asked for it before the document was there.
+                self.form.retain(|(name, _)| name != field);
                 self.form.push((field.clone(), document.to_string()));
                 ("application/x-www-form-urlencoded", form(&self.form))
             }

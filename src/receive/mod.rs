@@ -17,5 +17,5 @@ mod respond;
 pub mod routes;
 mod scan;
 pub mod tls;
-mod trace;
+pub mod trace;
 mod wire;

@@ -7,14 +7,16 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The context of a delivery; empty where the sender names none, or none that is valid.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Trace {
-    pub(super) parent: Option<String>,
-    pub(super) state: Option<String>,
+pub struct Trace {
+    /// The `traceparent` to continue.
+    pub parent: Option<String>,
+    /// The `tracestate` that came with it.
+    pub state: Option<String>,
 }
 
 impl Trace {
     /// Reads the headers. A stranger's wish to be sampled counts only with `trust`: it would cost whoever stores traces.
-    pub(super) fn read(headers: &HeaderMap, trust: bool) -> Self {
+    pub fn read(headers: &HeaderMap, trust: bool) -> Self {
         let mut parents = headers.get_all(&TRACEPARENT).iter();
         let (Some(parent), None) = (parents.next(), parents.next()) else { return Self::default() };
         let Some(parent) = parent.to_str().ok().and_then(|text| valid(text, trust)) else { return Self::default() };

@@ -219,7 +219,7 @@ impl Content {
                 Part::UrlWithoutQuery => sink(view.external_url()?.as_bytes()),
                 Part::UrlAnyPort => url(view, &port_variant(view.external_url()?, context.variant), sink),
                 Part::UrlWithForm => url_with_form(view, sink)?,
-                Part::SortedQuery => sink(sorted_query(view).as_bytes()),
+                Part::SortedQuery => sink(sorted_query(view)?.as_bytes()),
                 Part::Header(name) => sink(view.header(name)?),
                 Part::Key(key) => sink(context.signature.part(view, Some(key), None)?.as_bytes()),
                 // A parameter that the source does not give: the route does not compile without it.
@@ -241,7 +241,7 @@ impl Content {
                 })?,
                 Part::Field(name) => sink(view.field(name)?.as_bytes()),
                 Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
-                Part::PairsSorted { except } => pairs_sorted(view, except, sink),
+                Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
                 Part::HeaderLines(list) => header_lines(view, list, sink)?,
                 Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
             }
@@ -378,10 +378,10 @@ fn form_sorted(view: &View<'_>, unique: bool, sink: &mut dyn FnMut(&[u8])) -> Op
 }
 
 /// `&name=value` of every form field and query parameter but one, sorted, `&` and `=` in values written `_`.
-fn pairs_sorted(view: &View<'_>, except: &str, sink: &mut dyn FnMut(&[u8])) {
-    let form = view.form().into_iter().flatten();
+fn pairs_sorted(view: &View<'_>, except: &str, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let form = view.form_or_empty()?.iter();
     let mut pairs: Vec<(&str, &str)> =
-        form.chain(view.query()).map(|(n, v)| (n.as_ref(), v.as_ref())).filter(|(n, _)| *n != except).collect();
+        form.chain(view.query()?).map(|(n, v)| (n.as_ref(), v.as_ref())).filter(|(n, _)| *n != except).collect();
     pairs.sort_unstable();
     for (name, value) in pairs {
         sink(b"&");
@@ -389,12 +389,13 @@ fn pairs_sorted(view: &View<'_>, except: &str, sink: &mut dyn FnMut(&[u8])) {
         sink(b"=");
         sink(value.replace(['&', '='], "_").as_bytes());
     }
+    Some(())
 }
 
-fn sorted_query(view: &View<'_>) -> String {
-    let mut pairs: Vec<(&str, &str)> = view.query().iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+fn sorted_query(view: &View<'_>) -> Option<String> {
+    let mut pairs: Vec<(&str, &str)> = view.query()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
     pairs.sort_unstable();
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
 /// The URL with its query sorted and decoded, then the form sorted: `URL?a=1&b=2.name1value1…`. Each part only where it is there.
@@ -405,9 +406,8 @@ fn url_with_form(view: &View<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
     if base.split_once("://").is_some_and(|(_, rest)| !rest.contains('/')) {
         sink(b"/");
     }
-    let mut query: Vec<(&str, &str)> = view.query().iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
-    let mut form: Vec<(&str, &str)> =
-        view.form().into_iter().flatten().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    let mut query: Vec<(&str, &str)> = view.query()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    let mut form: Vec<(&str, &str)> = view.form_or_empty()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
     query.sort_unstable();
     form.sort_unstable();
     if !query.is_empty() || !form.is_empty() {

@@ -187,7 +187,10 @@ impl Fetch {
         };
         match self.format {
             FetchedFormat::JWK | FetchedFormat::JWKS => Some(JwtKey::Public(Arc::new(jwt::key_set(&set).ok()?))),
-            FetchedFormat::PEM | FetchedFormat::Certificate => JwtKey::read(&set, &[]).ok(),
+            FetchedFormat::PEM | FetchedFormat::Certificate => {
+                // An answer that is no key, such as a page of an error, must not become a shared secret.
+                JwtKey::read(&set, &[]).ok().filter(|key| matches!(key, JwtKey::Public(_)))
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use super::signature::Found;
 use super::time;
 use super::view::{Place, View};
 use super::{Alternative, Ready, Verifier};
+use crate::api::scheme::Encoding;
 use crate::json;
 use crate::provider::decode;
 use crate::provider::request::RequestView;
@@ -132,9 +133,11 @@ impl Judge<'_> {
                 if let Some(bind) = &hash.bind_query {
                     let expected = super::scheme::bound_query(bind, view.request().body);
                     let bound = view.parameter(&bind.name).ok_or(Refusal::Missing)?;
-                    if !bool::from(
-                        bound.to_ascii_lowercase().as_bytes().ct_eq(expected.to_ascii_lowercase().as_bytes()),
-                    ) {
+                    let same = match bind.encoding {
+                        Encoding::Hex => bound.to_ascii_lowercase().as_bytes().ct_eq(expected.as_bytes()),
+                        Encoding::Base64 | Encoding::Base64URL => bound.as_bytes().ct_eq(expected.as_bytes()),
+                    };
+                    if !bool::from(same) {
                         return Err(Refusal::BoundPart);
                     }
                 }

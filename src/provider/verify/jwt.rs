@@ -78,10 +78,12 @@ impl JwtKey {
     /// # Errors
     /// A sentence that says what the secret is not; never the secret.
     pub fn read(secret: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Self, String> {
-        let key = if secret.starts_with(b"-----BEGIN ") {
-            Self::Public(Arc::new(vec![pem(secret)?]))
-        } else if secret.trim_ascii_start().starts_with(b"{") {
-            Self::Public(Arc::new(key_set(secret)?))
+        // What holds a public key anywhere must never be taken for a raw secret: everybody knows it.
+        let text = secret.strip_prefix(b"\xef\xbb\xbf").unwrap_or(secret).trim_ascii_start();
+        let key = if memchr::memmem::find(text, b"-----BEGIN ").is_some() {
+            Self::Public(Arc::new(vec![pem(text)?]))
+        } else if text.starts_with(b"{") {
+            Self::Public(Arc::new(key_set(text)?))
         } else {
             Self::Secret(Arc::new(DecodingKey::from_secret(secret)))
         };

@@ -395,6 +395,18 @@ fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
             });
         }
     }
+    // Half of Basic would leave an optional scheme out without a word.
+    for (half, other) in [(USERNAME, PASSWORD), (PASSWORD, USERNAME)] {
+        let named = |purpose: &str| given.keys.iter().any(|key| key.purpose.as_deref() == Some(purpose));
+        if purposes.contains(&Some(half)) && named(half) && !named(other) {
+            return Err(Problem::new(
+                Reason::Invalid,
+                format!(
+                    "spec.verification.secretRefs: purpose {half:?} needs a secretRef of purpose {other:?} beside it"
+                ),
+            ));
+        }
+    }
     let parameters = method.parameters();
     if let Some(unknown) = given.parameters.keys().find(|name| !parameters.contains(name.as_str())) {
         let known = if parameters.is_empty() {

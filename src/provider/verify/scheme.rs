@@ -157,13 +157,15 @@ pub struct Requirement {
 impl Requirement {
     /// Whether the request says it.
     pub fn holds(&self, view: &View<'_>) -> bool {
-        if let (Place::Pointer(index), None) = (&self.place, &self.equals) {
+        let found = view.value(&self.place);
+        match (&self.equals, self.absent) {
             // Lists and objects are there too; null counts as absent.
-            return view.member(*index).is_some_and(|member| member.get() != "null") != self.absent;
-        }
-        match (view.value(&self.place), &self.equals) {
-            (found, None) => found.is_some() != self.absent,
-            (found, Some(wanted)) => found.is_some_and(|value| *value == *wanted.as_bytes()) != self.absent,
+            (None, false) => found.is_some() || matches!(self.place, Place::Pointer(_)) && view.holds_any(&self.place),
+            (Some(wanted), false) => found.is_some_and(|value| *value == *wanted.as_bytes()),
+            // A doubled header has no value, and is there all the same.
+            (_, true) if !view.holds_any(&self.place) => true,
+            (None, true) => false,
+            (Some(wanted), true) => found.is_some_and(|value| *value != *wanted.as_bytes()),
         }
     }
 }

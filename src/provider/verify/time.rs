@@ -52,7 +52,8 @@ fn seconds(text: &str) -> Option<Timestamp> {
         return None;
     }
     let whole = integer(whole)?;
-    let nanoseconds: i32 = format!("{fraction:0<9}").parse().ok()?;
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = digits.fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'));
     Timestamp::new(whole, if whole < 0 { -nanoseconds } else { nanoseconds }).ok()
 }
 

@@ -27,7 +27,8 @@ pub enum Place {
     Form(String),
 }
 
-type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+type Pairs<'a> = Vec<Pair<'a>>;
 
 /// A request, and what was parsed of it so far.
 pub struct View<'a> {
@@ -38,7 +39,7 @@ pub struct View<'a> {
     pointers: &'a Pointers,
     captured: OnceCell<Option<Captured<'a>>>,
     form: OnceCell<Option<Pairs<'a>>>,
-    query: OnceCell<Pairs<'a>>,
+    query: OnceCell<Option<Pairs<'a>>>,
 }
 
 impl<'a> View<'a> {
@@ -101,7 +102,7 @@ impl<'a> View<'a> {
     pub fn form(&self) -> Option<&Pairs<'a>> {
         self.form
             .get_or_init(|| {
-                let media = self.request.head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+                let media = std::str::from_utf8(self.header(&CONTENT_TYPE)?).ok()?;
                 let essence = media.split(';').next()?.trim();
                 if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
                     return None;
@@ -111,19 +112,40 @@ impl<'a> View<'a> {
             .as_ref()
     }
 
-    /// The query parameters.
-    pub fn query(&self) -> &Pairs<'a> {
-        self.query.get_or_init(|| self.request.head.query.and_then(|q| bounded(q.as_bytes())).unwrap_or_default())
+    /// The query parameters; `None` where there are more than are read.
+    pub fn query(&self) -> Option<&Pairs<'a>> {
+        let query = || self.request.head.query.map_or(Some(Vec::new()), |query| bounded(query.as_bytes()));
+        self.query.get_or_init(query).as_ref()
+    }
+
+    /// The form fields of a content that reads them as the whole body: none without a body, and `None` for a body
+    /// that is no form, because such a content says nothing of it.
+    pub fn form_or_empty(&self) -> Option<&[Pair<'a>]> {
+        match self.form() {
+            Some(form) => Some(form),
+            None => self.request.body.is_empty().then_some(&[]),
+        }
     }
 
     /// A query parameter that occurs once.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        once(self.query(), name)
+        once(self.query()?, name)
     }
 
     /// A form field that occurs once.
     pub fn field(&self, name: &str) -> Option<&str> {
         once(self.form()?, name)
+    }
+
+    /// Whether a place holds anything at all, once or more often, readable or not.
+    pub fn holds_any(&self, place: &Place) -> bool {
+        let named = |pairs: &Pairs<'_>, name: &str| pairs.iter().any(|(known, _)| known == name);
+        match place {
+            Place::Header(name) => self.request.head.headers.contains_key(name),
+            Place::Query(name) => self.query().is_none_or(|pairs| named(pairs, name)),
+            Place::Form(name) => self.form().is_some_and(|pairs| named(pairs, name)),
+            Place::Pointer(index) => self.member(*index).is_some_and(|value| value.get() != "null"),
+        }
     }
 
     /// The value at a place; a header must be there exactly once.
