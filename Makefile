@@ -16,6 +16,7 @@ demo:            ## Build, start NATS and the receiver, send one delivery of eac
 
 test: lint       ## Format, clippy with warnings as errors, all tests on real servers
 	@tests/servers/build.sh >/dev/null
+	@tests/asyncapi/install.sh >/dev/null
 	cargo test --locked
 
 lint:            ## Format and clippy

@@ -41,6 +41,7 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Providers(args) => cli::providers::run(args, out).map(|()| 0),
+        Command::AsyncApi(args) => cli::asyncapi::run(args, out).map(|()| 0),
         Command::Schema(args) => cli::schema::run(args, out).map(|()| 0),
         Command::Run(args) => {
             log(args.log_format);

@@ -1,11 +1,13 @@
 //! The commands: one file each. They parse arguments, call the library and print; nothing is decided here.
 
+pub mod asyncapi;
 pub mod capture;
 pub mod check;
 pub mod crds;
 pub mod judge;
 pub mod nats;
 pub mod providers;
+pub mod providers_new;
 pub mod run;
 pub mod schema;
 pub mod send;
@@ -50,4 +52,7 @@ pub enum Command {
     Tail(tail::Args),
     /// Prints a JSON Schema
     Schema(schema::Args),
+    /// Prints an AsyncAPI document of what sources publish
+    #[command(name = "asyncapi")]
+    AsyncApi(asyncapi::Args),
 }

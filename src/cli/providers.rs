@@ -4,18 +4,28 @@ use std::io::Write;
 
 use clap::ValueEnum;
 
+use super::providers_new;
 use crate::api::provider::{Confidence, Retries, WebhookProvider, WebhookProviderSpec};
 use crate::provider::Provider;
 use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
 
 /// Arguments of `providers`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The provider to show. Default: all, a line each
     name: Option<String>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Prints a commented starting point for a definition
+    New(providers_new::Args),
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -31,6 +41,9 @@ enum Output {
 /// # Errors
 /// An unknown provider, or a closed output.
 pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+    if let Some(Command::New(new)) = &args.command {
+        return providers_new::run(new, out);
+    }
     let chosen: Vec<&BuiltIn> = match &args.name {
         None => built_ins().collect(),
         Some(name) => match built_in(name) {

@@ -15,11 +15,8 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 
 use super::nats::NatsArgs;
-use super::source::{Chosen, choose, load};
+use super::source::{Chosen, choose, definition, load};
 use super::tail::{self, Output};
-use crate::api::GENERIC;
-use crate::provider::Provider;
-use crate::provider::catalogue::built_in;
 use crate::provider::sample::{Sample, sample};
 use crate::provider::verify::sign::Draft;
 
@@ -153,24 +150,8 @@ fn made(
     id: &str,
     now: Timestamp,
 ) -> anyhow::Result<Sample> {
-    let name = chosen.source.spec.provider.as_str();
-    let own = loaded
-        .providers
-        .iter()
-        .find(|provider| provider.metadata.name.as_deref() == Some(name))
-        .map(|provider| &provider.spec);
-    let generic;
-    let spec = match (own, name) {
-        (Some(spec), _) => spec,
-        (None, GENERIC) => {
-            generic = Provider::generic_spec(&chosen.source.spec);
-            &generic
-        }
-        (None, name) => {
-            built_in(name).and_then(|provider| provider.spec().ok()).context("the provider has no definition")?
-        }
-    };
-    Ok(sample(spec, Some(&chosen.method.name), args.event.as_deref(), id, now))
+    let spec = definition(loaded, chosen.source).context("the provider has no definition")?;
+    Ok(sample(&spec, Some(&chosen.method.name), args.event.as_deref(), id, now))
 }
 
 fn full(uri: &Uri, query: Option<&str>) -> String {

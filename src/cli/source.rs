@@ -1,5 +1,6 @@
 //! A source out of manifest files, with its provider and secrets: what `check`, `send` and `verify` work on.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use jiff::Timestamp;
 
 use crate::api::GENERIC;
 use crate::api::condition::{Problem, Reason};
+use crate::api::provider::{WebhookProvider, WebhookProviderSpec};
 use crate::api::source::WebhookSource;
 use crate::control::resolve::{Resolved, ResolvedRef};
 use crate::manifest::{self, Loaded};
 use crate::provider::Provider;
-use crate::provider::catalogue::Catalogue;
+use crate::provider::catalogue::{Catalogue, built_in};
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, Method};
 
@@ -39,6 +41,17 @@ pub fn catalogue(loaded: &Loaded) -> Catalogue {
         }
     }
     catalogue
+}
+
+/// The definition behind a source: one of the files, its own, or a built-in one.
+pub fn definition<'l>(loaded: &'l Loaded, source: &WebhookSource) -> Option<Cow<'l, WebhookProviderSpec>> {
+    let name = source.spec.provider.as_str();
+    let named = |provider: &&WebhookProvider| provider.metadata.name.as_deref() == Some(name);
+    match loaded.providers.iter().find(named) {
+        Some(own) => Some(Cow::Borrowed(&own.spec)),
+        None if name == GENERIC => Some(Cow::Owned(Provider::generic_spec(&source.spec))),
+        None => built_in(name).and_then(|provider| provider.spec().ok()).map(Cow::Borrowed),
+    }
 }
 
 /// What the secretRefs of a source refer to in the files.

@@ -142,6 +142,23 @@ impl SubjectTemplate {
         pattern
     }
 
+    /// The template with what is known of a source filled in: `{type}` and `{subject}` are left, as they differ from
+    /// event to event.
+    pub fn address(&self, namespace: &str, source: &str, provider: &str) -> String {
+        let mut address = String::with_capacity(96);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => address.push_str(text),
+                Part::Namespace => push_token(&mut address, namespace),
+                Part::Source => push_token(&mut address, source),
+                Part::Provider => push_token(&mut address, provider),
+                Part::Type => address.push_str("{type}"),
+                Part::Subject => address.push_str("{subject}"),
+            }
+        }
+        address
+    }
+
     /// Refuses a template whose subjects can become longer than `MAX_LENGTH` for this source. The error says what to do.
     pub fn check_length(&self, namespace: &str, source: &str, provider: &str) -> Result<(), String> {
         let longest: usize = self

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod asyncapi;
 mod chart;
 mod control_capture;
 mod control_folder;
@@ -21,6 +22,8 @@ mod deliver_parts;
 mod deliver_streams;
 mod fetched_keys;
 mod mapping_voice;
+mod docs;
+mod docs_schemas;
 mod operator_line;
 mod platform_handshakes;
 mod provider_fuzz;

@@ -1,0 +1,350 @@
+//! The messages of a source as AsyncAPI has them: CloudEvents headers or the structured envelope, and the payload.
+//!
+//! Names of headers are those that `deliver` writes.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::api::provider::{BodyFormat, WebhookProviderSpec};
+use crate::api::source::{DataShape, Format};
+use crate::deliver::headers::{encode, name};
+use crate::deliver::message::{CONVERSATION, REJECTED};
+use crate::provider::conversation;
+use crate::provider::event::BadItemReason;
+use crate::route::Route;
+
+const STRUCTURED: &str = "application/cloudevents+json";
+const JSON: &str = "application/json";
+
+/// What is known of what a source publishes.
+pub(super) struct Published {
+    /// The compiled source.
+    pub route: Route,
+    /// The definition of its provider.
+    pub spec: WebhookProviderSpec,
+    /// The content mode.
+    pub format: Format,
+    /// `--source-base`.
+    pub source_base: String,
+}
+
+/// One kind of message.
+struct Kind {
+    suffix: &'static str,
+    summary: String,
+    /// None: it differs from event to event.
+    media_type: Option<&'static str>,
+    schema: &'static str,
+    mapped: bool,
+    rejected: bool,
+}
+
+impl Published {
+    /// The name of its channels and messages.
+    pub fn id(&self) -> String {
+        format!("{}.{}", self.route.claim.namespace, self.route.claim.name)
+    }
+
+    /// Its namespace, name and provider.
+    pub fn tags(&self) -> Vec<String> {
+        let claim = &self.route.claim;
+        vec![
+            format!("namespace:{}", claim.namespace),
+            format!("source:{}", claim.name),
+            format!("provider:{}", claim.provider),
+        ]
+    }
+
+    /// The ids of the messages that its events are.
+    pub fn message_ids(&self) -> Vec<String> {
+        self.kinds().iter().filter(|kind| !kind.rejected).map(|kind| self.message_id(kind)).collect()
+    }
+
+    /// The id of the message of a rejected item.
+    pub fn rejected_id(&self) -> String {
+        self.message_id(&rejected())
+    }
+
+    fn message_id(&self, kind: &Kind) -> String {
+        format!("{}.{}", self.id(), kind.suffix)
+    }
+
+    /// The parameters of an address.
+    pub fn parameters(&self, address: &str) -> Map<String, Value> {
+        let mut parameters = Map::new();
+        if address.contains("{type}") {
+            let described = "The event type, one token or more; what is not of A-Z a-z 0-9 _ - . becomes _.";
+            let mut parameter = json!({"description": described});
+            let known = self.types();
+            if !known.is_empty() {
+                parameter["examples"] = known.into_iter().collect::<Vec<_>>().into();
+            }
+            parameters.insert("type".to_owned(), parameter);
+        }
+        if address.contains("{subject}") {
+            let described = "ce-subject as one token; what is not of A-Z a-z 0-9 _ - becomes _.";
+            parameters.insert("subject".to_owned(), json!({"description": described}));
+        }
+        parameters
+    }
+
+    /// Event types that the definition or the source names.
+    fn types(&self) -> BTreeSet<&str> {
+        let extract = self.spec.extract.as_ref();
+        let renamed = extract.into_iter().flat_map(|extract| extract.type_names.values());
+        let default = extract.and_then(|extract| extract.default_type.as_ref());
+        let mapped = self.spec.map.iter().flat_map(|map| &map.types);
+        let lets_through = |name: &&str| self.route.selection.lets_through(name);
+        let all = renamed.chain(default).chain(mapped).map(String::as_str);
+        all.filter(|name| !name.contains(['*', '?'])).filter(lets_through).collect()
+    }
+
+    /// Adds its messages to the components.
+    pub fn describe(&self, messages: &mut Map<String, Value>) {
+        for kind in self.kinds() {
+            let (headers, payload, media_type) = match self.format {
+                Format::Binary => (self.headers(&kind), reference(kind.schema), kind.media_type),
+                Format::Structured => (reference("structuredHeaders"), self.envelope(&kind), Some(STRUCTURED)),
+            };
+            let id = self.message_id(&kind);
+            let mut message = json!({
+                "name": id,
+                "title": kind.suffix,
+                "summary": kind.summary,
+                "headers": headers,
+                "payload": payload,
+            });
+            if let Some(media_type) = media_type {
+                message["contentType"] = media_type.into();
+            }
+            messages.insert(id, message);
+        }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        let vendor = &self.spec.display_name;
+        let normalized = self.route.shape == DataShape::Normalized;
+        let every = self.spec.map.iter().any(|map| map.types.is_empty());
+        if normalized && !self.spec.map.is_empty() {
+            kinds.push(Kind {
+                suffix: "conversation",
+                summary: format!("An event of {vendor} as conversation/v1"),
+                media_type: Some(JSON),
+                schema: if self.route.include_original { "conversation" } else { "conversationWithoutOriginal" },
+                mapped: true,
+                rejected: false,
+            });
+        }
+        if !(normalized && every) {
+            let media_type = self.media_type();
+            kinds.push(Kind {
+                suffix: "item",
+                summary: format!("An event of {vendor} as it was sent, credentials cut"),
+                media_type,
+                schema: if media_type == Some(JSON) { "json" } else { "anything" },
+                mapped: false,
+                rejected: false,
+            });
+        }
+        kinds.push(rejected());
+        kinds
+    }
+
+    /// The media type of what the vendor sends, where there is only one.
+    fn media_type(&self) -> Option<&'static str> {
+        let decode = self.spec.decode.clone().unwrap_or_default();
+        let formats = if decode.formats.is_empty() { vec![BodyFormat::JSON] } else { decode.formats };
+        let all: BTreeSet<Option<&str>> = formats
+            .into_iter()
+            .map(|format| match format {
+                BodyFormat::Form if decode.field.is_none() => Some("application/x-www-form-urlencoded"),
+                BodyFormat::CloudEvents | BodyFormat::Text => None,
+                BodyFormat::JSON
+                | BodyFormat::Form
+                | BodyFormat::Multipart
+                | BodyFormat::JSONLines
+                | BodyFormat::JWT => Some(JSON),
+            })
+            .collect();
+        if all.len() == 1 { all.first().copied().flatten() } else { None }
+    }
+
+    fn source_uri(&self) -> String {
+        let claim = &self.route.claim;
+        format!("{}/namespaces/{}/webhooksources/{}", self.source_base, claim.namespace, claim.name)
+    }
+
+    /// The headers of binary mode.
+    fn headers(&self, kind: &Kind) -> Value {
+        let constant = |text: &str| json!({"type": "string", "const": text});
+        let mut own = Map::new();
+        let mut required = vec![name::ID, name::TYPE, name::SOURCE];
+        own.insert(name::SOURCE.to_owned(), constant(&encode(&self.source_uri())));
+        own.insert(name::PROVIDER.to_owned(), constant(&encode(&self.route.claim.provider)));
+        own.insert(name::VERIFIEDBY.to_owned(), constant(&encode(self.route.verifier.method())));
+        if let Some(media_type) = kind.media_type {
+            own.insert(name::DATACONTENTTYPE.to_owned(), constant(media_type));
+            own.insert(name::CONTENT_TYPE.to_owned(), constant(media_type));
+        }
+        if kind.mapped {
+            own.insert(name::DATASCHEMA.to_owned(), constant(CONVERSATION));
+            required.push(name::DATASCHEMA);
+        }
+        let event_type = if kind.rejected { constant(REJECTED) } else { self.event_type() };
+        own.insert(name::TYPE.to_owned(), event_type);
+        let base = if kind.rejected { "rejectedHeaders" } else { "eventHeaders" };
+        json!({"type": "object", "allOf": [reference(base), {"properties": own, "required": required}]})
+    }
+
+    /// The document of structured mode.
+    fn envelope(&self, kind: &Kind) -> Value {
+        let constant = |text: &str| json!({"type": "string", "const": text});
+        let event_type = if kind.rejected { constant(REJECTED) } else { self.event_type() };
+        let mut own = json!({
+            "source": constant(&self.source_uri()),
+            "provider": constant(&self.route.claim.provider),
+            "verifiedby": constant(self.route.verifier.method()),
+            "type": event_type,
+            "data": reference(kind.schema),
+        });
+        if kind.mapped {
+            own["dataschema"] = constant(CONVERSATION);
+        }
+        let mut required = vec!["type", "source"];
+        if kind.media_type == Some(JSON) {
+            required.push("data");
+        }
+        json!({"type": "object", "allOf": [reference("envelope"), {"properties": own, "required": required}]})
+    }
+
+    /// `{provider}.{event type}`.
+    fn event_type(&self) -> Value {
+        let provider = &self.route.claim.provider;
+        let examples: Vec<String> = self.types().into_iter().map(|name| format!("{provider}.{name}")).collect();
+        let mut schema = json!({"type": "string", "description": format!("{provider}. and the event type")});
+        if !examples.is_empty() {
+            schema["examples"] = examples.into();
+        }
+        schema
+    }
+}
+
+fn rejected() -> Kind {
+    Kind {
+        suffix: "rejected",
+        summary: "An item that cannot be published as an event".to_owned(),
+        media_type: None,
+        schema: "anything",
+        mapped: false,
+        rejected: true,
+    }
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// The schemas that messages share.
+///
+/// # Errors
+/// Only where the repository's own schema is no JSON, which the tests rule out.
+pub(super) fn schemas() -> anyhow::Result<Value> {
+    let mut conversation: Value = serde_json::from_str(conversation::SCHEMA)?;
+    if let Some(schema) = conversation.as_object_mut() {
+        // AsyncAPI has its own dialect and finds schemas by where they stand.
+        schema.remove("$schema");
+        schema.remove("$id");
+    }
+    let text = |described: &str| json!({"type": "string", "description": described});
+    let time = |described: &str| json!({"type": "string", "format": "date-time", "description": described});
+    let covers =
+        json!({"type": "string", "enum": ["body", "url", "fields", "none"], "description": "What the proof covers"});
+    let reasons = [
+        BadItemReason::NoId,
+        BadItemReason::NotMappable,
+        BadItemReason::TooLarge,
+        BadItemReason::FilterError,
+        BadItemReason::SameId,
+    ];
+    let reason =
+        json!({"type": "string", "enum": reasons.map(BadItemReason::as_str), "description": "Why it is no event"});
+    let mut attributes = Map::new();
+    for (name, schema) in [
+        (name::SPECVERSION, json!({"type": "string", "const": "1.0"})),
+        (name::ID, text("The event: the vendor's delivery id, or a hash; with ce-source the key for deduplication")),
+        (name::SOURCE, text("The WebhookSource")),
+        (name::TYPE, text("The provider and its event type")),
+        (name::SUBJECT, text("The entity that the event is about")),
+        (name::TIME, time("The vendor's time of the event, else that of receipt")),
+        (name::DATASCHEMA, text("The schema of mapped data")),
+        (name::DATACONTENTTYPE, text("The media type of the data")),
+        (name::PROVIDER, text("The provider")),
+        (name::VERIFIEDBY, text("The method of verification, as in the source")),
+        (name::COVERS, covers),
+        (name::UNSIGNED, text("Which of id, type, time and subject came from parts that the proof does not cover")),
+        (name::RECORDEDTIME, time("When the receiver had the whole request")),
+    ] {
+        attributes.insert(name.to_owned(), schema);
+    }
+    let required: Vec<&str> = vec![
+        name::SPECVERSION,
+        name::ID,
+        name::SOURCE,
+        name::TYPE,
+        name::TIME,
+        name::PROVIDER,
+        name::VERIFIEDBY,
+        name::COVERS,
+        name::RECORDEDTIME,
+    ];
+    let bare = |name: &str| name.trim_start_matches("ce-").to_owned();
+    let mut envelope: Map<String, Value> =
+        attributes.iter().map(|(name, schema)| (bare(name), schema.clone())).collect();
+    for (name, schema) in [
+        (name::REASON, reason.clone()),
+        (name::ORIGINALTYPE, text("The type that a rejected item would have had")),
+        (name::CE_TRACEPARENT, text("W3C Trace Context, continued from the delivery")),
+        (name::TRACESTATE, text("W3C Trace Context")),
+    ] {
+        envelope.insert(bare(name), schema);
+    }
+    envelope.insert("data".to_owned(), json!({"description": "The payload"}));
+    envelope.insert("data_base64".to_owned(), text("The payload where it is neither JSON nor text"));
+    let envelope_required: Vec<String> = required.iter().map(|name| bare(name)).collect();
+    let transport = json!({
+        name::CONTENT_TYPE: text("The media type of the message's bytes"),
+        name::MSG_ID: text("What JetStream deduplicates by within the stream's duplicate window"),
+        name::TRACEPARENT: text("W3C Trace Context, continued from the delivery"),
+        name::TRACESTATE: text("W3C Trace Context"),
+    });
+    let mut headers = attributes;
+    headers.extend(transport.as_object().cloned().unwrap_or_default());
+    headers.insert(name::CE_TRACEPARENT.to_owned(), text("W3C Trace Context, continued from the delivery"));
+    Ok(json!({
+        "conversation": conversation,
+        "conversationWithoutOriginal": {"allOf": [reference("conversation"), {"not": {"required": ["original"]}}]},
+        "json": {"description": "Any JSON, as the vendor sent it."},
+        "anything": {"description": "Bytes of the media type in content-type, as the vendor sent them."},
+        "eventHeaders": {"type": "object", "properties": headers, "required": required},
+        "rejectedHeaders": {
+            "allOf": [
+                reference("eventHeaders"),
+                {
+                    "properties": {
+                        name::REASON: reason,
+                        name::ORIGINALTYPE: text("The type that the item would have had"),
+                    },
+                    "required": [name::REASON],
+                },
+            ],
+        },
+        "structuredHeaders": {
+            "type": "object",
+            "properties": transport,
+            "required": [name::CONTENT_TYPE, name::MSG_ID],
+        },
+        "envelope": {"type": "object", "properties": envelope, "required": envelope_required},
+    }))
+}
