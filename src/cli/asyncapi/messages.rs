@@ -195,7 +195,11 @@ impl Published {
         let event_type = if kind.rejected { constant(REJECTED) } else { self.event_type() };
         own.insert(name::TYPE.to_owned(), event_type);
         let base = if kind.rejected { "rejectedHeaders" } else { "eventHeaders" };
-        json!({"type": "object", "allOf": [reference(base), {"properties": own, "required": required}]})
+        let mut special = json!({"properties": own, "required": required});
+        if !kind.mapped {
+            special["not"] = json!({"required": [name::DATASCHEMA]});
+        }
+        json!({"type": "object", "allOf": [reference(base), special]})
     }
 
     /// The document of structured mode.
@@ -216,7 +220,11 @@ impl Published {
         if kind.media_type == Some(JSON) {
             required.push("data");
         }
-        json!({"type": "object", "allOf": [reference("envelope"), {"properties": own, "required": required}]})
+        let mut special = json!({"properties": own, "required": required});
+        if !kind.mapped {
+            special["not"] = json!({"required": ["dataschema"]});
+        }
+        json!({"type": "object", "allOf": [reference("envelope"), special]})
     }
 
     /// `{provider}.{event type}`.
