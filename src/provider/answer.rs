@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::template::{self, Piece};
-use super::verify::scheme::PointerList;
 use super::verify::signature_encoding;
+use super::verify::signed::PointerList;
 use super::verify::view::{Place, View};
 use crate::api;
 use crate::api::scheme::Encoding;

@@ -10,7 +10,7 @@ pub use super::answer::Reply;
 use super::definition_error::DefinitionError;
 use super::request::RequestView;
 use super::verify::fetched::Hosts;
-use super::verify::scheme::{PointerList, Requirement, requirement};
+use super::verify::signed::{PointerList, Requirement, requirement};
 use super::verify::view::{Place, View};
 use super::verify::{Refusal, Verifier};
 use crate::api::extract::Field;

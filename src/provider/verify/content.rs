@@ -3,16 +3,20 @@
 //! Every part that a vendor needs is a variable here, under a name that says what it is, not whose it is.
 //! Coverage is derived from the parts; a part that cannot be had makes the content impossible, never empty.
 
-use std::borrow::Cow;
+mod lists;
+mod url;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
 use md5::Md5;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
+use self::lists::{form_sorted, header_lines, header_values, pairs_sorted, sorted_query};
+use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
 use super::signature::Signature;
 use super::view::View;
 use crate::json;
@@ -309,149 +313,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
-
-/// The path of the external URL where there is one, else the path as received.
-fn path_of<'v>(view: &'v View<'_>) -> &'v str {
-    let Some(url) = view.external_url() else { return view.request().head.path };
-    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
-    after.find('/').map_or("/", |at| &after[at..])
-}
-
-fn url(view: &View<'_>, base: &str, sink: &mut dyn FnMut(&[u8])) {
-    sink(base.as_bytes());
-    if let Some(query) = view.request().head.query {
-        sink(b"?");
-        sink(query.as_bytes());
-    }
-}
-
-/// Percent-decodes the characters `: / ? # [ ] @ ! $ & ' ( ) * + , ; =` alone, spaces and others staying encoded.
-fn decoded_url(url: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(url.len());
-    let mut rest = url;
-    while let Some(at) = rest.find('%') {
-        out.extend_from_slice(&rest.as_bytes()[..at]);
-        let code = rest.get(at..at + 3).unwrap_or_default();
-        let byte = percent_decode_str(code).next().filter(|b| b":/?#[]@!$&'()*+,;=".contains(b));
-        match byte {
-            Some(byte) if code.len() == 3 => {
-                out.push(byte);
-                rest = &rest[at + 3..];
-            }
-            _ => {
-                out.push(b'%');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    out.extend_from_slice(rest.as_bytes());
-    out
-}
-
-/// The URL as written, then with the scheme's port added or taken away: senders do not agree.
-fn port_variant(url: &str, variant: usize) -> Cow<'_, str> {
-    if variant == 0 {
-        return Cow::Borrowed(url);
-    }
-    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host_end = authority.rfind(']').unwrap_or(0);
-    let authority = match authority[host_end..].rfind(':') {
-        Some(colon) => authority[..host_end + colon].to_owned(),
-        None => format!("{authority}:{}", if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
-    };
-    Cow::Owned(format!("{scheme}://{authority}{path}"))
-}
-
-/// Each name and value of the form, sorted by name and value, without anything between.
-fn form_sorted(view: &View<'_>, unique: bool, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let mut pairs: Vec<(&str, &str)> = view.form()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
-    pairs.sort_unstable();
-    if unique {
-        pairs.dedup();
-    }
-    for (name, value) in pairs {
-        sink(name.as_bytes());
-        sink(value.as_bytes());
-    }
-    Some(())
-}
-
-/// `&name=value` of every form field and query parameter but one, sorted, `&` and `=` in values written `_`.
-fn pairs_sorted(view: &View<'_>, except: &str, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let form = view.form_or_empty()?.iter();
-    let mut pairs: Vec<(&str, &str)> =
-        form.chain(view.query()?).map(|(n, v)| (n.as_ref(), v.as_ref())).filter(|(n, _)| *n != except).collect();
-    pairs.sort_unstable();
-    for (name, value) in pairs {
-        sink(b"&");
-        sink(name.as_bytes());
-        sink(b"=");
-        sink(value.replace(['&', '='], "_").as_bytes());
-    }
-    Some(())
-}
-
-fn sorted_query(view: &View<'_>) -> Option<String> {
-    let mut pairs: Vec<(&str, &str)> = view.query()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
-    pairs.sort_unstable();
-    Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
-}
-
-/// The URL with its query sorted and decoded, then the form sorted: `URL?a=1&b=2.name1value1…`. Each part only where it is there.
-fn url_with_form(view: &View<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let base = view.external_url()?;
-    sink(base.as_bytes());
-    // A URL without a path counts as one with `/`, as URL parsers make of it.
-    if base.split_once("://").is_some_and(|(_, rest)| !rest.contains('/')) {
-        sink(b"/");
-    }
-    let mut query: Vec<(&str, &str)> = view.query()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
-    let mut form: Vec<(&str, &str)> = view.form_or_empty()?.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
-    query.sort_unstable();
-    form.sort_unstable();
-    if !query.is_empty() || !form.is_empty() {
-        sink(b"?");
-    }
-    for (position, (name, value)) in query.iter().enumerate() {
-        let between = if position > 0 { "&" } else { "" };
-        sink(format!("{between}{name}={value}").as_bytes());
-    }
-    if !query.is_empty() && !form.is_empty() {
-        sink(b".");
-    }
-    for (name, value) in form {
-        sink(name.as_bytes());
-        sink(value.as_bytes());
-    }
-    Some(())
-}
-
-/// `name:value` of every header that a header lists, joined with `;`.
-fn header_lines(view: &View<'_>, list: &HeaderName, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let names = std::str::from_utf8(view.header(list)?).ok()?;
-    for (position, name) in names.split(',').map(str::trim).enumerate() {
-        let value = view.header(&HeaderName::try_from(name).ok()?)?;
-        if position > 0 {
-            sink(b";");
-        }
-        sink(name.to_ascii_lowercase().as_bytes());
-        sink(b":");
-        sink(value.trim_ascii());
-    }
-    Some(())
-}
-
-/// The values of the headers that a pair of the signature's header names, joined with `.`.
-fn header_values(view: &View<'_>, signature: &Signature, key: &str, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-    for (position, name) in signature.part(view, Some(key), None)?.split_ascii_whitespace().enumerate() {
-        if position > 0 {
-            sink(b".");
-        }
-        sink(view.header(&HeaderName::try_from(name).ok()?)?);
-    }
-    Some(())
-}
 
 #[cfg(test)]
 mod tests {

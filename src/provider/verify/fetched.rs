@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::jwt::{self, JwtKey};
 use super::public_key;
-use super::scheme::PointerList;
+use super::signed::PointerList;
 use super::view::{Place, View};
 use crate::api::duration::DurationString;
 use crate::api::scheme::{FetchedFormat, KeyEncoding, KeyFetch, KeyFormat, PublicKeyAlgorithm};

@@ -19,9 +19,11 @@ use sha2::{Digest as _, Sha256};
 use super::content::Context;
 use super::jwt::JwtScheme;
 use super::keys::{self, Hash, KeyRef, Mac};
-use super::scheme::{PublicKeyScheme, Requirement, Scheme, SchemeKind, Signed, bound_query};
+use super::method::written;
+use super::scheme::{PublicKeyScheme, Scheme, SchemeKind, bound_query};
+use super::signed::{Requirement, Signed};
 use super::view::{Place, View};
-use super::{Given, Method, PASSWORD, USERNAME, written};
+use super::{Given, Method, PASSWORD, USERNAME};
 use crate::api::scheme::{BindEncoding, BoundPart, JwtAlgorithm, PublicKeyAlgorithm};
 use crate::provider::request::{Head, RequestView};
 

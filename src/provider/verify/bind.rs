@@ -1,0 +1,240 @@
+//! A method joined with a source's keys: what the source writes must mean something, and nothing may be missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use super::jwt;
+use super::keys::{self, Key, KeyRef, Mac, Material};
+use super::method::{Method, purposes, written};
+use super::scheme::{Scheme, SchemeKind};
+use super::signed::Signed;
+use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
+use crate::api::condition::{Problem, Reason};
+use crate::secret::SecretBytes;
+
+/// What a source says of its verification, beside the method.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The secretRefs, and what stands behind them.
+    pub keys: &'a [KeyRef],
+    /// Purposes that handshakes know beside the method.
+    pub other_purposes: &'a [&'a str],
+    /// The parameters.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// The replay window.
+    pub tolerance: Option<Duration>,
+    /// The public URL.
+    pub external_url: Option<&'a str>,
+}
+
+/// A secretRef whose value cannot be a key of its scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitKey {
+    /// `secret/key`.
+    pub label: Arc<str>,
+    /// What it is not.
+    pub reason: String,
+}
+
+/// Keys of purposes that handshakes check.
+pub(super) fn others(given: &Given<'_>) -> Vec<(String, Key)> {
+    let ours = |key: &&KeyRef| key.purpose.as_deref().is_some_and(|purpose| given.other_purposes.contains(&purpose));
+    let keys = given.keys.iter().filter(ours).filter_map(|key| {
+        let material = Material::Sent(keys::sent(key.value.as_ref().filter(|value| !value.is_empty())?.expose()));
+        Some((key.purpose.clone()?, Key { label: key.label(), not_after: key.not_after, material }))
+    });
+    keys.collect()
+}
+
+/// Everything the source writes must mean something to the method.
+pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
+    let name = &method.name;
+    let unsupported = |text: String| Err(Problem::new(Reason::Unsupported, text));
+    let purposes = method.purposes();
+    for key in given.keys {
+        let purpose = key.purpose.as_deref();
+        if !purposes.contains(&purpose) && !purpose.is_some_and(|p| given.other_purposes.contains(&p)) {
+            let known: Vec<_> =
+                purposes.iter().flatten().copied().chain(given.other_purposes.iter().copied()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return unsupported(match purpose {
+                Some(purpose) => format!(
+                    "spec.verification.secretRefs: purpose {purpose:?} means nothing to method {name:?}; its purposes are: {known}"
+                ),
+                None => format!(
+                    "spec.verification.secretRefs: {} has no purpose, and method {name:?} uses secretRefs of these purposes only: {known}",
+                    key.secret
+                ),
+            });
+        }
+    }
+    // Half of Basic would leave an optional scheme out without a word.
+    for (half, other) in [(USERNAME, PASSWORD), (PASSWORD, USERNAME)] {
+        let named = |purpose: &str| given.keys.iter().any(|key| key.purpose.as_deref() == Some(purpose));
+        if purposes.contains(&Some(half)) && named(half) && !named(other) {
+            return Err(Problem::new(
+                Reason::Invalid,
+                format!(
+                    "spec.verification.secretRefs: purpose {half:?} needs a secretRef of purpose {other:?} beside it"
+                ),
+            ));
+        }
+    }
+    let parameters = method.parameters();
+    if let Some(unknown) = given.parameters.keys().find(|name| !parameters.contains(name.as_str())) {
+        let known = if parameters.is_empty() {
+            "none".to_owned()
+        } else {
+            parameters.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        return unsupported(format!(
+            "spec.verification.parameters: {unknown:?} means nothing to method {name:?}; its parameters are: {known}"
+        ));
+    }
+    if given.tolerance.is_some() && !method.has_time() {
+        return unsupported(format!("spec.verification.tolerance: method {name:?} carries no time; leave it out"));
+    }
+    match (method.needs_url(), given.external_url) {
+        (true, None) => Err(Problem::new(
+            Reason::Invalid,
+            format!(
+                "spec.verification.externalURL is missing: method {name:?} signs the URL, so write it as the vendor knows it, such as https://hooks.example.com/in"
+            ),
+        )),
+        (false, Some(_)) => {
+            unsupported(format!("spec.verification.externalURL: method {name:?} does not sign the URL; leave it out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn missing(method: &Method) -> Problem {
+    let first = method.alternatives.first().map(Vec::as_slice).unwrap_or_default();
+    let wanted: Vec<_> = first
+        .iter()
+        .filter(|scheme| !scheme.optional)
+        .flat_map(|scheme| purposes(scheme))
+        .map(|purpose| purpose.map_or_else(|| "one without a purpose".to_owned(), |p| format!("one of purpose {p:?}")))
+        .collect();
+    Problem::new(
+        Reason::Invalid,
+        format!("spec.verification.secretRefs: method {:?} needs a secretRef: {}", method.name, wanted.join(" and ")),
+    )
+}
+
+pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> Result<Ready, Problem> {
+    let invalid = |text: String| Problem::new(Reason::Invalid, format!("spec.verification.{text}"));
+    let signed = match &scheme.kind {
+        SchemeKind::Hash(hash) => Some(&hash.signed),
+        SchemeKind::PublicKey(public) => Some(&public.signed),
+        _ => None,
+    };
+    let signed = signed.map(|signed| Signed { content: signed.content.with(given.parameters), ..signed.clone() });
+    let jwt = match &scheme.kind {
+        SchemeKind::Jwt(jwt, _) => {
+            let mut jwt = (**jwt).clone();
+            jwt::apply(&mut jwt, given.parameters).map_err(invalid)?;
+            for (_, value) in &mut jwt.claims {
+                if let Some(name) = value.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
+                    let given = given.parameters.get(name);
+                    *value = given.cloned().ok_or_else(|| invalid(format!("parameters.{name} is missing")))?;
+                }
+            }
+            jwt.leeway = given.tolerance.unwrap_or(jwt.leeway);
+            Some(jwt)
+        }
+        _ => None,
+    };
+    let needed = scheme.parameters.iter().filter(|name| !jwt::PARAMETERS.contains(&name.as_str()));
+    if let Some(absent) = needed.filter(|name| !given.parameters.contains_key(*name)).min() {
+        return Err(invalid(format!("parameters.{absent} is missing: the scheme signs it")));
+    }
+    let keys = match &scheme.kind {
+        SchemeKind::Basic => pairs(given.keys),
+        SchemeKind::Unproven => Vec::new(),
+        _ => given
+            .keys
+            .iter()
+            .filter(|key| key.purpose == scheme.purpose)
+            .filter_map(|key| one(&scheme, key, unfit))
+            .collect(),
+    };
+    let fetching =
+        (keys.is_empty() && !written(&scheme, given.keys)).then(|| scheme.fetch()).flatten().map(|fetch| Fetching {
+            parameters: given.parameters.clone(),
+            secrets: fetch
+                .purposes
+                .iter()
+                .filter_map(|purpose| {
+                    let key = given.keys.iter().find(|key| key.purpose.as_ref() == Some(purpose))?;
+                    Some((purpose.clone(), key.value.clone()?))
+                })
+                .collect(),
+            last: ArcSwapOption::empty(),
+        });
+    Ok(Ready { scheme, keys, signed, jwt, fetching })
+}
+
+/// One secretRef as a key of its scheme.
+fn one(scheme: &Scheme, key: &KeyRef, unfit: &mut Vec<UnfitKey>) -> Option<Key> {
+    let value = key.value.as_ref()?;
+    let material = material(scheme, value);
+    match material {
+        Ok(material) => Some(Key { label: key.label(), not_after: key.not_after, material }),
+        Err(reason) => {
+            unfit.push(UnfitKey { label: key.label(), reason });
+            None
+        }
+    }
+}
+
+fn material(scheme: &Scheme, value: &SecretBytes) -> Result<Material, String> {
+    if value.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    match &scheme.kind {
+        SchemeKind::Hash(hash) if hash.keyed => {
+            let key = keys::decode(value.expose(), hash.key_encoding, hash.key_prefix.as_deref())?;
+            let key = zeroize::Zeroizing::new(key);
+            let held = hash.signed.content.holds_secret().then(|| value.clone());
+            let mac = Mac::new(hash.algorithm, &key).ok_or_else(|| "is no key".to_owned())?;
+            Ok(Material::Mac(Box::new(mac), held))
+        }
+        SchemeKind::Hash(_) => Ok(Material::Secret(value.clone())),
+        SchemeKind::PublicKey(public) => public_key::read(
+            value.expose(),
+            public.algorithm,
+            public.format,
+            public.key_encoding,
+            public.key_prefix.as_deref(),
+        )
+        .map(Material::Public),
+        SchemeKind::Jwt(jwt, _) => jwt::JwtKey::read(value.expose(), &jwt.algorithms).map(Material::Jwt),
+        SchemeKind::Token { .. } | SchemeKind::Basic | SchemeKind::Unproven => {
+            Ok(Material::Sent(keys::sent(value.expose())))
+        }
+    }
+}
+
+/// User names and passwords of one Secret, never of two.
+fn pairs(keys: &[KeyRef]) -> Vec<Key> {
+    let of = |purpose: &'static str| keys.iter().filter(move |key| key.purpose.as_deref() == Some(purpose));
+    let mut pairs = Vec::new();
+    for user in of(USERNAME) {
+        for password in of(PASSWORD).filter(|password| password.secret == user.secret) {
+            let (Some(name), Some(word)) = (&user.value, &password.value) else { continue };
+            let mut sent = zeroize::Zeroizing::new(name.expose().to_vec());
+            sent.push(b':');
+            sent.extend_from_slice(word.expose());
+            pairs.push(Key {
+                label: password.label(),
+                not_after: [user.not_after, password.not_after].into_iter().flatten().min(),
+                material: Material::Sent(keys::sent(&sent)),
+            });
+        }
+    }
+    pairs
+}
