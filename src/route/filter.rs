@@ -1,14 +1,15 @@
 //! CEL expressions over an event, compiled once per route.
 //!
 //! CEL has no bound on its cost, so what a payload could make expensive is refused: macros nest once, and no list
-//! that a macro may walk has more than 1,000 elements. An expression sees the event, never the request's headers.
+//! that a macro may walk has more than 1,000 elements. Nor may an expression nest so deep that judging it ends the stack
+//! of all sources' requests. An expression sees the event, never the request's headers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use cel::objects::{Key, Map};
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ParseErrors, Program, Value};
 use serde_json::Value as Json;
 
 /// The variables of an expression.
@@ -17,6 +18,9 @@ pub const VARIABLES: [&str; 8] = ["type", "id", "subject", "time", "source", "na
 const TYPES: [&str; 10] = ["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"];
 /// The most elements of a list that macros may walk.
 const MAX_LIST: usize = 1000;
+/// How deep an expression nests at most: judging one recurses, on the stack of the request.
+const MAX_DEPTH: usize = 100;
+const TOO_DEEP: &str = "is nested too deeply: at most 100 levels; a chain such as a + b + c nests once for each part";
 /// The parser recurses: its thread gets this much stack, in bytes.
 const STACK: usize = 16 << 20;
 
@@ -47,18 +51,26 @@ impl Filter {
     /// A sentence that says what is wrong and where.
     pub fn compile(source: &str) -> Result<Self, String> {
         let owned = source.to_owned();
-        let parse = move || ENVIRONMENT.compile(&owned).map_err(|error| error.to_string());
+        let parse = move || Self::parse(&owned);
         let thread = std::thread::Builder::new().name("cel-compile".into()).stack_size(STACK).spawn(parse);
-        let program = thread
+        thread
             .map_err(|error| format!("cannot be compiled now: {error}"))?
             .join()
-            .map_err(|_| "cannot be compiled".to_owned())??;
+            .map_err(|_| "cannot be compiled".to_owned())?
+    }
+
+    /// Recurses as deep as the expression nests: needs a large stack, and drops there what it refuses.
+    fn parse(source: &str) -> Result<Self, String> {
+        let program = ENVIRONMENT.compile(source).map_err(|errors| told(&errors))?;
         let mut survey = Survey::default();
-        let depth = survey.depth(program.expression());
+        let walks = survey.walks(program.expression());
+        if survey.deepest > MAX_DEPTH {
+            return Err(TOO_DEEP.to_owned());
+        }
         if let Some(unknown) = survey.unknown {
             return Err(format!("{unknown:?} is no variable: they are {}", VARIABLES.join(", ")));
         }
-        match depth {
+        match walks {
             0 => Ok(Self { program, walks: false }),
             1 | 2 => Ok(Self { program, walks: true }),
             _ => Err("macros (all, exists, map, filter …) nest at most once".to_owned()),
@@ -84,9 +96,22 @@ impl Filter {
     }
 }
 
+/// The first error in one line. What follows it is mostly of its making.
+fn told(errors: &ParseErrors) -> String {
+    let first = errors.errors.first().map(ToString::to_string).unwrap_or_default();
+    if first.contains("Recursion limit") {
+        return TOO_DEEP.to_owned();
+    }
+    let line = first.lines().next().unwrap_or_default();
+    format!("is no CEL expression: {}", line.strip_prefix("ERROR: <input>:").unwrap_or(line))
+}
+
 /// Looks through an expression once.
 #[derive(Default)]
 struct Survey<'e> {
+    /// How deep the place is, and the deepest.
+    depth: usize,
+    deepest: usize,
     /// The variables that macros around the place bind.
     bound: Vec<&'e str>,
     /// The first name that is no variable.
@@ -95,10 +120,18 @@ struct Survey<'e> {
 
 impl<'e> Survey<'e> {
     /// How deep macros nest.
-    fn depth(&mut self, expression: &'e IdedExpr) -> usize {
+    fn walks(&mut self, expression: &'e IdedExpr) -> usize {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        let walks = self.walks_within(expression);
+        self.depth -= 1;
+        walks
+    }
+
+    fn walks_within(&mut self, expression: &'e IdedExpr) -> usize {
         match &expression.expr {
             Expr::Comprehension(walk) => {
-                let outside = self.depth(&walk.iter_range);
+                let outside = self.walks(&walk.iter_range);
                 let before = self.bound.len();
                 self.bound.extend([walk.iter_var.as_str(), walk.accu_var.as_str()]);
                 self.bound.extend(walk.iter_var2.as_deref());
@@ -114,11 +147,11 @@ impl<'e> Survey<'e> {
                 0
             }
             Expr::Call(call) => {
-                let target = call.target.as_deref().map_or(0, |target| self.depth(target));
+                let target = call.target.as_deref().map_or(0, |target| self.walks(target));
                 self.most(&call.args).max(target)
             }
             Expr::List(list) => self.most(&list.elements),
-            Expr::Select(select) => self.depth(&select.operand),
+            Expr::Select(select) => self.walks(&select.operand),
             Expr::Map(map) => self.entries(&map.entries),
             Expr::Struct(message) => self.entries(&message.entries),
             Expr::Unspecified | Expr::Literal(_) => 0,
@@ -126,12 +159,12 @@ impl<'e> Survey<'e> {
     }
 
     fn most(&mut self, parts: impl IntoIterator<Item = &'e IdedExpr>) -> usize {
-        parts.into_iter().map(|part| self.depth(part)).max().unwrap_or(0)
+        parts.into_iter().map(|part| self.walks(part)).max().unwrap_or(0)
     }
 
     fn entries(&mut self, entries: &'e [IdedEntryExpr]) -> usize {
         let depth = |entry: &'e IdedEntryExpr| match &entry.expr {
-            EntryExpr::StructField(field) => self.depth(&field.value),
+            EntryExpr::StructField(field) => self.walks(&field.value),
             EntryExpr::MapEntry(entry) => self.most([&entry.key, &entry.value]),
         };
         entries.iter().map(depth).max().unwrap_or(0)
@@ -221,6 +254,31 @@ mod tests {
         let long = format!(r#"{{"a": [{}1]}}"#, "1,".repeat(1000));
         assert_eq!(judge("data.a.all(x, x == 1)", &long), Err(FilterError));
         assert_eq!(judge("type == 'x'", &long), Ok(false));
+    }
+
+    #[test]
+    fn no_expression_ends_the_stack() {
+        for deep in [
+            format!("data{} == 1", "[0]".repeat(1300)),
+            format!("data{} == 1", ".a".repeat(2000)),
+            format!("{}1 == 1", "1 + ".repeat(1000)),
+            format!("{}true{}", "(".repeat(500), ")".repeat(500)),
+            format!("data{} == 1", ".a".repeat(99)),
+        ] {
+            let error = Filter::compile(&deep).unwrap_err();
+            assert!(error.starts_with("is nested too deeply") && error.len() < 200, "{error}");
+        }
+        let at_most = format!("data{} == 1", ".a".repeat(97));
+        let judged = std::thread::Builder::new().stack_size(1 << 20).spawn(move || judge(&at_most, "{}"));
+        assert_eq!(judged.unwrap().join().unwrap(), Err(FilterError));
+        let alternatives = vec!["type == 'call.completed'"; 100].join(" || ");
+        assert_eq!(judge(&alternatives, "{}"), Ok(true), "chains of && and || are balanced");
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_one_line() {
+        let error = Filter::compile("data.a =").unwrap_err();
+        assert_eq!(error, "is no CEL expression: 1:8: Syntax error: token recognition error at: '='");
     }
 
     #[test]
