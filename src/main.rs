@@ -34,7 +34,8 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
         Command::Check { args, policy } => {
             let settings = policy.settings()?;
             let judge = |loaded: &Loaded| cli::judge::judge(loaded, &settings);
-            Ok(verdict(cli::check::run(args, &[&judge], &mut std::io::stdin().lock(), out)?))
+            let advise = |loaded: &Loaded| cli::judge::notes(loaded, &settings);
+            Ok(verdict(cli::check::run(args, &[&judge], &[&advise], &mut std::io::stdin().lock(), out)?))
         }
         Command::Crds(args) => {
             cli::crds::run(args, out)?;

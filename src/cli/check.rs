@@ -13,12 +13,18 @@ pub struct Args {
     pub files: Vec<PathBuf>,
 }
 
-/// Runs the command: one line a problem, then a sentence. `judges` see what schema and rules cannot. Returns whether all
-/// is well; the exit code is 1 where it is not.
+/// Runs the command: one line a problem or note, then a sentence. `judges` see what schema and rules cannot, `advisers`
+/// what is served otherwise than written. Returns whether all is well; the exit code is 1 where it is not.
 ///
 /// # Errors
 /// A closed output, or a standard input that cannot be read as text.
-pub fn run(args: &Args, judges: &[Judge<'_>], input: &mut impl Read, out: &mut impl Write) -> io::Result<bool> {
+pub fn run(
+    args: &Args,
+    judges: &[Judge<'_>],
+    advisers: &[Judge<'_>],
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> io::Result<bool> {
     let mut loaded = Loaded::default();
     for file in &args.files {
         if file.as_os_str() == "-" {
@@ -29,11 +35,11 @@ pub fn run(args: &Args, judges: &[Judge<'_>], input: &mut impl Read, out: &mut i
             loaded.read(file);
         }
     }
-    report(&loaded, judges, out)
+    report(&loaded, judges, advisers, out)
 }
 
-fn report(loaded: &Loaded, judges: &[Judge<'_>], out: &mut impl Write) -> io::Result<bool> {
-    for note in &loaded.notes {
+fn report(loaded: &Loaded, judges: &[Judge<'_>], advisers: &[Judge<'_>], out: &mut impl Write) -> io::Result<bool> {
+    for note in loaded.notes.iter().cloned().chain(advisers.iter().flat_map(|adviser| adviser(loaded))) {
         writeln!(out, "{note}")?;
     }
     let problems = manifest::check(loaded, judges);
@@ -67,7 +73,7 @@ mod tests {
     fn checked(text: &str, judges: &[Judge<'_>]) -> (bool, String) {
         let args = Args { files: vec!["-".into()] };
         let mut out = Vec::new();
-        let well = run(&args, judges, &mut text.as_bytes(), &mut out).unwrap();
+        let well = run(&args, judges, &[], &mut text.as_bytes(), &mut out).unwrap();
         (well, String::from_utf8(out).unwrap())
     }
 

@@ -95,3 +95,38 @@ pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
     }
     problems
 }
+
+/// What the operator would note of manifests that it serves: what they ask for is not there yet, or holds otherwise.
+pub fn notes(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
+    let catalogue = catalogue(loaded);
+    let mut notes = Vec::new();
+    for source in &loaded.sources {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        let key = ObjectKey::new("WebhookSource", &part(&source.metadata.namespace), &part(&source.metadata.name));
+        if let Ok(compiled) = compile(source, &catalogue, &resolve(source, loaded), settings) {
+            notes
+                .extend(compiled.notices.into_iter().map(|notice| loaded.problem(&key, "", format!("note: {notice}"))));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_manifest_asks_for_and_is_not_there_yet_is_noted_and_no_problem() {
+        let text = "{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {name: calls, namespace: sales},
+            spec: {provider: post-call, verification: {method: none}, delivery: {onOutage: Spool}}}";
+        let loaded = crate::manifest::read_documents("calls.yaml", text);
+        assert_eq!(judge(&loaded, &Settings::default()), []);
+        let told: Vec<String> = notes(&loaded, &Settings::default()).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "calls.yaml:1: WebhookSource sales/calls: note: delivery.onOutage: Spool is not there yet: while NATS is away requests are answered 503"
+            ]
+        );
+    }
+}

@@ -114,7 +114,9 @@ pub fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>) -> anyhow::Result<Ch
         (_, _) => bail!("more than one WebhookSource fits: choose with --source one of {}", names()),
     };
     let provider = match source.spec.provider.as_str() {
-        GENERIC => Arc::new(Provider::generic(&source.spec).map_err(|errors| anyhow::anyhow!("{errors:?}"))?),
+        GENERIC => Arc::new(Provider::generic(&source.spec).map_err(|errors| {
+            anyhow::anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?),
         name => catalogue(loaded)
             .get(name)
             .with_context(|| format!("spec.provider: {name:?} is unknown: see `hookgate providers`"))?,

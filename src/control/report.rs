@@ -282,13 +282,14 @@ fn transition(before: Option<&[Condition]>, after: &[Condition]) -> Option<Trans
     Some(Transition { ready: ready.status == "True", reason: ready.reason.clone(), message: ready.message.clone() })
 }
 
-/// What is worth a line of the log: readiness, and whatever is not as it should be.
+/// What is worth a line of the log: readiness, what is to be noted, and whatever is not as it should be.
 fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
     let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
     let ready = status::find(after, types::READY).map(|ready| ready.message.as_str());
     let worth = |condition: &&Condition| {
         let changed = status::find(before, &condition.type_).map(said) != Some(said(condition));
-        let regular = condition.type_ == condition.reason;
+        let noted = condition.type_ == types::ACCEPTED && condition.message != status::VALID;
+        let regular = condition.type_ == condition.reason && !noted;
         // The message of Ready is that of the condition that is not.
         let told = condition.type_ != types::READY && Some(condition.message.as_str()) == ready;
         changed && !told && condition.type_ != types::STALLED && (condition.type_ == types::READY || !regular)

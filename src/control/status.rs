@@ -25,6 +25,9 @@ pub enum Serving {
     Nothing,
 }
 
+/// What Accepted says where there is nothing to note.
+pub const VALID: &str = "The spec is valid and allowed.";
+
 /// What streams mean for a source: `NoStream`, `NotDurable` or `PartlyCovered`, with the sentence.
 pub type Finding = Problem;
 
@@ -199,11 +202,9 @@ impl Draft<'_> {
     fn accepted(&self, facts: &Facts<'_>) -> Condition {
         match facts.accepted {
             Err(problem) => self.condition(types::ACCEPTED, false, problem.reason, &problem.message),
-            Ok(()) if facts.notices.is_empty() => {
-                self.condition(types::ACCEPTED, true, Reason::Accepted, "The spec is valid and allowed.")
-            }
+            Ok(()) if facts.notices.is_empty() => self.condition(types::ACCEPTED, true, Reason::Accepted, VALID),
             Ok(()) => {
-                let message = format!("The spec is valid and allowed. Note: {}.", facts.notices.join("; "));
+                let message = format!("{VALID} Note: {}.", facts.notices.join("; "));
                 self.condition(types::ACCEPTED, true, Reason::Accepted, &message)
             }
         }
