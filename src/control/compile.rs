@@ -85,6 +85,15 @@ pub fn compile(
     }
     let provider = provider(spec, catalogue)?;
     let (verifier, unfit) = verifier(spec, &provider, refs)?;
+    if !settings.fetch && verifier.fetches() {
+        return Err(Problem::new(
+            Reason::Unsupported,
+            format!(
+                "spec.verification.method: {:?} fetches the vendor's public key, and the operator runs with --fetch=false: hold the key in a Secret and name it in secretRefs",
+                verifier.method()
+            ),
+        ));
+    }
     let routing = routing(spec.routing.as_ref(), &claim, settings)?;
     let written = spec.routing.clone().unwrap_or_default();
     let route = Route {

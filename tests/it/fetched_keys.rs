@@ -163,3 +163,13 @@ async fn redirects_failures_and_unknown_authorities_give_no_key() {
     assert_eq!(post(&operator, &pair, "{}").await, 503);
     assert_eq!(nats.count("WEBHOOKS").await, 0);
 }
+
+#[tokio::test]
+async fn a_method_that_fetches_is_refused_where_nothing_may_be_fetched() {
+    let (pem, pair) = key();
+    let (server, nats) = (key_server(ok(&pem)).await, Nats::start().await);
+    let operator = start(&server, &nats, &[&LOCAL[..], &["--fetch=false"]].concat()).await;
+    assert_eq!(post(&operator, &pair, "{}").await, 503);
+    assert!(operator.process.log().contains("--fetch=false"), "the log says why: {}", operator.process.log());
+    assert_eq!(server.asked.load(Ordering::Relaxed), 0);
+}

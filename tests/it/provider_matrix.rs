@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookgate::api::provider::{AllOf, BodyFormat, Method as WrittenMethod, WebhookProviderSpec};
 use hookgate::api::scheme::{Encoding, Scheme, Signature, Timestamp as WrittenTime};
-use hookgate::provider::catalogue::{BuiltIn, built_ins};
+use hookgate::provider::catalogue::{BuiltIn, built_in, built_ins};
 use hookgate::provider::request::Verified;
 use hookgate::provider::sample::sample;
 use hookgate::provider::verify::keys::KeyRef;
@@ -226,6 +226,12 @@ impl Case {
     }
 }
 
+/// Whether the content holds a checksum of the body.
+fn checksummed(case: &Case) -> bool {
+    let id = case.name.split(' ').next().unwrap_or_default();
+    built_in(id).is_some_and(|built_in| built_in.manifest.contains("{body-crc32}"))
+}
+
 fn judge_at(verifier: &Verifier, draft: &Draft, now: Timestamp) -> Result<Proof, Refusal> {
     verifier.verify(&RequestParts::of(draft, now).request(), now)
 }
@@ -376,6 +382,8 @@ fn a_body_is_covered_exactly_where_the_proof_says_so() {
                 let altered = with_media(draft, media, [&body[..], b"&also=1"].concat().into());
                 report.expect(case, &what("a longer body"), false, &case.judge(verifier, &altered));
             }
+        } else if checksummed(case) {
+            // A changed body fails, though the checksum that finds it covers nothing against who means it.
         } else if let Ok(serde_json::Value::Object(mut document)) = serde_json::from_slice(body) {
             document.insert("zz-not-covered".to_owned(), true.into());
             let altered = Draft { body: serde_json::Value::Object(document).to_string().into(), ..draft.clone() };
@@ -467,7 +475,7 @@ fn every_covered_header_url_and_method_is_held_to_what_was_signed() {
             let altered = Draft { method: http::Method::PUT, ..draft.clone() };
             report.expect(case, "another HTTP method", false, &case.judge(verifier, &altered));
         }
-        if proof.coverage().covers() == Covers::None {
+        if proof.coverage().covers() == Covers::None && !checksummed(case) {
             report.expect(case, "a body that nothing covers", true, &{
                 let body_holds_proof =
                     case.schemes.iter().any(|scheme| matches!(proof_place(scheme), Some(Place::Body)));

@@ -162,7 +162,6 @@ impl Content {
                 | Part::BodySha256Hex
                 | Part::BodySha256Raw
                 | Part::BodyMd5Base64
-                | Part::BodyCrc32
                 | Part::FormSorted { .. }
                 | Part::PairsSorted { .. } => coverage.body = true,
                 Part::UrlWithForm => {
@@ -184,7 +183,9 @@ impl Content {
                 Part::Field(name) => {
                     coverage.form.insert(name.clone());
                 }
-                Part::Literal(_)
+                // A checksum is no hash: whoever has one body can make another with the same.
+                Part::BodyCrc32
+                | Part::Literal(_)
                 | Part::Secret
                 | Part::Method
                 | Part::Key(_)

@@ -244,7 +244,11 @@ impl JwtScheme {
         match exp {
             None if !self.without_expiry => return Err(Refusal::Claims("exp")),
             Some(exp) if now > exp + leeway => return Err(Refusal::Stale),
-            Some(exp) if exp - iat.or(nbf).unwrap_or(now) > self.max_lifetime.as_secs_f64() + leeway => {
+            // Where the age of `iat` is judged it ends a token long before its `exp` does.
+            Some(exp)
+                if self.max_age.is_none()
+                    && exp - iat.or(nbf).unwrap_or(now) > self.max_lifetime.as_secs_f64() + leeway =>
+            {
                 return Err(Refusal::Claims("exp"));
             }
             _ => {}

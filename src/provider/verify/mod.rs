@@ -146,6 +146,11 @@ impl Verifier {
         })
     }
 
+    /// Whether a scheme in force fetches its keys.
+    pub fn fetches(&self) -> bool {
+        self.alternatives.iter().flat_map(|alternative| &alternative.schemes).any(|ready| ready.fetching.is_some())
+    }
+
     /// How many different secretRefs count at that instant.
     pub fn active_keys(&self, now: Timestamp) -> usize {
         let keys = self.alternatives.iter().flat_map(|alternative| &alternative.schemes).flat_map(|ready| &ready.keys);
