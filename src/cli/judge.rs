@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::source::{catalogue, resolve};
+use crate::api::condition::Reason;
 use crate::control::compile::compile;
 use crate::control::settings::Settings;
 use crate::manifest::{FileProblem, Loaded, ObjectKey};
@@ -76,6 +77,11 @@ pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
                 problems.push(loaded.problem(&key, path, format!("{}: {text}", problem.reason.as_str())));
             }
             Ok(compiled) => {
+                // A Secret that is not in these files may be in the cluster; one that is here and does not fit is wrong.
+                for problem in refs.problems().filter(|problem| problem.reason != Reason::SecretNotFound) {
+                    let text = format!("{}: {}", problem.reason.as_str(), problem.message);
+                    problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
+                }
                 for unfit in compiled.unfit {
                     let text = format!("SecretInvalid: {} {}", unfit.label, unfit.reason);
                     problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
@@ -114,6 +120,25 @@ pub fn notes(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_in_the_files_that_does_not_fit_is_a_problem() {
+        let told = |secret: &str| {
+            let text = format!(
+                "{{apiVersion: v1, kind: Secret, metadata: {{name: s, namespace: sales}}, {secret}}}
+---
+{{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {{name: a, namespace: sales}},
+  spec: {{provider: github, verification: {{secretRefs: [{{name: s, key: k}}]}}}}}}"
+            );
+            let problems = judge(&crate::manifest::read_documents("a.yaml", &text), &Settings::default());
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(told("stringData: {k: value}"), "");
+        assert!(told("stringData: {other: value}").contains("KeyNotFound: Secret sales/s: has no key k"));
+        assert!(told("stringData: {k: ''}").contains("SecretInvalid: Secret sales/s: is empty"));
+        let token = told("type: kubernetes.io/service-account-token, stringData: {k: value}");
+        assert!(token.contains("SecretInvalid") && token.contains("service-account-token"), "{token}");
+    }
 
     #[test]
     fn what_a_manifest_asks_for_and_is_not_there_yet_is_noted_and_no_problem() {

@@ -12,6 +12,7 @@ use crate::api::condition::{Problem, Reason};
 use crate::api::provider::{WebhookProvider, WebhookProviderSpec};
 use crate::api::source::WebhookSource;
 use crate::control::resolve::{Resolved, ResolvedRef};
+use crate::control::vault::refused;
 use crate::manifest::{self, Loaded};
 use crate::provider::Provider;
 use crate::provider::catalogue::{Catalogue, built_in};
@@ -64,9 +65,15 @@ pub fn resolve(source: &WebhookSource, loaded: &Loaded) -> Resolved {
             |reason, said: &str| Err(Problem::new(reason, format!("Secret {namespace}/{}: {said}", written.name)));
         let value = match loaded.secrets.get(&(namespace.clone(), written.name.clone())) {
             None => problem(Reason::SecretNotFound, "is not in these files"),
+            Some(secret) if refused(secret).is_some() => problem(
+                Reason::SecretInvalid,
+                &format!("is of type {}, which is never used to prove webhooks: write type Opaque", secret.kind),
+            ),
             Some(secret) => match secret.data.get(&written.key) {
-                None => problem(Reason::KeyNotFound, "has no such key"),
-                Some(value) if value.is_empty() => problem(Reason::SecretInvalid, "is empty"),
+                None => problem(Reason::KeyNotFound, &format!("has no key {}", written.key)),
+                Some(value) if value.is_empty() => {
+                    problem(Reason::SecretInvalid, "is empty: write the vendor's secret")
+                }
                 Some(value) => Ok(value.clone()),
             },
         };

@@ -274,9 +274,14 @@ impl Vault {
     }
 }
 
+/// The type of a Secret that is never used to prove webhooks, where it is one.
+pub fn refused(secret: &SecretData) -> Option<&'static str> {
+    REFUSED.into_iter().find(|refused| *refused == secret.kind)
+}
+
 /// The values that are referred to; everything else is wiped here.
 fn pick(secret: SecretData, asked: &BTreeSet<String>) -> Known {
-    if let Some(refused) = REFUSED.into_iter().find(|refused| *refused == secret.kind) {
+    if let Some(refused) = refused(&secret) {
         return Known::Refused(refused);
     }
     Known::Values(secret.data.into_iter().filter(|(key, _)| asked.contains(key)).collect())
