@@ -44,3 +44,4 @@ mod sdk_signers;
 mod servers;
 mod vectors;
 mod wycheproof;
+mod verify_command;

@@ -102,6 +102,29 @@ async fn four_vendors_and_a_forge_arrive_as_they_should() {
 }
 
 #[tokio::test]
+async fn tail_prints_what_was_sent() {
+    let (nats, manifests) = (Nats::start().await, manifests());
+    let operator = Operator::in_folder(&manifests, &nats.url(), &[]).await;
+    let at = nats.url();
+    let mut tail = tokio::spawn(async move {
+        hookgate(&["tail", "webhooks.test.>", "-n", "1", "-o", "json", "--nats-url", &at]).await.ok()
+    });
+    // Subscribed a moment after it was started: sent until it has printed one.
+    let mut printed = None;
+    for attempt in 0..100 {
+        assert_eq!(deliver(&operator, &format!("tail-{attempt}")).await.expect("an answer").status, 200);
+        if let Ok(done) = tokio::time::timeout(Duration::from_millis(200), &mut tail).await {
+            printed = Some(done.expect("tail ends by itself"));
+            break;
+        }
+    }
+    let event: Value = serde_json::from_str(printed.expect("an event").trim()).expect("one JSON line");
+    assert_eq!(event["subject"], "webhooks.test.hooks.issues.opened");
+    assert_eq!(event["headers"]["ce-type"], "github.issues.opened");
+    assert_eq!(event["data"]["action"], "opened");
+}
+
+#[tokio::test]
 async fn while_nats_is_away_the_answer_is_503_at_once_and_service_is_back_within_half_a_second() {
     let (mut nats, manifests) = (Nats::start().await, manifests());
     let operator = Operator::in_folder(&manifests, &nats.url(), &[]).await;

@@ -1,0 +1,161 @@
+//! `hookgate verify` explains a captured request and says what to mend; `hookgate send` makes what it accepts.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::support::folder::Folder;
+use crate::support::operator::hookgate;
+
+const SECRET: &str = "whsec_c2VjcmV0LXRlc3Qta2V5";
+
+/// A Stripe source, whose secret is text; another whose signature covers the URL.
+fn manifests() -> Folder {
+    let folder = Folder::new("manifests");
+    folder.write(
+        "source.yaml",
+        &format!(
+            "
+apiVersion: v1
+kind: Secret
+metadata: {{name: stripe, namespace: shop}}
+stringData: {{secret: {SECRET}, square: square-key}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: payments, namespace: shop}}
+spec: {{provider: stripe, verification: {{secretRefs: [{{name: stripe, key: secret}}]}}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: terminal, namespace: shop}}
+spec: {{provider: square, verification: {{secretRefs: [{{name: stripe, key: square}}], externalURL: \"https://hooks.example.com/square\"}}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: keyless, namespace: shop}}
+spec: {{provider: stripe, verification: {{secretRefs: [{{name: elsewhere, key: secret}}]}}}}
+"
+        ),
+    );
+    folder
+}
+
+fn mac(key: &[u8], content: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
+    mac.update(content.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A capture signed at 2026-01-01T00:00:00Z.
+fn stripe(key: &[u8], signed: &str, sent: &str, line_end: &str) -> String {
+    let stamp = 1_767_225_600;
+    let signature = hex::encode(mac(key, &format!("{stamp}.{signed}")));
+    let head = [
+        "POST /shop/payments HTTP/1.1",
+        "Host: hooks.example.com",
+        "Content-Type: application/json",
+        &format!("Stripe-Signature: t={stamp},v1={signature}"),
+    ];
+    format!("{}{line_end}{line_end}{sent}", head.join(line_end))
+}
+
+/// Exit code, JSON answer.
+async fn verify(folder: &Folder, source: &str, capture: &str, at: &str) -> (i32, Value) {
+    let request = folder.write("capture.http", capture).display().to_string();
+    let files = folder.join("source.yaml").display().to_string();
+    let source = format!("shop/{source}");
+    let arguments = ["verify", "-f", &files, "--source", &source, "--request", &request, "--at", at, "-o", "json"];
+    let output = hookgate(&arguments).await;
+    let answer = serde_json::from_str(&output.stdout).unwrap_or(Value::Null);
+    (output.status.code().expect("a code"), answer)
+}
+
+fn advice(answer: &Value) -> String {
+    let steps = answer["steps"].as_array().expect("steps");
+    let told: Vec<&str> =
+        steps.iter().filter(|step| step["step"] == "advice").filter_map(|step| step["detail"].as_str()).collect();
+    told.join("; ")
+}
+
+const THEN: &str = "2026-01-01T00:01:00Z";
+const BODY: &str = r#"{"id": "evt_1", "type": "charge.succeeded"}"#;
+
+#[tokio::test]
+async fn a_right_capture_is_authentic_with_either_line_end() {
+    let folder = manifests();
+    for line_end in ["\n", "\r\n"] {
+        let (code, answer) = verify(&folder, "payments", &stripe(SECRET.as_bytes(), BODY, BODY, line_end), THEN).await;
+        assert_eq!((code, &answer["authentic"]), (0, &Value::Bool(true)), "{answer}");
+        assert_eq!((answer["method"].as_str(), answer["covers"].as_str()), (Some("signature"), Some("Body")));
+        assert!(answer["reason"].is_null() && !answer.to_string().contains(SECRET), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_capture_is_told_what_to_mend() {
+    let folder = manifests();
+    let compact = r#"{"id":"evt_1","type":"charge.succeeded"}"#;
+    for (capture, at, reason, advised) in [
+        (stripe(SECRET.as_bytes(), BODY, BODY, "\n"), "2026-01-01T00:10:00Z", "StaleTimestamp", "clocks"),
+        (stripe(SECRET.as_bytes(), compact, BODY, "\n"), THEN, "BadSignature", "white space"),
+        (stripe(SECRET.as_bytes(), BODY, &format!("{BODY}\n"), "\n"), THEN, "BadSignature", "line break"),
+        (stripe(&SECRET.as_bytes()[6..], BODY, BODY, "\n"), THEN, "BadSignature", "without its prefix"),
+        (stripe(b"another secret", BODY, BODY, "\n"), THEN, "BadSignature", ""),
+        (
+            stripe(SECRET.as_bytes(), BODY, BODY, "\n").replace("Stripe-Signature", "X-Other"),
+            THEN,
+            "MissingSignature",
+            "",
+        ),
+        (stripe(SECRET.as_bytes(), BODY, BODY, "\n").replace(",v1=", ",v0="), THEN, "MalformedSignature", ""),
+    ] {
+        let (code, answer) = verify(&folder, "payments", &capture, at).await;
+        assert_eq!((code, answer["reason"].as_str()), (1, Some(reason)), "{answer}");
+        let told = advice(&answer);
+        assert!(
+            told.contains(advised) && (!advised.is_empty() || told.is_empty()),
+            "{reason}: {told:?} wants {advised:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_differs_by_scheme_or_port_is_named() {
+    use base64::Engine;
+    let folder = manifests();
+    let signature = mac(b"square-key", &format!("https://hooks.example.com:443/square{BODY}"));
+    let signature = base64::engine::general_purpose::STANDARD.encode(signature);
+    let capture =
+        format!("POST /shop/terminal HTTP/1.1\nHost: x\nx-square-hmacsha256-signature: {signature}\n\n{BODY}");
+    let (code, answer) = verify(&folder, "terminal", &capture, THEN).await;
+    assert_eq!(code, 1);
+    assert!(advice(&answer).contains("https://hooks.example.com:443/square"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_exits_2_and_says_why() {
+    let folder = manifests();
+    let right = stripe(SECRET.as_bytes(), BODY, BODY, "\n");
+    assert_eq!(verify(&folder, "keyless", &right, THEN).await.0, 2, "no Secret in the files");
+    assert_eq!(verify(&folder, "nobody", &right, THEN).await.0, 2, "no such source");
+    assert_eq!(verify(&folder, "payments", "hello", THEN).await.0, 2, "no capture");
+    assert_eq!(verify(&folder, "payments", &right, "yesterday").await.0, 2, "no time");
+}
+
+#[tokio::test]
+async fn what_send_would_send_is_authentic() {
+    let folder = manifests();
+    let files = folder.join("source.yaml").display().to_string();
+    let curl = hookgate(&["send", "-f", &files, "--source", "shop/payments", "--curl"]).await.ok();
+    let mut lines = vec!["POST /shop/payments HTTP/1.1".to_owned()];
+    let headers =
+        curl.lines().filter_map(|line| line.trim().strip_prefix("-H '")?.split('\'').next().map(str::to_owned));
+    lines.extend(headers);
+    let body =
+        curl.split("--data-binary '").nth(1).and_then(|rest| rest.trim_end().strip_suffix('\'')).expect("a body");
+    let capture = format!("{}\n\n{body}", lines.join("\n"));
+    let (code, answer) = verify(&folder, "payments", &capture, &jiff::Timestamp::now().to_string()).await;
+    assert_eq!(code, 0, "{curl}\n{answer}");
+}
