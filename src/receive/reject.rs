@@ -163,6 +163,10 @@ impl Reject {
             Self::Unavailable(Unavailable::NoStream) => unavailable(Outcome::NoStream, Level::WARN, 30),
             Self::Unavailable(Unavailable::NotDurable) => unavailable(Outcome::NotDurable, Level::WARN, 30),
             Self::Unavailable(Unavailable::Overloaded) => unavailable(Outcome::Overloaded, Level::WARN, 1),
+            // Delivery says once that NATS is away; a line for each request would fill the disk with it.
+            Self::Unavailable(Unavailable::Disconnected | Unavailable::Unresponsive) => {
+                unavailable(Outcome::Unavailable, Level::DEBUG, 5)
+            }
             Self::Unavailable(_) => unavailable(Outcome::Unavailable, Level::WARN, 5),
         }
     }

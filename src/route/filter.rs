@@ -16,6 +16,8 @@ use serde_json::Value as Json;
 pub const VARIABLES: [&str; 8] = ["type", "id", "subject", "time", "source", "namespace", "provider", "data"];
 /// Names of types, as in `type(data) == map`.
 const TYPES: [&str; 10] = ["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"];
+/// The most macros of an expression: each may walk its list, or a list for each element of another.
+const MAX_MACROS: usize = 8;
 /// The most elements of a list that macros may walk.
 const MAX_LIST: usize = 1000;
 /// How deep an expression nests at most: judging one recurses, on the stack of the request.
@@ -70,6 +72,12 @@ impl Filter {
         if let Some(unknown) = survey.unknown {
             return Err(format!("{unknown:?} is no variable: they are {}", VARIABLES.join(", ")));
         }
+        if survey.macros > MAX_MACROS {
+            return Err(format!(
+                "holds {} macros (all, exists, map, filter …), and at most {MAX_MACROS} are allowed",
+                survey.macros
+            ));
+        }
         match walks {
             0 => Ok(Self { program, walks: false }),
             1 | 2 => Ok(Self { program, walks: true }),
@@ -116,6 +124,8 @@ struct Survey<'e> {
     bound: Vec<&'e str>,
     /// The first name that is no variable.
     unknown: Option<&'e str>,
+    /// How many macros there are.
+    macros: usize,
 }
 
 impl<'e> Survey<'e> {
@@ -131,6 +141,7 @@ impl<'e> Survey<'e> {
     fn walks_within(&mut self, expression: &'e IdedExpr) -> usize {
         match &expression.expr {
             Expr::Comprehension(walk) => {
+                self.macros += 1;
                 let outside = self.walks(&walk.iter_range);
                 let before = self.bound.len();
                 self.bound.extend([walk.iter_var.as_str(), walk.accu_var.as_str()]);
@@ -251,6 +262,9 @@ mod tests {
     fn what_a_payload_could_make_expensive_is_refused() {
         assert!(Filter::compile("data.a.all(x, data.b.all(y, x == y))").is_ok());
         assert!(Filter::compile("data.a.all(x, data.b.all(y, data.c.all(z, x == z)))").is_err());
+        let many = |count: usize| vec!["data.a.all(x, x == 1)"; count].join(" || ");
+        assert!(Filter::compile(&many(MAX_MACROS)).is_ok());
+        assert!(Filter::compile(&many(MAX_MACROS + 1)).unwrap_err().contains("macros"));
         let long = format!(r#"{{"a": [{}1]}}"#, "1,".repeat(1000));
         assert_eq!(judge("data.a.all(x, x == 1)", &long), Err(FilterError));
         assert_eq!(judge("type == 'x'", &long), Ok(false));

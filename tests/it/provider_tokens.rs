@@ -310,6 +310,8 @@ fn a_public_key_never_becomes_a_shared_secret_by_the_way_it_is_stored() {
         format!("  \r\n{}", pair.public_pem()),
         format!("\u{feff}{}", pair.public_pem()),
         format!("# the key of our vendor\n{}", pair.public_pem()),
+        pair.public_pem().lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n"),
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ vendor".to_owned(),
     ] {
         let Ok(verifier) = inline(&scheme, stored.as_bytes(), &[]) else { continue };
         let signed = format!(

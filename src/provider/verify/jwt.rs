@@ -84,6 +84,11 @@ impl JwtKey {
             Self::Public(Arc::new(vec![pem(text)?]))
         } else if text.starts_with(b"{") {
             Self::Public(Arc::new(key_set(text)?))
+        } else if super::public_key::is_bare(secret) {
+            // Taken as a raw secret, a key that everybody knows would sign for the vendor.
+            return Err(
+                "is a public key without its armour: write it in PEM, from -----BEGIN PUBLIC KEY-----".to_owned()
+            );
         } else {
             Self::Secret(Arc::new(DecodingKey::from_secret(secret)))
         };

@@ -45,6 +45,18 @@ pub fn read(
         .map_err(|_| format!("is no public key of this scheme ({algorithm:?}, {format:?})"))
 }
 
+/// Whether a text is a public key that lost its armour: DER, base64 of DER, or a line of OpenSSH.
+pub fn is_bare(text: &[u8]) -> bool {
+    let lines: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let decoded = STANDARD.decode(lines).unwrap_or_default();
+    let algorithms = [PublicKeyAlgorithm::RsaSha256, PublicKeyAlgorithm::EcdsaP256Sha256];
+    let is_der = |der: &[u8]| {
+        der.first() == Some(&0x30)
+            && algorithms.into_iter().any(|one| ParsedPublicKey::new(primitive(one), der).is_ok())
+    };
+    text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-") || is_der(text) || is_der(&decoded)
+}
+
 /// The SubjectPublicKeyInfo of a public key or certificate in PEM (RFC 7468).
 pub fn spki_of_pem(text: &[u8]) -> Result<Vec<u8>, String> {
     let wrong = || "is no public key or certificate in PEM: it begins with -----BEGIN PUBLIC KEY-----".to_owned();
