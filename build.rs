@@ -1,4 +1,4 @@
-//! Lists the catalogue, so that adding a provider is adding a file.
+//! Lists the catalogue, so that adding a provider is adding a file, and reads its YAML, so that no start has to.
 #![allow(clippy::print_stdout)]
 
 use std::path::Path;
@@ -12,15 +12,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter(|name| name.ends_with(".yaml"))
         .collect();
     names.sort();
-    let entries: Vec<String> = names
+    let entries = names
         .iter()
         .map(|file| {
-            let id = file.trim_end_matches(".yaml");
-            format!("({id:?}, include_str!({:?}))", folder.join(file).display().to_string())
+            let (id, path) = (file.trim_end_matches(".yaml"), folder.join(file));
+            let manifest: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(&path)?)
+                .map_err(|error| format!("src/provider/catalogue/{file}: {error}"))?;
+            let json = manifest.to_string();
+            Ok(format!("({id:?}, include_str!({:?}), {json:?})", path.display().to_string()))
         })
-        .collect();
+        .collect::<Result<Vec<String>, Box<dyn std::error::Error>>>()?;
     let text = format!(
-        "/// Built-in definitions: id and manifest.\nstatic SOURCES: &[(&str, &str)] = &[{}];\n",
+        "/// Built-in definitions: id, manifest as YAML and the same as JSON.\nstatic SOURCES: &[(&str, &str, &str)] = &[{}];\n",
         entries.join(",\n")
     );
     fs::write(Path::new(&env::var("OUT_DIR")?).join("catalogue.rs"), text)?;

@@ -166,7 +166,7 @@ fn main() {
         compiling = compiling.min(begun.elapsed());
     }
     println!(
-        "{definitions} definitions at start: {first:.1?} (reading manifests {reading:.1?}, compiling {compiling:.1?})"
+        "{definitions} definitions at start: {first:.1?} (of their YAML, which is read when the program is built: {reading:.1?}; of compiling {compiling:.1?})"
     );
     let now = Timestamp::from_second(1_780_000_000).expect("a time");
     println!("{:<26} {:>10} {:>10} {:>7}", "1 KB body", "bare HMAC", "verified", "ratio");

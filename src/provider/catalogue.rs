@@ -17,14 +17,17 @@ pub struct BuiltIn {
     pub id: &'static str,
     /// Its manifest, as YAML.
     pub manifest: &'static str,
+    /// The same as JSON, which is read in a tenth of the time.
+    json: &'static str,
     compiled: OnceLock<Result<Compiled, Vec<DefinitionError>>>,
 }
 
 type Compiled = (WebhookProviderSpec, Arc<Provider>);
 
 static BUILT_INS: LazyLock<BTreeMap<&'static str, BuiltIn>> = LazyLock::new(|| {
-    let built_in =
-        |(id, manifest): &(&'static str, &'static str)| (*id, BuiltIn { id, manifest, compiled: OnceLock::new() });
+    let built_in = |(id, manifest, json): &(&'static str, &'static str, &'static str)| {
+        (*id, BuiltIn { id, manifest, json, compiled: OnceLock::new() })
+    };
     SOURCES.iter().map(built_in).collect()
 });
 
@@ -57,7 +60,7 @@ impl BuiltIn {
 
     fn compiled(&self) -> Result<&Compiled, &[DefinitionError]> {
         let compile = || {
-            let manifest: WebhookProvider = serde_saphyr::from_str(self.manifest)
+            let manifest: WebhookProvider = serde_json::from_str(self.json)
                 .map_err(|error| vec![DefinitionError { path: String::new(), reason: error.to_string() }])?;
             let provider = Provider::compile(self.id, &manifest.spec)?;
             Ok((manifest.spec, Arc::new(provider)))
@@ -124,6 +127,7 @@ mod tests {
             }
             let manifest: WebhookProvider = serde_saphyr::from_str(built_in.manifest).unwrap();
             assert_eq!(manifest.metadata.name.as_deref(), Some(built_in.id));
+            assert_eq!(Some(&manifest.spec), built_in.spec().ok(), "{}: the JSON says something else", built_in.id);
             let object: serde_json::Value = serde_saphyr::from_str(built_in.manifest).unwrap();
             let refused = validate(Kind::Provider, &object);
             assert!(refused.is_empty(), "{}: the API server would refuse it: {refused:?}", built_in.id);

@@ -43,5 +43,5 @@ mod receive_wire;
 mod sdk_signers;
 mod servers;
 mod vectors;
-mod wycheproof;
 mod verify_command;
+mod wycheproof;

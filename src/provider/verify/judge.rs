@@ -36,7 +36,8 @@ pub(super) fn all<O: Observer>(
     fetched: &dyn FetchedKeys,
     observer: &mut O,
 ) -> Result<(), Refusal> {
-    let field = verifier.field.as_deref();
+    let leads_inside = |ready: &Ready| ready.scheme.each.is_some() || !ready.scheme.pointers.is_empty();
+    let field = verifier.field.as_deref().filter(|_| alternative.schemes.iter().any(leads_inside));
     let inside = field.and_then(|name| decode::field_document(request.body, request.head.headers, name));
     let document = inside.as_deref().unwrap_or(request.body);
     for ready in &alternative.schemes {
@@ -168,7 +169,7 @@ impl Judge<'_> {
                         }
                         _ => return None,
                     };
-                    Some(found.signatures.iter().fold(false, |any, signature| any | tag.matches(signature)))
+                    Some(found.iter().fold(false, |any, signature| any | tag.matches(signature)))
                 })
             }
             SchemeKind::PublicKey(_) => self.signed(view, observer, |signed, key, found, stamp, variant| {
@@ -176,7 +177,7 @@ impl Judge<'_> {
                 let mut content = Vec::with_capacity(view.request().body.len() + 128);
                 let context = Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
                 signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes))?;
-                Some(found.signatures.iter().any(|signature| public.verify_sig(&content, signature).is_ok()))
+                Some(found.iter().any(|signature| public.verify_sig(&content, signature).is_ok()))
             }),
         }
     }
@@ -226,12 +227,12 @@ impl Judge<'_> {
             return Err(Refusal::NotApplicable);
         }
         let found = signed.signature.find(view);
-        tell(observer, "signature", Some(!found.signatures.is_empty()), || {
-            let n = found.signatures.len();
+        tell(observer, "signature", Some(!found.is_empty()), || {
+            let n = found.len();
             let places = &signed.signature.places;
             if found.present { format!("{n} readable in {places:?}") } else { format!("nothing in {places:?}") }
         });
-        if found.signatures.is_empty() {
+        if found.is_empty() {
             return Err(if found.present { Refusal::Malformed } else { Refusal::Missing });
         }
         let (stamp, at) = match &signed.timestamp {
@@ -253,6 +254,10 @@ impl Judge<'_> {
                     format!("{} {}", key.label, if this { "matches" } else { "does not match" })
                 });
                 matched |= this;
+                if this {
+                    // The same key over another spelling of the URL could only say so again.
+                    break;
+                }
             }
             tried = true;
         }

@@ -30,13 +30,43 @@ pub struct Signature {
     pub index: Option<usize>,
 }
 
-/// Decoded signatures of one request.
+/// Decoded signatures of one request, one behind the other: nearly every request has one, and one allocation.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The signatures; empty where none could be decoded.
-    pub signatures: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    ends: [usize; MAX_SIGNATURES],
+    count: usize,
     /// Whether any of the places had a value at all.
     pub present: bool,
+}
+
+impl Found {
+    /// How many could be decoded.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none could be decoded.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The signatures in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends);
+        starts.zip(self.ends).take(self.count).map(|(start, end)| &self.bytes[start..end])
+    }
+
+    /// Adds one where it can be decoded and is not one too many.
+    fn add(&mut self, text: &str, encoding: Encoding) {
+        let start = self.bytes.len();
+        if self.count == MAX_SIGNATURES || decode_into(text, encoding, &mut self.bytes).is_none() {
+            self.bytes.truncate(start);
+            return;
+        }
+        self.ends[self.count] = self.bytes.len();
+        self.count += 1;
+    }
 }
 
 impl Signature {
@@ -107,11 +137,7 @@ impl Signature {
             },
             None => text,
         };
-        if found.signatures.len() < MAX_SIGNATURES
-            && let Some(bytes) = decode(text, self.encoding)
-        {
-            found.signatures.push(bytes);
-        }
+        found.add(text, self.encoding);
     }
 
     /// Writes a signature as `find` reads it; `parts` are further pairs of the same value, such as the timestamp.
@@ -141,16 +167,44 @@ impl Signature {
     }
 }
 
-/// Decodes one signature; `None` where the text is not canonical or too long.
-pub fn decode(text: &str, encoding: Encoding) -> Option<Vec<u8>> {
+/// Decodes one signature behind what is there; `None` where the text is not canonical or too long.
+fn decode_into(text: &str, encoding: Encoding, out: &mut Vec<u8>) -> Option<()> {
     if text.is_empty() || text.len() > MAX_LENGTH * 2 {
         return None;
     }
+    let start = out.len();
     match encoding {
-        Encoding::Hex => hex::decode(text).ok(),
-        Encoding::Base64 => STANDARD.decode(text).ok(),
-        Encoding::Base64URL => URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
+        Encoding::Hex => decode_hex(text.as_bytes(), out),
+        Encoding::Base64 => STANDARD.decode_vec(text, out).ok(),
+        Encoding::Base64URL => URL_SAFE_NO_PAD.decode_vec(text, out).ok().or_else(|| {
+            out.truncate(start);
+            URL_SAFE.decode_vec(text, out).ok()
+        }),
     }
+}
+
+/// The value of each hexadecimal digit, of either case; 0xff for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digits[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+
+/// By table: on digits that nobody can foresee, branches cost more than the hash of a small body saves.
+fn decode_hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    let mut seen = 0;
+    out.extend(pairs.iter().map(|[high, low]| {
+        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+        seen |= high | low;
+        high << 4 | low
+    }));
+    (seen & 0xf0 == 0).then_some(())
 }
 
 /// Writes one signature.
@@ -165,6 +219,34 @@ pub fn encode(bytes: &[u8], encoding: Encoding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(text: &str, encoding: Encoding) -> Option<Vec<u8>> {
+        let mut found = Found::default();
+        found.add("6869", Encoding::Hex);
+        found.add(text, encoding);
+        assert_eq!(found.iter().next(), Some(&b"hi"[..]), "one never spoils another");
+        found.iter().nth(1).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn one_more_than_the_most_is_left_out() {
+        let mut found = Found::default();
+        (0..=MAX_SIGNATURES).for_each(|_| found.add("00ff", Encoding::Hex));
+        assert_eq!((found.len(), found.iter().count()), (MAX_SIGNATURES, MAX_SIGNATURES));
+        assert!(found.iter().all(|signature| signature == [0x00, 0xff]));
+    }
+
+    #[test]
+    fn every_byte_in_hexadecimal_is_itself() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&hex::encode(&all), Encoding::Hex), Some(all.clone()));
+        assert_eq!(decode(&hex::encode_upper(&all), Encoding::Hex), Some(all));
+        for wrong in (0..=127_u8).map(char::from).filter(|c| !c.is_ascii_hexdigit()) {
+            assert_eq!(decode(&format!("0{wrong}"), Encoding::Hex), None, "{wrong:?}");
+            assert_eq!(decode(&format!("{wrong}0"), Encoding::Hex), None, "{wrong:?}");
+        }
+        assert_eq!(decode("é", Encoding::Hex), None);
+    }
 
     #[test]
     fn decoding_is_canonical() {
