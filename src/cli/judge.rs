@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::source::{catalogue, resolve};
 use crate::api::condition::Reason;
 use crate::control::compile::compile;
+use crate::control::resolve::ResolvedRef;
 use crate::control::settings::Settings;
 use crate::manifest::{FileProblem, Loaded, ObjectKey};
 use crate::provider::Provider;
@@ -78,7 +79,14 @@ pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
             }
             Ok(compiled) => {
                 // A Secret that is not in these files may be in the cluster; one that is here and does not fit is wrong.
-                for problem in refs.problems().filter(|problem| problem.reason != Reason::SecretNotFound) {
+                // The key that a vendor is to deliver must be absent until then.
+                let delivered = compiled.route.capture.as_ref();
+                let awaited = |resolved: &&ResolvedRef| {
+                    delivered.is_some_and(|target| target.name == resolved.name && target.key == resolved.key)
+                };
+                let wrong =
+                    refs.refs.iter().filter(|resolved| !awaited(resolved)).filter_map(|r| r.value.as_ref().err());
+                for problem in wrong.filter(|problem| problem.reason != Reason::SecretNotFound) {
                     let text = format!("{}: {}", problem.reason.as_str(), problem.message);
                     problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
                 }
