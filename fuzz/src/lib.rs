@@ -279,7 +279,7 @@ fn read(vendor: &Vendor, values: &[&[u8]], body: &[u8]) {
     request(vendor, values, None, body, |request| {
         let Ok(proof) = vendor.open.verify(&request, now()) else { return };
         let verified = Verified::new(Bytes::copy_from_slice(body), proof);
-        match vendor.provider.extraction.read(&verified, &request.head) {
+        match vendor.provider.extraction.read(&verified, &request.head, None) {
             Ok(batch) => {
                 assert!(batch.received <= 1000, "a delivery of {} items", batch.received);
                 for event in batch.items.iter().flatten() {

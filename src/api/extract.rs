@@ -1,6 +1,9 @@
 //! Where an event's type, id, time and subject stand in a verified request.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
+use kube::core::Rule;
 use serde::{Deserialize, Serialize};
 
 use super::pattern;
@@ -117,6 +120,90 @@ pub struct TypeRule {
     pub event_type: Vec<Field>,
 }
 
+/// Type, id, time and subject of an event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extract {
+    /// The parts of the event type, joined with `.`; absent parts are left out.
+    #[serde(default, rename = "type", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub event_type: Vec<Field>,
+    /// Other parts of the event type for items that say more than a part can: the first rule that holds replaces `type`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub type_rules: Vec<TypeRule>,
+    /// Vendor type to published type, where they differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 128}))]
+    pub type_names: BTreeMap<String, String>,
+    /// The type of an event that says none. Default: `received`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub default_type: Option<String>,
+    /// The parts of the event's id, joined with `:`; all must be there. Default: none, so that `withoutId` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(validation = told_apart())]
+    pub id: Vec<Field>,
+    /// Other parts of the id for items that say more than a part can: the first rule that holds replaces `id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub id_rules: Vec<IdRule>,
+    /// What the id names. Default: Delivery.
+    #[serde(default)]
+    pub id_of: IdOf,
+    /// What an event without a complete id is. Default: None.
+    #[serde(default)]
+    pub without_id: WithoutId,
+    /// Why the id, or the content, tells any two deliveries apart and is equal when one is repeated, or why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub identity: Option<String>,
+    /// Places of the event's time, the first that is there wins. Default: the time of receipt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub time: Vec<TimeField>,
+    /// Places of the entity the event is about, the first that is there wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub subject: Vec<Field>,
+}
+
+/// The id of some items.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IdRule {
+    /// What the item must say, all of it.
+    #[schemars(length(min = 1, max = 4))]
+    pub when: Vec<Condition>,
+    /// The parts of its id, joined with `:`; all must be there.
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(validation = told_apart())]
+    pub id: Vec<Field>,
+}
+
+/// What the parts of an id name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum IdOf {
+    /// The vendor's own id of a delivery or of an event.
+    #[default]
+    Delivery,
+    /// An entity, and what differs between its events.
+    Entity,
+}
+
+/// What an event without a complete id is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum WithoutId {
+    /// An event of its own: each request has a new id, so that nothing is taken for a repetition that is none.
+    #[default]
+    None,
+    /// Identified by the hash of its bytes: the body itself tells two deliveries apart and a repetition sends it again.
+    Content,
+    /// Rejected: the vendor promises an id.
+    Reject,
+}
+
 /// The extraction that a source of provider `generic` writes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -124,11 +211,14 @@ pub struct SourceExtract {
     /// The event type. Default: `received`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub event_type: Option<Field>,
-    /// The parts of the delivery id, joined with `:`. Default: a hash of the body.
+    /// The parts of the event's id, joined with `:`; all must be there. Default: none, so that `withoutId` says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
-    #[x_kube(validation = Rule::new("self.size() == 0 || self.exists(f, !has(f.value))").message("an id of fixed texts alone is the same for every delivery: add a header or pointer"))]
+    #[x_kube(validation = told_apart())]
     pub id: Vec<Field>,
+    /// What an event without a complete id is. Default: None.
+    #[serde(default)]
+    pub without_id: WithoutId,
     /// The time of the event. Default: the time of receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeField>,
@@ -137,16 +227,23 @@ pub struct SourceExtract {
     pub subject: Option<Field>,
 }
 
-impl From<SourceExtract> for super::provider::Extract {
+impl From<SourceExtract> for Extract {
     fn from(written: SourceExtract) -> Self {
         Self {
             event_type: written.event_type.into_iter().collect(),
             id: written.id,
+            without_id: written.without_id,
             time: written.time.into_iter().collect(),
             subject: written.subject.into_iter().collect(),
             ..Self::default()
         }
     }
+}
+
+/// An id needs a part that differs between deliveries.
+fn told_apart() -> Rule {
+    Rule::new("self.size() == 0 || self.exists(f, !has(f.value))")
+        .message("an id of fixed texts alone is the same for every delivery: add a header or pointer")
 }
 
 fn rfc3339() -> TimeUnit {

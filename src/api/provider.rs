@@ -3,14 +3,12 @@
 mod handshake;
 mod mapping;
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StatusCondition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::duration::DurationString;
-use super::extract::{Field, TimeField, TypeRule};
+use super::extract::Extract;
 use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
@@ -75,6 +73,11 @@ pub struct WebhookProviderSpec {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub methods: Vec<Method>,
+    /// The HTTP methods of a delivery. Events of a GET delivery are read from its query as from a form. Default: POST.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub http_methods: Vec<DeliveryMethod>,
     /// Special requests that are answered and never published, first match wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
@@ -138,6 +141,14 @@ pub enum Retries {
     ServerErrors,
     /// After those and 429.
     TooManyRequests,
+}
+
+/// The HTTP method of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[allow(missing_docs)]
+pub enum DeliveryMethod {
+    GET,
+    POST,
 }
 
 /// One way to prove a request.
@@ -228,62 +239,11 @@ pub struct Split {
     pub optional: bool,
 }
 
-/// Type, id, time and subject of an event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Extract {
-    /// The parts of the event type, joined with `.`; absent parts are left out.
-    #[serde(default, rename = "type", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
-    pub event_type: Vec<Field>,
-    /// Other parts of the event type for items that say more than a part can: the first rule that holds replaces `type`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 12))]
-    pub type_rules: Vec<TypeRule>,
-    /// Vendor type to published type, where they differ.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 128}))]
-    pub type_names: BTreeMap<String, String>,
-    /// The type of an event that says none. Default: `received`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub default_type: Option<String>,
-    /// The parts of the delivery id, joined with `:`. Default: a hash of the item.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    #[x_kube(validation = Rule::new("self.size() == 0 || self.exists(f, !has(f.value))").message("an id of fixed texts alone is the same for every delivery: add a header or pointer"))]
-    pub id: Vec<Field>,
-    /// What an event without a complete id is. Default: Hash.
-    #[serde(default)]
-    pub without_id: WithoutId,
-    /// Places of the event's time, the first that is there wins. Default: the time of receipt.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
-    pub time: Vec<TimeField>,
-    /// Places of the entity the event is about, the first that is there wins.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
-    pub subject: Vec<Field>,
-}
-
-/// What an event without a complete id is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum WithoutId {
-    /// Identified by the hash of its bytes.
-    #[default]
-    Hash,
-    /// Rejected: the vendor promises an id.
-    Reject,
-    /// Identified by its bytes and the time of receipt: the vendor sends the same bytes for different events, so none
-    /// may count as a repetition, not even a retry.
-    Receipt,
-}
-
 /// Limits that fit the vendor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderLimits {
-    /// The largest body. Default: 1Mi.
+    /// The largest body. Default: 8Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_size: Option<Size>,
 }

@@ -95,7 +95,7 @@ pub struct WebhookSourceSpec {
     /// Where events are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
-    /// What happens while NATS is away, and how long a request may take.
+    /// What counts as the same event, what happens while NATS is away, and how long a request may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliverySpec>,
     /// What one replica takes from this source.
@@ -106,7 +106,7 @@ pub struct WebhookSourceSpec {
     pub response: Option<Response>,
 }
 
-/// What happens while NATS is away.
+/// What counts as the same event, what happens while NATS is away, and how long a request may take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliverySpec {
@@ -114,6 +114,10 @@ pub struct DeliverySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OnOutage")]
     pub on_outage: Option<OnOutage>,
+    /// What counts as the same event. Default: the vendor's id, else what the provider's definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Deduplicate")]
+    pub deduplicate: Option<Deduplicate>,
     /// From the complete request to the answer. Default: 80 % of the vendor's time-out, at most 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = within("100ms", "60s", "deadline must be from 100ms to 60s"))]
@@ -127,6 +131,17 @@ pub enum OnOutage {
     Spool,
     /// Requests are answered 503, so that the vendor sends them again.
     Reject,
+}
+
+/// What counts as the same event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Deduplicate {
+    /// What has the vendor's id.
+    Id,
+    /// What has the same bytes, JSON without the white space outside its strings.
+    Content,
+    /// Nothing: each request is an event of its own.
+    None,
 }
 
 /// What one replica takes from this source.

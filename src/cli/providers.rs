@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::ValueEnum;
 
 use super::providers_new;
+use crate::api::extract::{Extract, IdOf, WithoutId};
 use crate::api::provider::{Confidence, Retries, WebhookProvider, WebhookProviderSpec};
 use crate::provider::Provider;
 use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
@@ -140,6 +141,10 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
             Retries::TooManyRequests => "after 429, 5xx and time-outs",
         }
     )?;
+    writeln!(out, "Same event:    {}", identity(spec))?;
+    if let Some(argument) = spec.extract.as_ref().and_then(|extract| extract.identity.as_ref()) {
+        writeln!(out, "               {argument}")?;
+    }
     writeln!(out, "Deadline:      answered within {:?}", compiled.deadline)?;
     if let Some(notes) = &spec.notes {
         writeln!(out, "Note:          {notes}")?;
@@ -170,4 +175,24 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
     let name = provider.id;
     writeln!(out, "\nThe definition itself: hookgate providers {name} -o yaml")?;
     Ok(())
+}
+
+/// What makes two deliveries one event.
+fn identity(spec: &WebhookProviderSpec) -> String {
+    let none = Extract::default();
+    let extract = spec.extract.as_ref().unwrap_or(&none);
+    let without = match extract.without_id {
+        WithoutId::None => "each request is one of its own",
+        WithoutId::Content => "the same content",
+        WithoutId::Reject => "rejected",
+    };
+    let id = match extract.id_of {
+        IdOf::Delivery => "the same id of the vendor's",
+        IdOf::Entity => "the same entity in the same state",
+    };
+    if extract.id.is_empty() && extract.id_rules.is_empty() {
+        without.to_owned()
+    } else {
+        format!("{id}; without it: {without}")
+    }
 }

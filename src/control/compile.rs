@@ -15,7 +15,7 @@ use crate::api::GENERIC;
 use crate::api::condition::{Problem, Reason};
 use crate::api::duration::DurationString;
 use crate::api::provider::Retries;
-use crate::api::source::{OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec};
+use crate::api::source::{Deduplicate, OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec};
 use crate::deliver::message::Origin;
 use crate::glob::Globs;
 use crate::provider::Provider;
@@ -102,6 +102,7 @@ pub fn compile(
         methods: Methods::new(provider.http_methods()),
         limits: limits(spec, &provider, settings, &mut notices)?,
         deadline: deadline(spec, &provider)?,
+        deduplicate: deduplicate(spec, &provider)?,
         on_outage: on_outage(spec, &provider, settings, &mut notices),
         retries: provider.retries,
         answer: answer(spec, &provider)?,
@@ -274,6 +275,20 @@ fn deadline(spec: &WebhookSourceSpec, provider: &Provider) -> Result<std::time::
         None => Ok(provider.deadline),
         Some(text) => text.get().ok_or_else(|| not_a_duration("spec.delivery.deadline", text)),
     }
+}
+
+fn deduplicate(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<Deduplicate>, Problem> {
+    let written = spec.delivery.as_ref().and_then(|delivery| delivery.deduplicate);
+    if written == Some(Deduplicate::Id) && !provider.extraction.has_id() {
+        return Err(Problem::new(
+            Reason::Unsupported,
+            format!(
+                "spec.delivery.deduplicate: Id, and {} has no id of its events: write Content, where the body itself tells two deliveries apart, or None",
+                spec.provider
+            ),
+        ));
+    }
+    Ok(written)
 }
 
 fn on_outage(

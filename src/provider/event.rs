@@ -8,8 +8,10 @@ use jiff::Timestamp;
 pub struct Event {
     /// The event type without the provider's name, the vendor's case kept; the limits of the contract hold.
     pub event_type: String,
-    /// The delivery id, `sha256-…` where there is none.
+    /// What makes it one event: the vendor's id, a hash of its content, or a new id.
     pub id: String,
+    /// Its place in the list received, from 0; `None` where the body is one item.
+    pub index: Option<usize>,
     /// The entity the event is about.
     pub subject: Option<String>,
     /// The vendor's time; the time of receipt where there is none.
@@ -18,6 +20,20 @@ pub struct Event {
     pub data: Data,
     /// Which attributes came from parts that the proof does not cover.
     pub unsigned: Unsigned,
+}
+
+impl Event {
+    /// The event as an item that cannot be published, and why.
+    pub fn rejected(self, reason: BadItemReason) -> BadItem {
+        BadItem {
+            reason,
+            event_type: Some(self.event_type),
+            id: Some(self.id),
+            index: self.index,
+            item: self.data.original,
+            media_type: self.data.media_type,
+        }
+    }
 }
 
 /// Attributes that the proof does not cover.
@@ -69,7 +85,9 @@ pub struct BadItem {
     pub reason: BadItemReason,
     /// Its type, where it has one.
     pub event_type: Option<String>,
-    /// Its position in the batch; `None` where the body is one item.
+    /// Its id, where one is known.
+    pub id: Option<String>,
+    /// Its place in the list received, from 0; `None` where the body is one item.
     pub index: Option<usize>,
     /// The redacted item.
     pub item: Bytes,

@@ -5,11 +5,12 @@
 
 mod compile;
 mod condition;
+mod identity;
 mod limits;
 mod place;
 mod split;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,7 +19,8 @@ use jiff::tz::TimeZone;
 
 pub(super) use self::compile::Compiler;
 use self::condition::Test;
-use self::limits::{ID_BYTES, bounded_id, bounded_type, hash_id};
+use self::identity::{Beside, Identity, Met, Once, Position};
+use self::limits::{ID_BYTES, bounded_type};
 use self::place::{Delivery, Found, Item, Paths, Place, Source};
 use self::split::{Piece, Split, split};
 use super::decode::{Decoder, Document, Kind, json_error};
@@ -27,9 +29,9 @@ use super::mapping::Map;
 use super::redact::Redactions;
 use super::request::{Head, Verified};
 use super::verify::time;
-use crate::api::provider::WithoutId;
 use crate::api::scheme::TimeUnit;
-use crate::json::{self, Captured, Pointers, compact_chunks};
+use crate::api::source::Deduplicate;
+use crate::json::{self, Captured, Pointers};
 
 /// Most items of one delivery.
 pub const MAX_ITEMS: usize = 1000;
@@ -52,8 +54,7 @@ pub struct Extraction {
     type_rules: Vec<(Vec<Test>, Vec<Source>)>,
     type_names: BTreeMap<String, String>,
     default_type: String,
-    id: Vec<Source>,
-    without_id: WithoutId,
+    identity: Identity,
     time: Vec<Time>,
     subject: Vec<Source>,
     maps: Vec<Map>,
@@ -96,14 +97,30 @@ impl Extraction {
         self.decoder.accepts(headers)
     }
 
-    /// Reads a proven request.
+    /// Whether the vendor's events have ids at all.
+    pub fn has_id(&self) -> bool {
+        self.identity.has_id()
+    }
+
+    /// Reads a proven request; `deduplicate` is what the source says of the identity of its events.
     ///
     /// # Errors
     /// Where the body as a whole cannot be read; an item that cannot be is an `Err` inside the batch.
-    pub fn read(&self, verified: &Verified, head: &Head<'_>) -> Result<Batch, DecodeError> {
+    pub fn read(
+        &self,
+        verified: &Verified,
+        head: &Head<'_>,
+        deduplicate: Option<Deduplicate>,
+    ) -> Result<Batch, DecodeError> {
         let decoded = self.decoder.decode(verified.body(), head)?;
-        let delivery =
-            Delivery { head, coverage: verified.proof().coverage(), fields: &decoded.fields, paths: &self.paths };
+        let delivery = Delivery {
+            head,
+            coverage: verified.proof().coverage(),
+            fields: &decoded.fields,
+            paths: &self.paths,
+            deduplicate,
+            once: Once::default(),
+        };
         let around: Vec<Option<Bytes>> = decoded
             .documents
             .iter()
@@ -117,7 +134,7 @@ impl Extraction {
         let Parts { parts, list } = self.parts(&decoded.documents, decoded.list)?;
         let mut batch = Batch { items: Vec::with_capacity(parts.len()), received: parts.len(), dropped: 0 };
         let several = parts.len() > 1;
-        let mut ids: HashMap<String, usize> = HashMap::new();
+        let mut met = Met::default();
         for (index, part) in parts.into_iter().enumerate() {
             let position = Position { index: list.then_some(index), several };
             let envelope = envelopes.get(part.of).and_then(Option::as_ref);
@@ -125,13 +142,10 @@ impl Extraction {
                 Fate::Dropped => batch.dropped += 1,
                 Fate::Bad(bad) => batch.items.push(Err(bad)),
                 Fate::Event(event) if !several => batch.items.push(Ok(event)),
-                Fate::Event(event) => match ids.get(&event.id) {
-                    None => {
-                        ids.insert(event.id.clone(), batch.items.len());
-                        batch.items.push(Ok(event));
-                    }
-                    Some(first) if batch.items[*first].as_ref().is_ok_and(|f| same(&f.data, &event.data)) => {}
-                    Some(_) => batch.items.push(Err(bad(event, position.index))),
+                Fate::Event(event) => match met.judge(&event) {
+                    Beside::New => batch.items.push(Ok(event)),
+                    Beside::Same => {}
+                    Beside::SameId => batch.items.push(Err(event.rejected(BadItemReason::SameId))),
                 },
             }
         }
@@ -158,7 +172,7 @@ impl Extraction {
             Some(received) => MediaType::Other(received.to_owned()),
             None => MediaType::Other("application/octet-stream".to_owned()),
         };
-        BadItem { reason: BadItemReason::NotMappable, event_type: None, index: None, item, media_type }
+        BadItem { reason: BadItemReason::NotMappable, event_type: None, id: None, index: None, item, media_type }
     }
 
     /// The items of every document.
@@ -218,6 +232,7 @@ impl Extraction {
             Fate::Bad(BadItem {
                 reason,
                 event_type: Some(event_type),
+                id: self.identity.of(delivery, &item, document, position).map(|id| id.text),
                 index: position.index,
                 item: document.original.clone(),
                 media_type: document.media_type.clone(),
@@ -229,14 +244,14 @@ impl Extraction {
         if self.drop.iter().any(|test| test.holds(delivery, &item)) {
             return Ok(Fate::Dropped);
         }
-        let Some((id, id_signed)) = self.id(delivery, &item, &document, position) else {
+        let Some(id) = self.identity.of(delivery, &item, &document, position) else {
             return Ok(reject(BadItemReason::NoId, event_type, &document));
         };
         let (time, time_signed) = self.time(delivery, &item);
         let subject = self.subject.iter().find_map(|source| source.find(delivery, &item));
         let subject = subject.filter(|found| found.text.len() <= ID_BYTES);
         let unsigned = Unsigned {
-            id: !id_signed,
+            id: !id.signed,
             event_type: !type_signed,
             time: !time_signed,
             subject: subject.as_ref().is_some_and(|found| !found.signed),
@@ -246,7 +261,7 @@ impl Extraction {
         let subject = subject.map(|found| found.text.into_owned());
         let json = document.json.clone().filter(|_| document.kind != Kind::Json);
         let data = Data { original: document.original, media_type: document.media_type, mapped, json };
-        Ok(Fate::Event(Event { event_type, id, subject, time, data, unsigned }))
+        Ok(Fate::Event(Event { event_type, id: id.text, index: position.index, subject, time, data, unsigned }))
     }
 
     /// The published type, and whether the proof covers what it was made of.
@@ -269,40 +284,6 @@ impl Extraction {
         (bounded_type(published), signed && parts.iter().all(|part| part.signed))
     }
 
-    /// The id and whether the proof covers it; `None` where the vendor promises one and it is not there.
-    fn id(
-        &self,
-        delivery: &Delivery<'_>,
-        item: &Item<'_>,
-        document: &Document,
-        position: Position,
-    ) -> Option<(String, bool)> {
-        let parts: Option<Vec<Found<'_>>> = self.id.iter().map(|source| source.find(delivery, item)).collect();
-        match parts {
-            Some(parts) if !parts.is_empty() => {
-                let mut id = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(":");
-                if let (true, Some(index), true) =
-                    (position.several, position.index, parts.iter().all(|part| part.shared))
-                {
-                    id = format!("{id}#{index}");
-                }
-                Some((bounded_id(id), parts.iter().all(|part| part.signed)))
-            }
-            None if self.without_id == WithoutId::Reject => None,
-            _ => {
-                let json = document.media_type == MediaType::Json;
-                let mut id = hash_id(&document.original, json);
-                if self.without_id == WithoutId::Receipt {
-                    id = format!("{id}@{}", delivery.head.received.as_nanosecond());
-                    if let (true, Some(index)) = (position.several, position.index) {
-                        id = format!("{id}#{index}");
-                    }
-                }
-                Some((id, delivery.coverage.body))
-            }
-        }
-    }
-
     /// The vendor's time and whether the proof covers it; else the time of receipt.
     fn time(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> (Timestamp, bool) {
         let found = self.time.iter().find_map(|source| {
@@ -314,35 +295,9 @@ impl Extraction {
     }
 }
 
-/// Where an item stands in its batch.
-#[derive(Clone, Copy)]
-struct Position {
-    /// `None` where the body is one item.
-    index: Option<usize>,
-    /// The delivery holds more than one.
-    several: bool,
-}
-
 /// Times outside these years are mistakes of a unit or a clock.
 fn plausible(time: Timestamp) -> bool {
     (2000..=2100).contains(&TimeZone::UTC.to_datetime(time).year())
-}
-
-/// Whether two items say the same: their bytes, JSON without its white space.
-fn same(one: &Data, other: &Data) -> bool {
-    let chunks = |data: &Data| -> Vec<u8> { compact_chunks(&data.original).flatten().copied().collect() };
-    one.original == other.original
-        || one.media_type == MediaType::Json && other.media_type == MediaType::Json && chunks(one) == chunks(other)
-}
-
-fn bad(event: Event, index: Option<usize>) -> BadItem {
-    BadItem {
-        reason: BadItemReason::SameId,
-        event_type: Some(event.event_type),
-        index,
-        item: event.data.original,
-        media_type: event.data.media_type,
-    }
 }
 
 #[cfg(test)]

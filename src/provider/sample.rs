@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::verify::time;
-use crate::api::extract::{Field, TimeField};
-use crate::api::provider::{BodyFormat, Extract, WebhookProviderSpec};
+use crate::api::extract::{Extract, Field, TimeField};
+use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::api::scheme::{Condition, Scheme, TimeUnit};
 use crate::json::parse_pointer;
 

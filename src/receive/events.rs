@@ -53,9 +53,8 @@ pub(super) async fn publish(
     let largest = delivery.max_payload();
     let mut messages = Vec::with_capacity(batch.items.len());
     let mut filtered = 0;
-    for (index, item) in batch.items.into_iter().enumerate() {
-        let position = (!alone).then_some(index);
-        match fate(route, item, &receipt, largest, position)? {
+    for item in batch.items {
+        match fate(route, item, &receipt, largest, alone)? {
             Fate::Publish(message) => messages.push((message, false)),
             Fate::Rejected(message) => messages.push((message, true)),
             Fate::Filtered => filtered += 1,
@@ -74,7 +73,7 @@ pub(super) async fn publish(
 /// Reads the body. Where the vendor never sends again, what cannot be read is kept instead of refused.
 fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Reject> {
     let extraction = &route.provider.extraction;
-    match extraction.read(verified, head) {
+    match extraction.read(verified, head, route.deduplicate) {
         Ok(batch) => Ok(batch),
         Err(error @ DecodeError::MediaType(_)) => Err(Reject::Undecodable(error)),
         Err(error) if route.retries == Retries::Never => {
@@ -85,13 +84,13 @@ fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Re
     }
 }
 
-/// Judges one item. `position` is its place among others.
+/// Judges one item.
 fn fate(
     route: &Route,
     item: Result<Event, BadItem>,
     receipt: &Receipt<'_>,
     largest: usize,
-    position: Option<usize>,
+    alone: bool,
 ) -> Result<Fate, Reject> {
     let event = match item {
         Ok(event) => event,
@@ -106,7 +105,7 @@ fn fate(
             Ok(true) => {}
             Ok(false) => return Ok(Fate::Filtered),
             Err(_) => {
-                let bad = bad(event, BadItemReason::FilterError, position);
+                let bad = event.rejected(BadItemReason::FilterError);
                 return Ok(Fate::Rejected(rejected(route, bad, receipt, largest)));
             }
         }
@@ -131,13 +130,10 @@ fn fate(
             break;
         }
     }
-    match position {
-        None => Err(Reject::TooLarge),
-        Some(_) => {
-            let bad = bad(event, BadItemReason::TooLarge, position);
-            Ok(Fate::Rejected(rejected(route, bad, receipt, largest)))
-        }
+    if alone {
+        return Err(Reject::TooLarge);
     }
+    Ok(Fate::Rejected(rejected(route, event.rejected(BadItemReason::TooLarge), receipt, largest)))
 }
 
 fn variables(route: &Route, event: &Event) -> Variables {
@@ -151,11 +147,6 @@ fn variables(route: &Route, event: &Event) -> Variables {
     ];
     let data = conversation::filtered(&event.data).map_or(&b"null"[..], |data| data);
     Variables::new(texts, &event.time.to_string(), data)
-}
-
-fn bad(event: Event, reason: BadItemReason, index: Option<usize>) -> BadItem {
-    let (item, media_type) = (event.data.original, event.data.media_type);
-    BadItem { reason, event_type: Some(event.event_type), index, item, media_type }
 }
 
 /// The message of a rejected item; an item that does not fit even there is told without its bytes.

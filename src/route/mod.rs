@@ -26,7 +26,7 @@ pub use table::{Conflict, Entry, RouteTable};
 use self::capture::CaptureTarget;
 use self::selection::{Routing, Selection};
 use crate::api::provider::Retries;
-use crate::api::source::{DataShape, OnOutage};
+use crate::api::source::{DataShape, Deduplicate, OnOutage};
 use crate::deliver::message::Origin;
 use crate::provider::Provider;
 use crate::provider::verify::Verifier;
@@ -50,6 +50,8 @@ pub struct Route {
     pub limits: Limits,
     /// From the complete request to the answer.
     pub deadline: Duration,
+    /// What counts as the same event, where the source says so.
+    pub deduplicate: Option<Deduplicate>,
     /// What happens while NATS is away.
     pub on_outage: OnOutage,
     /// What the vendor sends again: decides between 429 and 503, and whether what cannot be decoded is kept.

@@ -213,6 +213,7 @@ async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
     let event = Event {
         event_type: "transcript.ready".to_owned(),
         id: "d 1\"%".to_owned(),
+        index: None,
         subject: Some("Grüße\r\n".to_owned()),
         time: "2026-11-25T10:00:00Z".parse().unwrap(),
         data: Data { original: payload.clone(), media_type: MediaType::Json, mapped: None, json: None },

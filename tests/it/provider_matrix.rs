@@ -285,7 +285,7 @@ fn what_a_vendor_sends_is_accepted_and_read() {
         report.judged += 1;
         let parts = RequestParts::of(draft, case.now);
         let verified = Verified::new(draft.body.clone(), proof.clone());
-        match case.provider.extraction.read(&verified, &parts.request().head) {
+        match case.provider.extraction.read(&verified, &parts.request().head, None) {
             Err(error) => report.wrong.push(format!("{}: {error}: {:?}", case.name, draft.body)),
             Ok(batch) => {
                 if batch.received == 0 {

@@ -23,6 +23,7 @@ fn event(id: &str, subject: Option<&str>) -> Event {
     Event {
         event_type: "transcript.ready".to_owned(),
         id: id.to_owned(),
+        index: None,
         subject: subject.map(str::to_owned),
         time: "2026-11-25T10:00:00Z".parse().unwrap(),
         data: Data { original, media_type: MediaType::Json, mapped: None, json: None },
@@ -153,6 +154,7 @@ fn a_rejected_item_says_why_and_shares_no_id_with_an_event() {
     let item = BadItem {
         reason: BadItemReason::NoId,
         event_type: Some("call.completed".to_owned()),
+        id: None,
         index: Some(3),
         item: Bytes::from_static(b"{}"),
         media_type: MediaType::Json,

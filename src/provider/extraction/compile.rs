@@ -5,11 +5,12 @@ use super::super::definition_error::DefinitionError;
 use super::super::mapping::Map;
 use super::super::redact::Redactions;
 use super::condition::Test;
+use super::identity::Identity;
 use super::place::{Paths, Place, Source};
 use super::split::Split;
 use super::{Extraction, Time};
-use crate::api::extract::{Field, TimeField, TypeRule};
-use crate::api::provider::{BodyFormat, Extract, WebhookProviderSpec};
+use crate::api::extract::{Extract, TimeField, TypeRule};
+use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::api::scheme::Each;
 use crate::json::Pointers;
 
@@ -55,12 +56,7 @@ impl Extraction {
         if text && !spec.map.is_empty() {
             compiler.error("spec.map", "text cannot be mapped: leave map out or decode another format");
         }
-        let drop = spec
-            .drop
-            .iter()
-            .enumerate()
-            .filter_map(|(n, condition)| Test::compile(condition, &format!("spec.drop[{n}]"), &mut compiler))
-            .collect();
+        let drop = Test::compile_all(&spec.drop, "spec.drop", &mut compiler);
         let maps = spec
             .map
             .iter()
@@ -79,10 +75,10 @@ impl Extraction {
             compiler.error(&format!("spec.redact[{n}]"), error.to_string());
             Redactions::default()
         });
-        let event_type = sources(&extract.event_type, "spec.extract.type", &mut compiler);
+        let event_type = Source::compile_all(&extract.event_type, "spec.extract.type", &mut compiler);
         let type_rules = type_rules(&extract.type_rules, &mut compiler);
-        let id = sources(&extract.id, "spec.extract.id", &mut compiler);
-        let subject = sources(&extract.subject, "spec.extract.subject", &mut compiler);
+        let identity = Identity::compile(extract, &mut compiler);
+        let subject = Source::compile_all(&extract.subject, "spec.extract.subject", &mut compiler);
         let time = times(&extract.time, &mut compiler);
         let decoder = Decoder::compile(spec.decode.as_ref()).unwrap_or_else(|(field, reason)| {
             compiler.error(&format!("spec.decode.{field}"), reason);
@@ -103,8 +99,7 @@ impl Extraction {
             type_rules,
             type_names: extract.type_names.clone(),
             default_type: extract.default_type.clone().unwrap_or_else(|| super::RECEIVED.to_owned()),
-            id,
-            without_id: extract.without_id,
+            identity,
             time,
             subject,
             maps,
@@ -113,16 +108,11 @@ impl Extraction {
     }
 }
 
-fn sources(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Source> {
-    fields.iter().enumerate().map(|(n, field)| Source::compile(field, &format!("{path}[{n}]"), compiler)).collect()
-}
-
 fn type_rules(written: &[TypeRule], compiler: &mut Compiler) -> Vec<(Vec<Test>, Vec<Source>)> {
     let rule = |(n, rule): (usize, &TypeRule)| {
         let path = format!("spec.extract.typeRules[{n}]");
-        let tests = rule.when.iter().enumerate();
-        let tests = tests.filter_map(|(w, when)| Test::compile(when, &format!("{path}.when[{w}]"), compiler)).collect();
-        (tests, sources(&rule.event_type, &format!("{path}.type"), compiler))
+        let tests = Test::compile_all(&rule.when, &format!("{path}.when"), compiler);
+        (tests, Source::compile_all(&rule.event_type, &format!("{path}.type"), compiler))
     };
     written.iter().enumerate().map(rule).collect()
 }

@@ -51,6 +51,12 @@ impl Test {
         Some(Self { place, written, equals: condition.equals.clone(), absent: condition.absent })
     }
 
+    /// Compiles conditions; what is wrong goes to the compiler.
+    pub fn compile_all(conditions: &[Condition], path: &str, compiler: &mut Compiler) -> Vec<Self> {
+        let numbered = conditions.iter().enumerate();
+        numbered.filter_map(|(n, condition)| Self::compile(condition, &format!("{path}[{n}]"), compiler)).collect()
+    }
+
     /// Whether the proof covers what it looks at.
     pub fn signed(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> bool {
         self.written.signed(delivery, item.kind)

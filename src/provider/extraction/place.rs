@@ -9,7 +9,9 @@ use super::super::Coverage;
 use super::super::decode::Kind;
 use super::super::request::{Head, pairs};
 use super::compile::Compiler;
+use super::identity::Once;
 use crate::api::extract::{Field, Otherwise, TimeField};
+use crate::api::source::Deduplicate;
 use crate::json::{self, Captured};
 
 /// A place of a request.
@@ -50,6 +52,10 @@ pub(super) struct Delivery<'a> {
     pub coverage: &'a Coverage,
     pub fields: &'a [(Cow<'a, str>, Cow<'a, str>)],
     pub paths: &'a Paths,
+    /// What the source says of the identity of its events.
+    pub deduplicate: Option<Deduplicate>,
+    /// The new id of this delivery, where its events get one.
+    pub once: Once,
 }
 
 /// One item while it is read.
@@ -129,6 +135,11 @@ impl Source {
             places.extend(Place::compile(&otherwise.into(), &format!("{path}.else"), compiler));
         }
         Self(places)
+    }
+
+    /// Compiles fields; what is wrong goes to the compiler.
+    pub fn compile_all(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Self> {
+        fields.iter().enumerate().map(|(n, field)| Self::compile(field, &format!("{path}[{n}]"), compiler)).collect()
     }
 
     /// The first place that holds a text.

@@ -1,6 +1,7 @@
 //! What each part of a definition does to a delivery; the four seed vendors are in `seeds`, others in `platforms`.
 
 mod business;
+mod identity;
 mod platforms;
 mod seeds;
 
@@ -68,7 +69,12 @@ impl Request {
     }
 
     pub fn read(&self, extraction: &Extraction) -> Result<Batch, DecodeError> {
-        extraction.read(&self.verified(), &self.head(&Method::POST))
+        self.read_as(extraction, None)
+    }
+
+    /// Reads it for a source that says what counts as the same event.
+    fn read_as(&self, extraction: &Extraction, deduplicate: Option<Deduplicate>) -> Result<Batch, DecodeError> {
+        extraction.read(&self.verified(), &self.head(&Method::POST), deduplicate)
     }
 
     /// The one event of the request.
@@ -148,57 +154,6 @@ fn github_forms_are_read_by_their_payload() {
 }
 
 #[test]
-fn ids_join_their_parts_and_need_all_of_them() {
-    let definition = definition("extract: {id: [{header: X-Id, else: {pointer: /id}}, {pointer: /n}]}").unwrap();
-    let id = |request: Request| request.event(&definition).id;
-    assert_eq!(id(request(r#"{"n":90071992547409931}"#).header("x-id", "a")), "a:90071992547409931");
-    assert_eq!(id(request(r#"{"id":"b","n":"1"}"#)), "b:1");
-    let hash = id(request(r#"{ "id" : "b" }"#));
-    assert!(hash.starts_with("sha256-"), "{hash}");
-    assert_eq!(hash, id(request(r#"{"id":"b"}"#)));
-    assert_eq!(id(request(r#"{"n":1}"#).header("x-id", &"x".repeat(600))).len(), "sha256-".len() + 64);
-}
-
-#[test]
-fn equal_bytes_received_twice_are_two_events_where_the_vendor_repeats_itself() {
-    let id = |written: &str, received: &str| {
-        let request = request("{}");
-        let head = Head { received: received.parse().unwrap(), ..request.head(&Method::POST) };
-        let batch = definition(written).unwrap().read(&request.verified(), &head).unwrap();
-        ids(&batch)[0].as_ref().unwrap().to_string()
-    };
-    let receipt = "extract: {withoutId: Receipt}";
-    assert_ne!(id(receipt, RECEIVED_AT), id(receipt, "2026-03-01T12:00:00.000000001Z"));
-    assert_eq!(id(receipt, RECEIVED_AT), id(receipt, RECEIVED_AT));
-    assert_eq!(
-        id("extract: {}", RECEIVED_AT),
-        id("extract: {}", "2026-03-01T12:00:00.000000001Z"),
-        "elsewhere a repetition is one"
-    );
-    let named = "extract: {id: [{value: x}], withoutId: Receipt}";
-    assert_eq!(id(named, RECEIVED_AT), "x");
-}
-
-#[test]
-fn items_under_one_delivery_id_are_numbered() {
-    let envelope = definition("split: [{pointer: /events}]\nextract: {id: [{envelope: /id}]}").unwrap();
-    let batch = request(r#"{"id":"d","events":[{"a":1},{"a":1},{"a":2}]}"#).read(&envelope).unwrap();
-    assert_eq!(ids(&batch), [Ok("d#0"), Ok("d#1"), Ok("d#2")]);
-    let one = request(r#"{"id":"d","events":[{"a":1}]}"#).read(&envelope).unwrap();
-    assert_eq!(ids(&one), [Ok("d")]);
-}
-
-#[test]
-fn equal_items_are_one_event_and_one_id_over_other_bytes_is_rejected() {
-    let split = definition("split: [{pointer: ''}]\nextract: {id: [{pointer: /id}]}").unwrap();
-    let batch = request(r#"[{"id":1,"a":1},{ "id" : 1, "a": 1 },{"id":1,"a":2},{"id":2}]"#).read(&split).unwrap();
-    assert_eq!(ids(&batch), [Ok("1"), Err(BadItemReason::SameId), Ok("2")]);
-    assert_eq!(batch.received, 4);
-    let bad = batch.items[1].as_ref().unwrap_err();
-    assert_eq!((bad.index, bad.item.as_ref()), (Some(2), br#"{"id":1,"a":2}"#.as_ref()));
-}
-
-#[test]
 fn lists_inside_lists_are_split_and_their_misfits_rejected() {
     let nested = "split: [{pointer: /entry}, {pointer: /changes, item: /value}]\nextract: {id: [{pointer: /id}], type: [{pointer: /t}]}";
     let definition = definition(nested).unwrap();
@@ -273,10 +228,12 @@ fn attributes_from_places_without_proof_are_named() {
     let pointers = ["/a".to_owned(), "/id".to_owned()].into();
     assert_eq!(unsigned(Coverage { pointers, ..Coverage::default() }), (true, false, true, true));
     assert_eq!(unsigned(Coverage::default()), (true, true, true, true));
-    // What nobody sent needs no proof; a hash is as good as the body.
-    let bare = request("{}").covered(Coverage::default()).event(&definition).unsigned;
-    assert_eq!(bare, Unsigned { id: true, ..Unsigned::default() });
-    assert_eq!(request("{}").covered(body).event(&definition).unsigned, Unsigned::default());
+    // What nobody sent needs no proof, nor does what we made; a hash is as good as the body.
+    let bare = |coverage: Coverage, definition: &Extraction| request("{}").covered(coverage).event(definition).unsigned;
+    assert_eq!(bare(Coverage::default(), &definition), Unsigned::default());
+    let content = self::definition("extract: {withoutId: Content}").unwrap();
+    assert_eq!(bare(Coverage::default(), &content), Unsigned { id: true, ..Unsigned::default() });
+    assert_eq!(bare(body, &content), Unsigned::default());
 }
 
 #[test]
@@ -316,7 +273,7 @@ fn items_that_are_proven_one_by_one_are_covered_by_their_own_pointers() {
 
 #[test]
 fn credentials_are_cut_before_anything_else_sees_them() {
-    let fields = "redact: [/token, /o/key]\nextract: {id: [{pointer: /token}]}\ndecode: {formats: [JSON, Form]}";
+    let fields = "redact: [/token, /o/key]\nextract: {id: [{pointer: /token}], withoutId: Content}\ndecode: {formats: [JSON, Form]}";
     let definition = definition(fields).unwrap();
     let event = request(r#"{"token":"t","a":1.50,"o":{"key":1},"\u0074oken":2}"#).event(&definition);
     assert_eq!(event.data.original.as_ref(), br#"{"a":1.50,"o":{}}"#);

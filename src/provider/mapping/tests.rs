@@ -24,7 +24,7 @@ fn written(mapping: &str, item: &str) -> String {
         headers: &headers,
         received: jiff::Timestamp::UNIX_EPOCH,
     };
-    let batch = extraction.read(&Verified::new(Bytes::copy_from_slice(item.as_bytes()), proof), &head).unwrap();
+    let batch = extraction.read(&Verified::new(Bytes::copy_from_slice(item.as_bytes()), proof), &head, None).unwrap();
     let event = batch.items.into_iter().next().unwrap().unwrap();
     String::from_utf8(event.data.mapped.unwrap().to_vec()).unwrap()
 }

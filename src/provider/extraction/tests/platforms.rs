@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Header, body, and the type, id and subject that come of it; `#` stands for a hash.
+/// Header, body, and the type, id and subject that come of it; `#` stands for an id that the vendor did not send.
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, [&'static str; 3]);
 
 fn form(body: &str) -> Request {
@@ -12,7 +12,8 @@ fn form(body: &str) -> Request {
 }
 
 fn shown(event: &Event) -> [String; 3] {
-    let id = if event.id.starts_with("sha256-") { "#".to_owned() } else { event.id.clone() };
+    let ours = event.id.starts_with("sha256-") || event.id.starts_with("once-");
+    let id = if ours { "#".to_owned() } else { event.id.clone() };
     [event.event_type.clone(), id, event.subject.clone().unwrap_or_default()]
 }
 

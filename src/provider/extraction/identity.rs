@@ -1,0 +1,180 @@
+//! The identity of events: what two deliveries must share to be one event, and what their `ce-id` is.
+//!
+//! The vendor's id where it is whole; else what the definition says of a missing one: the content's hash, a new id for
+//! each request, or a rejected item. A source may decide otherwise. Must never call two events one for want of an id.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use jiff::Timestamp;
+
+use super::super::decode::Document;
+use super::super::event::{Data, Event, MediaType};
+use super::compile::Compiler;
+use super::condition::Test;
+use super::limits::{bounded_id, hash_id};
+use super::place::{Delivery, Found, Item, Source};
+use crate::api::extract::{Extract, WithoutId};
+use crate::api::source::Deduplicate;
+use crate::json::compact_chunks;
+
+/// What begins an id that each request has anew.
+const ONCE: &str = "once-";
+
+/// How a provider's events are told apart, compiled.
+#[derive(Debug)]
+pub(super) struct Identity {
+    id: Vec<Source>,
+    /// Ids of items that say more than a part can, the first that holds wins.
+    rules: Vec<(Vec<Test>, Vec<Source>)>,
+    without: WithoutId,
+}
+
+/// An event's id.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Id {
+    /// Within the limits of the contract.
+    pub text: String,
+    /// The proof covers what it was made of; what we made needs no proof.
+    pub signed: bool,
+}
+
+/// Where an item stands in its delivery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    /// Its place in the list received, from 0; `None` where the body is one item.
+    pub index: Option<usize>,
+    /// The delivery holds more than one.
+    pub several: bool,
+}
+
+impl Position {
+    /// An id that several items share is told apart by their places.
+    fn number(self, id: String) -> String {
+        match self.index {
+            Some(index) if self.several => format!("{id}#{index}"),
+            _ => id,
+        }
+    }
+}
+
+impl Identity {
+    /// Compiles it; what is wrong goes to the compiler.
+    pub fn compile(extract: &Extract, compiler: &mut Compiler) -> Self {
+        let rules = extract.id_rules.iter().enumerate();
+        Self {
+            id: Source::compile_all(&extract.id, "spec.extract.id", compiler),
+            rules: rules
+                .map(|(n, rule)| {
+                    let path = format!("spec.extract.idRules[{n}]");
+                    let tests = Test::compile_all(&rule.when, &format!("{path}.when"), compiler);
+                    (tests, Source::compile_all(&rule.id, &format!("{path}.id"), compiler))
+                })
+                .collect(),
+            without: extract.without_id,
+        }
+    }
+
+    /// Whether the vendor's events have ids at all.
+    pub fn has_id(&self) -> bool {
+        !self.id.is_empty() || !self.rules.is_empty()
+    }
+
+    /// The id of an item; `None` where it is rejected for want of one.
+    pub fn of<'a>(
+        &'a self,
+        delivery: &Delivery<'a>,
+        item: &Item<'a>,
+        document: &Document,
+        position: Position,
+    ) -> Option<Id> {
+        let vendors = self.vendors(delivery, item, position);
+        match (delivery.deduplicate, vendors, self.without) {
+            (_, None, WithoutId::Reject) => None,
+            (None | Some(Deduplicate::Id), Some(id), _) => Some(id),
+            (Some(Deduplicate::Content), ..) | (None | Some(Deduplicate::Id), None, WithoutId::Content) => {
+                let text = hash_id(&document.original, document.media_type == MediaType::Json);
+                Some(Id { text, signed: delivery.coverage.body })
+            }
+            (Some(Deduplicate::None), ..) | (None | Some(Deduplicate::Id), None, WithoutId::None) => {
+                Some(Id { text: position.number(delivery.once.id(delivery.head.received)), signed: true })
+            }
+        }
+    }
+
+    /// The id that the vendor sent, whole.
+    fn vendors<'a>(&'a self, delivery: &Delivery<'a>, item: &Item<'a>, position: Position) -> Option<Id> {
+        let (mut sources, mut signed) = (&self.id, true);
+        for (tests, replacing) in &self.rules {
+            signed &= tests.iter().all(|test| test.signed(delivery, item));
+            if tests.iter().all(|test| test.holds(delivery, item)) {
+                sources = replacing;
+                break;
+            }
+        }
+        let parts: Vec<Found<'_>> = sources.iter().map(|source| source.find(delivery, item)).collect::<Option<_>>()?;
+        if parts.is_empty() {
+            return None;
+        }
+        let joined = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(":");
+        let shared = parts.iter().all(|part| part.shared);
+        let text = bounded_id(if shared { position.number(joined) } else { joined });
+        Some(Id { text, signed: signed && parts.iter().all(|part| part.signed) })
+    }
+}
+
+/// The new id of one request, made when it is first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Once(OnceCell<String>);
+
+impl Once {
+    /// 128 random bits, so that nobody can take an id before its event comes.
+    fn id(&self, received: Timestamp) -> String {
+        let made = self.0.get_or_init(|| {
+            let mut bits = [0; 16];
+            if aws_lc_rs::rand::fill(&mut bits).is_err() {
+                // A system without random numbers: the clock still tells requests apart.
+                bits = received.as_nanosecond().to_be_bytes();
+            }
+            format!("{ONCE}{}", hex::encode(bits))
+        });
+        made.clone()
+    }
+}
+
+/// What an item is beside those of its batch that came before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Another event.
+    New,
+    /// The same event, sent twice.
+    Same,
+    /// Other bytes under an id that is taken: the first stands.
+    SameId,
+}
+
+/// The events of a batch by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Met(HashMap<String, Data>);
+
+impl Met {
+    /// Judges the next event of the batch.
+    pub fn judge(&mut self, event: &Event) -> Beside {
+        match self.0.entry(event.id.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(event.data.clone());
+                Beside::New
+            }
+            Entry::Occupied(first) if same(first.get(), &event.data) => Beside::Same,
+            Entry::Occupied(_) => Beside::SameId,
+        }
+    }
+}
+
+/// Whether two items say the same: their bytes, JSON without its white space.
+fn same(one: &Data, other: &Data) -> bool {
+    let both_json = one.media_type == MediaType::Json && other.media_type == MediaType::Json;
+    one.original == other.original
+        || both_json && compact_chunks(&one.original).flatten().eq(compact_chunks(&other.original).flatten())
+}
