@@ -44,7 +44,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
 
-    let delivery = Delivery::start(&args.delivery()).await?;
+    let delivery = Delivery::start(&args.delivery()?).await?;
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.fetch, args.fetch_allow_cidr.clone())?);
     let (capture, captures) = mpsc::channel(capture::QUEUE);

@@ -1,5 +1,7 @@
 //! Condition types and reasons as status, `check` and the documentation spell them.
 
+use std::fmt;
+
 /// Types of conditions.
 pub mod types {
     /// The spec is valid and allowed.
@@ -70,19 +72,106 @@ impl Reason {
     }
 }
 
-/// What is wrong with a resource, and what its owner should write instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+/// One thing that is wrong with a resource, and what its owner should write instead. Prints as `{field}: {message}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The reason for the condition.
     pub reason: Reason,
-    /// The field, the value seen and the value wanted.
+    /// The field, such as `spec.routing.rules[0].filter`; empty where none is meant.
+    pub field: String,
+    /// The value seen and the value wanted.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem with its sentence.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+    /// A problem with its field and sentence.
+    pub fn new(reason: Reason, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason, field: field.into(), message: message.into() }
+    }
+
+    /// A field that cannot hold what it holds.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Reason::Invalid, field, message)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// All that is wrong with a resource: one problem or more. Prints as their sentences, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    first: Problem,
+    others: Vec<Problem>,
+}
+
+impl Problems {
+    /// The reason for the condition: that of the first.
+    pub fn reason(&self) -> Reason {
+        self.first.reason
+    }
+
+    /// Each of them, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(first: Problem) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)?;
+        self.others.iter().try_for_each(|problem| write!(f, "; {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Gathers what is wrong, so that all of it is said at once.
+#[derive(Debug, Default)]
+pub struct Gathered(Vec<Problem>);
+
+impl Gathered {
+    /// Adds one.
+    pub fn add(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// The value of what went well; what went wrong is added.
+    pub fn keep<T>(&mut self, result: Result<T, impl Into<Problems>>) -> Option<T> {
+        result
+            .map_err(|problems| {
+                let Problems { first, others } = problems.into();
+                self.0.push(first);
+                self.0.extend(others);
+            })
+            .ok()
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<Gathered> for Problems {
+    /// Where nothing was gathered, an error without a sentence.
+    fn from(gathered: Gathered) -> Self {
+        let mut all = gathered.0.into_iter();
+        let first = all.next().unwrap_or_else(|| Problem::invalid("", "cannot be used"));
+        Self { first, others: all.collect() }
     }
 }

@@ -14,14 +14,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::messages::Published;
-use super::judge::Policy;
+use super::policy::Policy;
 use super::source::{catalogue, definition, load, resolve};
 use crate::api::source::{RoutingRule, WebhookSource};
 use crate::control::compile::compile;
 use crate::control::settings::Settings;
 use crate::manifest::Loaded;
 use crate::provider::catalogue::Catalogue;
-use crate::route::subject::rejected_subject;
 
 /// The version of the specification: <https://www.asyncapi.com/docs/reference/specification/v3.0.0>.
 const VERSION: &str = "3.0.0";
@@ -103,7 +102,7 @@ fn document(loaded: &Loaded, settings: &Settings) -> anyhow::Result<Document> {
         let published = published(source, loaded, &catalogue, settings)?;
         tags.extend(published.tags());
         published.describe(&mut messages);
-        channels(source, &published, &mut document);
+        channels(source, &published, settings, &mut document);
     }
     document.info = json!({
         "title": "Events of Hookgate",
@@ -125,7 +124,7 @@ fn published(
     let compiled = compile(source, catalogue, &resolve(source, loaded), settings).map_err(|problem| {
         let part = |text: &Option<String>| text.clone().unwrap_or_default();
         let (namespace, name) = (part(&source.metadata.namespace), part(&source.metadata.name));
-        anyhow::anyhow!("WebhookSource {namespace}/{name}: {}: {problem}", problem.reason.as_str())
+        anyhow::anyhow!("WebhookSource {namespace}/{name}: {}: {problem}", problem.reason().as_str())
     })?;
     // Compiling found the definition already.
     let spec = definition(loaded, source).map(std::borrow::Cow::into_owned).unwrap_or_default();
@@ -134,7 +133,7 @@ fn published(
 }
 
 /// The channels of a source: one for each subject template, and that of its rejected items.
-fn channels(source: &WebhookSource, published: &Published, document: &mut Document) {
+fn channels(source: &WebhookSource, published: &Published, settings: &Settings, document: &mut Document) {
     let claim = &published.route.claim;
     let (id, name) = (published.id(), format!("{}/{}", claim.namespace, claim.name));
     let rules = source.spec.routing.as_ref().map(|routing| routing.rules.as_slice()).unwrap_or_default();
@@ -156,7 +155,7 @@ fn channels(source: &WebhookSource, published: &Published, document: &mut Docume
         document.add(&channel, &address, &said, published, &events);
     }
     let said = format!("Items of authenticated deliveries to {name} that cannot be events; ce-reason says why.");
-    let address = rejected_subject(&claim.namespace, &claim.name);
+    let address = settings.subject_policy.rejected(&claim.namespace, &claim.name);
     document.add(&format!("{id}.rejected"), &address, &said, published, &[published.rejected_id()]);
 }
 

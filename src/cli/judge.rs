@@ -12,41 +12,6 @@ use crate::provider::Provider;
 use crate::provider::catalogue::built_in;
 use crate::route::{Entry, RouteTable};
 
-/// What the operator allows; as for `run`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Policy {
-    /// Subjects that a namespace may publish (repeatable)
-    #[arg(
-        long = "subject-policy",
-        env = "HOOKGATE_SUBJECT_POLICY",
-        value_delimiter = ',',
-        default_value = "webhooks.{namespace}.>"
-    )]
-    pub subject: Vec<String>,
-    /// Paths that a namespace may claim (repeatable)
-    #[arg(
-        long = "path-policy",
-        env = "HOOKGATE_PATH_POLICY",
-        value_delimiter = ',',
-        default_value = "/{namespace}/**"
-    )]
-    pub path: Vec<String>,
-}
-
-impl Policy {
-    /// Settings with these policies.
-    ///
-    /// # Errors
-    /// A policy that is none.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(Settings {
-            subject_policies: self.subject.clone(),
-            path_policies: self.path.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
-            ..Settings::default()
-        })
-    }
-}
-
 /// What the operator would say of valid manifests.
 pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
     let mut problems = Vec::new();
@@ -71,11 +36,9 @@ pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
         let refs = resolve(source, loaded);
         match compile(source, &catalogue, &refs, settings) {
             Err(problem) => {
-                let (path, text) = match problem.message.split_once(": ") {
-                    Some((path, text)) if path.starts_with("spec.") => (path, text),
-                    _ => ("", problem.message.as_str()),
-                };
-                problems.push(loaded.problem(&key, path, format!("{}: {text}", problem.reason.as_str())));
+                problems.extend(problem.iter().map(|problem| {
+                    loaded.problem(&key, &problem.field, format!("{}: {}", problem.reason.as_str(), problem.message))
+                }));
             }
             Ok(compiled) => {
                 // A Secret that is not in these files may be in the cluster; one that is here and does not fit is wrong.
@@ -91,8 +54,8 @@ pub fn judge(loaded: &Loaded, settings: &Settings) -> Vec<FileProblem> {
                     problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
                 }
                 for unfit in compiled.unfit {
-                    let text = format!("SecretInvalid: {} {}", unfit.label, unfit.reason);
-                    problems.push(loaded.problem(&key, "spec.verification.secretRefs", text));
+                    let text = format!("SecretInvalid: {}", unfit.message);
+                    problems.push(loaded.problem(&key, &unfit.field, text));
                 }
                 entries.push(Entry::Served(Arc::new(compiled.route)));
             }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod crds;
 pub mod judge;
 pub mod nats;
+pub mod policy;
 pub mod providers;
 pub mod providers_new;
 pub mod run;
@@ -38,7 +39,7 @@ pub enum Command {
         args: check::Args,
         /// What the operator allows
         #[command(flatten)]
-        policy: judge::Policy,
+        policy: policy::Policy,
     },
     /// Prints the CRDs
     Crds(crds::Args),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ipnet::IpNet;
 
-use super::judge::Policy;
+use super::policy::Policy;
 use crate::api::duration::DurationString;
 use crate::api::quantity::Size;
 use crate::control::settings::Settings;
@@ -152,7 +152,10 @@ impl Args {
     }
 
     /// The options of delivery.
-    pub fn delivery(&self) -> DeliveryOptions {
+    ///
+    /// # Errors
+    /// A policy that is none.
+    pub fn delivery(&self) -> anyhow::Result<DeliveryOptions> {
         let nats = NatsOptions {
             urls: self.nats.nats_url.iter().map(|url| url.as_str().into()).collect(),
             creds: self.nats.nats_creds.clone(),
@@ -161,13 +164,14 @@ impl Args {
             client_key: self.nats.nats_client_key.clone(),
         };
         let stream = StreamOptions {
+            subjects: self.policy.subjects()?.stream_subjects(),
             name: (!self.stream.stream.is_empty()).then(|| self.stream.stream.clone()),
             replicas: self.stream.stream_replicas,
             duplicate_window: self.stream.duplicate_window,
             max_age: self.stream.stream_max_age,
             allow_memory: self.stream.allow_memory_streams,
         };
-        DeliveryOptions { stream, ..DeliveryOptions::new(nats) }
+        Ok(DeliveryOptions { stream, ..DeliveryOptions::new(nats) })
     }
 
     /// The options of the receiver.

@@ -61,8 +61,13 @@ pub fn resolve(source: &WebhookSource, loaded: &Loaded) -> Resolved {
     let refs =
         source.spec.verification.as_ref().map(|verification| verification.secret_refs.as_slice()).unwrap_or_default();
     let resolve = |written: &crate::api::source::SecretRef| {
-        let problem =
-            |reason, said: &str| Err(Problem::new(reason, format!("Secret {namespace}/{}: {said}", written.name)));
+        let problem = |reason, said: &str| {
+            Err(Problem::new(
+                reason,
+                "spec.verification.secretRefs",
+                format!("Secret {namespace}/{}: {said}", written.name),
+            ))
+        };
         let value = match loaded.secrets.get(&(namespace.clone(), written.name.clone())) {
             None => problem(Reason::SecretNotFound, "is not in these files"),
             Some(secret) if refused(secret).is_some() => problem(

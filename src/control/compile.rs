@@ -4,6 +4,7 @@
 //! what has no meaning here is `Unsupported`, what is not there yet is a notice on a route that serves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use ipnet::IpNet;
@@ -12,33 +13,34 @@ use jiff::Timestamp;
 use super::resolve::Resolved;
 use super::settings::{Settings, SpoolSetting};
 use crate::api::GENERIC;
-use crate::api::condition::{Problem, Reason};
+use crate::api::condition::{Gathered, Problem, Problems, Reason};
 use crate::api::duration::DurationString;
 use crate::api::provider::Retries;
-use crate::api::source::{Deduplicate, OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec};
+use crate::api::quantity::Size;
+use crate::api::source::{
+    Deduplicate, Limits as WrittenLimits, OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec,
+};
 use crate::deliver::message::Origin;
 use crate::glob::Globs;
 use crate::provider::Provider;
 use crate::provider::catalogue::Catalogue;
+use crate::provider::definition_error::problems;
 use crate::provider::handshake::Handshake;
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, UnfitKey, Verifier};
 use crate::route::capture::CaptureTarget;
 use crate::route::filter::Filter;
 use crate::route::selection::{Routing, Rule, Selection};
-use crate::route::subject::{SubjectPolicy, SubjectTemplate};
+use crate::route::subject::SubjectTemplate;
 use crate::route::{Answer, Claim, Host, Limits, Methods, Route};
-
-/// The subject of events that no rule names another for.
-const DEFAULT_SUBJECT: &str = "webhooks.{namespace}.{source}.{type}";
 
 /// A route, and what its owner should know of it.
 #[derive(Debug)]
 pub struct Compiled {
     /// What is served.
     pub route: Route,
-    /// secretRefs whose value cannot be a key of the method.
-    pub unfit: Vec<UnfitKey>,
+    /// What is wrong with secretRefs whose value cannot be a key of the method.
+    pub unfit: Vec<Problem>,
     /// What the manifest asks for and is not there yet, or holds otherwise than written.
     pub notices: Vec<String>,
 }
@@ -64,90 +66,95 @@ pub fn claim(source: &WebhookSource, settings: &Settings) -> Claim {
 /// Compiles a source.
 ///
 /// # Errors
-/// The first thing that its owner must change.
+/// All that its owner must change.
 pub fn compile(
     source: &WebhookSource,
     catalogue: &Catalogue,
     refs: &Resolved,
     settings: &Settings,
-) -> Result<Compiled, Problem> {
+) -> Result<Compiled, Problems> {
     let spec = &source.spec;
     let claim = claim(source, settings);
     let mut notices = Vec::new();
-    if !settings.allows_path(&claim.namespace, &claim.path) {
-        return Err(Problem::new(
-            Reason::PathNotAllowed,
-            format!(
-                "spec.path: {:?} is outside what namespace {} may claim: write a path below /{}/, or ask the operator's owner for another --path-policy",
-                claim.path, claim.namespace, claim.namespace
+    let mut wrong = Gathered::default();
+    wrong.keep(path(&claim, settings));
+    let provider = wrong.keep(provider(spec, catalogue));
+    let proven = provider.as_deref().and_then(|provider| wrong.keep(verifier(spec, provider, refs, settings)));
+    let capture = provider.as_deref().and_then(|provider| wrong.keep(capture(spec, provider)));
+    let deduplicate = provider.as_deref().and_then(|provider| wrong.keep(deduplicate(spec, provider)));
+    let selection = wrong.keep(selection(spec));
+    let routing = wrong.keep(routing(spec.routing.as_ref(), &claim, settings));
+    let deadline = wrong.keep(deadline(spec));
+    let own = wrong.keep(own_limits(spec));
+    let answer = wrong.keep(answer(spec, provider.as_deref()));
+    if let (Some(provider), Some((verifier, unfit)), Some(capture), Some(selection)) =
+        (provider, proven, capture, selection)
+        && let (Some(routing), Some(deadline), Some(own), Some(answer)) = (routing, deadline, own, answer)
+        && let Some(deduplicate) = deduplicate
+        && wrong.is_empty()
+    {
+        let written = spec.routing.clone().unwrap_or_default();
+        let route = Route {
+            generation: source.metadata.generation.unwrap_or_default(),
+            suspended: spec.suspend,
+            methods: Methods::new(provider.http_methods()),
+            limits: limits(spec, &provider, own, settings, &mut notices),
+            deadline: deadline.unwrap_or(provider.deadline),
+            deduplicate,
+            on_outage: on_outage(spec, &provider, settings, &mut notices),
+            retries: provider.retries,
+            answer,
+            selection,
+            routing,
+            origin: Origin::new(
+                &settings.source_base,
+                &claim.namespace,
+                &claim.name,
+                &claim.uid,
+                &claim.provider,
+                written.stream.as_deref(),
+                &settings.subject_policy.rejected(&claim.namespace, &claim.name),
+                written.format.unwrap_or_default(),
             ),
-        ));
+            stream: written.stream,
+            shape: written.data.unwrap_or_default(),
+            include_original: written.include_original.unwrap_or(true),
+            capture,
+            verifier,
+            provider,
+            claim,
+        };
+        return Ok(Compiled { route, unfit: unfit.iter().map(|key| unfit_ref(key, refs)).collect(), notices });
     }
-    let provider = provider(spec, catalogue)?;
-    let (verifier, unfit) = verifier(spec, &provider, refs)?;
-    if !settings.fetch && verifier.fetches() {
-        return Err(Problem::new(
-            Reason::Unsupported,
-            format!(
-                "spec.verification.method: {:?} fetches the vendor's public key, and the operator runs with --fetch=false: hold the key in a Secret and name it in secretRefs",
-                verifier.method()
-            ),
-        ));
+    Err(wrong.into())
+}
+
+fn path(claim: &Claim, settings: &Settings) -> Result<(), Problem> {
+    if settings.allows_path(&claim.namespace, &claim.path) {
+        return Ok(());
     }
-    let routing = routing(spec.routing.as_ref(), &claim, settings)?;
-    let written = spec.routing.clone().unwrap_or_default();
-    let route = Route {
-        generation: source.metadata.generation.unwrap_or_default(),
-        suspended: spec.suspend,
-        methods: Methods::new(provider.http_methods()),
-        limits: limits(spec, &provider, settings, &mut notices)?,
-        deadline: deadline(spec, &provider)?,
-        deduplicate: deduplicate(spec, &provider)?,
-        on_outage: on_outage(spec, &provider, settings, &mut notices),
-        retries: provider.retries,
-        answer: answer(spec, &provider)?,
-        selection: selection(spec)?,
-        routing,
-        origin: Origin::new(
-            &settings.source_base,
-            &claim.namespace,
-            &claim.name,
-            &claim.uid,
-            &claim.provider,
-            written.stream.as_deref(),
-            written.format.unwrap_or_default(),
+    Err(Problem::new(
+        Reason::PathNotAllowed,
+        "spec.path",
+        format!(
+            "{:?} is outside what namespace {} may claim: write a path below /{}/, or ask the operator's owner for another --path-policy",
+            claim.path, claim.namespace, claim.namespace
         ),
-        stream: written.stream,
-        shape: written.data.unwrap_or_default(),
-        include_original: written.include_original.unwrap_or(true),
-        capture: capture(spec, &provider)?,
-        verifier,
-        provider,
-        claim,
-    };
-    Ok(Compiled { route, unfit, notices })
+    ))
 }
 
-fn invalid(text: impl Into<String>) -> Problem {
-    Problem::new(Reason::Invalid, text)
-}
-
-fn provider(spec: &WebhookSourceSpec, catalogue: &Catalogue) -> Result<Arc<Provider>, Problem> {
+fn provider(spec: &WebhookSourceSpec, catalogue: &Catalogue) -> Result<Arc<Provider>, Problems> {
     if spec.provider == GENERIC {
-        return Provider::generic(spec)
-            .map(Arc::new)
-            .map_err(|errors| invalid(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+        return Provider::generic(spec).map(Arc::new).map_err(problems);
     }
     catalogue.get(&spec.provider).ok_or_else(|| {
         let near = catalogue.similar(&spec.provider);
         let hint = if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(" or ")) };
-        Problem::new(
-            Reason::UnknownProvider,
-            format!(
-                "spec.provider: {:?} is neither built in nor a WebhookProvider of this cluster: `hookgate providers` lists what is there.{hint}",
-                spec.provider
-            ),
-        )
+        let message = format!(
+            "{:?} is neither built in nor a WebhookProvider of this cluster: `hookgate providers` lists what is there.{hint}",
+            spec.provider
+        );
+        Problem::new(Reason::UnknownProvider, "spec.provider", message).into()
     })
 }
 
@@ -155,36 +162,29 @@ fn verifier(
     spec: &WebhookSourceSpec,
     provider: &Provider,
     refs: &Resolved,
+    settings: &Settings,
 ) -> Result<(Verifier, Vec<UnfitKey>), Problem> {
     let written = spec.verification.clone().unwrap_or_default();
     let known = || provider.methods.iter().map(|method| &*method.name).collect::<Vec<_>>().join(", ");
+    const METHOD: &str = "spec.verification.method";
     let method = provider.method(written.method.as_deref()).ok_or_else(|| match &written.method {
         Some(name) => Problem::new(
             Reason::UnknownMethod,
-            format!("spec.verification.method: {name:?} is no method of {}: they are {}", spec.provider, known()),
+            METHOD,
+            format!("{name:?} is no method of {}: they are {}", spec.provider, known()),
         ),
-        None => invalid(format!(
-            "spec.verification.method is missing: {} offers no proof, so `method: none` must be written out",
-            spec.provider
-        )),
+        None => Problem::invalid(
+            METHOD,
+            format!("is missing: {} offers no proof, so `method: none` must be written out", spec.provider),
+        ),
     })?;
     let tolerance = match &written.tolerance {
         None => None,
         Some(text) => Some(text.get().ok_or_else(|| not_a_duration("spec.verification.tolerance", text))?),
     };
-    let keys: Vec<KeyRef> = refs
-        .refs
-        .iter()
-        .map(|resolved| KeyRef {
-            secret: resolved.name.clone(),
-            key: resolved.key.clone(),
-            purpose: resolved.purpose.clone(),
-            not_after: resolved.not_after,
-            value: resolved.value.as_ref().ok().cloned(),
-        })
-        .collect();
+    let keys: Vec<KeyRef> = refs.keys();
     let others: Vec<&str> = provider.handshakes.iter().filter_map(|handshake| handshake.purpose()).collect();
-    Verifier::new(
+    let (verifier, unfit) = Verifier::new(
         method,
         &Given {
             keys: &keys,
@@ -193,15 +193,33 @@ fn verifier(
             tolerance,
             external_url: written.external_url.as_deref(),
         },
+    )?;
+    if !settings.fetch && verifier.fetches() {
+        let message = format!(
+            "{:?} fetches the vendor's public key, and the operator runs with --fetch=false: hold the key in a Secret and name it in secretRefs",
+            verifier.method()
+        );
+        return Err(Problem::new(Reason::Unsupported, METHOD, message));
+    }
+    Ok((verifier, unfit))
+}
+
+/// What is wrong with the value of a secretRef, at its place in the spec.
+fn unfit_ref(key: &UnfitKey, refs: &Resolved) -> Problem {
+    let at = refs.refs.iter().position(|one| *key.label == *format!("{}/{}", one.name, one.key)).unwrap_or_default();
+    Problem::new(
+        Reason::SecretInvalid,
+        format!("spec.verification.secretRefs[{at}]"),
+        format!("the value of {} {}", key.label, key.reason),
     )
 }
 
 fn not_a_duration(field: &str, text: &DurationString) -> Problem {
-    invalid(format!("{field}: {:?} is no duration: write such as 5m, 1h30m or 500ms", text.0))
+    Problem::invalid(field, format!("{:?} is no duration: write such as 5m, 1h30m or 500ms", text.0))
 }
 
 fn filter(field: &str, text: Option<&String>) -> Result<Option<Filter>, Problem> {
-    text.map(|text| Filter::compile(text).map_err(|reason| invalid(format!("{field}: {reason}")))).transpose()
+    text.map(|text| Filter::compile(text).map_err(|reason| Problem::invalid(field, reason))).transpose()
 }
 
 fn selection(spec: &WebhookSourceSpec) -> Result<Selection, Problem> {
@@ -213,44 +231,45 @@ fn selection(spec: &WebhookSourceSpec) -> Result<Selection, Problem> {
     })
 }
 
-fn routing(written: Option<&WrittenRouting>, claim: &Claim, settings: &Settings) -> Result<Routing, Problem> {
-    let policies: Vec<SubjectPolicy> = settings
-        .subject_policies
-        .iter()
-        .map(|policy| SubjectPolicy::parse(policy).map_err(|reason| invalid(format!("--subject-policy: {reason}"))))
-        .collect::<Result<_, _>>()?;
-    let template = |field: &str, text: &str| -> Result<SubjectTemplate, Problem> {
-        let template = SubjectTemplate::parse(text).map_err(|reason| invalid(format!("{field}: {reason}")))?;
-        template
-            .check_length(&claim.namespace, &claim.name, &claim.provider)
-            .map_err(|reason| invalid(format!("{field}: {reason}")))?;
-        let pattern = template.pattern(&claim.namespace, &claim.name, &claim.provider);
-        if policies.iter().any(|policy| policy.allows(&claim.namespace, &pattern)) {
-            return Ok(template);
-        }
-        let allowed: Vec<String> =
-            settings.subject_policies.iter().map(|policy| policy.replace("{namespace}", &claim.namespace)).collect();
-        Err(Problem::new(
-            Reason::SubjectNotAllowed,
-            format!(
-                "{field}: {text:?} is outside what namespace {} may publish: write a subject within {}",
-                claim.namespace,
-                allowed.join(" or ")
-            ),
-        ))
-    };
+fn routing(written: Option<&WrittenRouting>, claim: &Claim, settings: &Settings) -> Result<Routing, Problems> {
     let empty = WrittenRouting::default();
     let written = written.unwrap_or(&empty);
+    let mut wrong = Gathered::default();
     let mut rules = Vec::new();
     for (position, rule) in written.rules.iter().enumerate() {
-        rules.push(Rule {
-            include: Globs::new(&rule.include),
-            filter: filter(&format!("spec.routing.rules[{position}].filter"), rule.filter.as_ref())?,
-            subject: template(&format!("spec.routing.rules[{position}].subject"), &rule.subject)?,
-        });
+        let field = |name: &str| format!("spec.routing.rules[{position}].{name}");
+        let filter = wrong.keep(filter(&field("filter"), rule.filter.as_ref()));
+        let subject = wrong.keep(template(&field("subject"), &rule.subject, claim, settings));
+        if let (Some(filter), Some(subject)) = (filter, subject) {
+            rules.push(Rule { include: Globs::new(&rule.include), filter, subject });
+        }
     }
-    let subject = template("spec.routing.subject", written.subject.as_deref().unwrap_or(DEFAULT_SUBJECT))?;
-    Ok(Routing { rules, subject })
+    let subject = match written.subject.as_deref() {
+        None => Some(settings.subject_policy.default_subject().clone()),
+        Some(text) => wrong.keep(template("spec.routing.subject", text, claim, settings)),
+    };
+    match subject.filter(|_| wrong.is_empty()) {
+        Some(subject) => Ok(Routing { rules, subject }),
+        None => Err(wrong.into()),
+    }
+}
+
+/// A subject that the source's namespace may publish on.
+fn template(field: &str, text: &str, claim: &Claim, settings: &Settings) -> Result<SubjectTemplate, Problem> {
+    let invalid = |reason: String| Problem::invalid(field, reason);
+    let template = SubjectTemplate::parse(text).map_err(invalid)?;
+    template.check_length(&claim.namespace, &claim.name, &claim.provider).map_err(invalid)?;
+    let pattern = template.pattern(&claim.namespace, &claim.name, &claim.provider);
+    if settings.subject_policy.allows(&claim.namespace, &pattern) {
+        return Ok(template);
+    }
+    let allowed: Vec<String> = settings.subject_policy.patterns(&claim.namespace).collect();
+    let message = format!(
+        "{text:?} is outside what namespace {} may publish: write a subject within {}",
+        claim.namespace,
+        allowed.join(" or ")
+    );
+    Err(Problem::new(Reason::SubjectNotAllowed, field, message))
 }
 
 fn capture(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<CaptureTarget>, Problem> {
@@ -261,20 +280,17 @@ fn capture(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<Captu
     if !provider.handshakes.iter().any(Handshake::captures) {
         return Err(Problem::new(
             Reason::Unsupported,
-            format!(
-                "spec.verification.captureSecretRef: {} delivers no secret in a handshake; leave it out",
-                spec.provider
-            ),
+            "spec.verification.captureSecretRef",
+            format!("{} delivers no secret in a handshake; leave it out", spec.provider),
         ));
     }
     Ok(Some(CaptureTarget { name: written.name.clone(), key: written.key.clone(), until: written.until.0 }))
 }
 
-fn deadline(spec: &WebhookSourceSpec, provider: &Provider) -> Result<std::time::Duration, Problem> {
-    match spec.delivery.as_ref().and_then(|delivery| delivery.deadline.as_ref()) {
-        None => Ok(provider.deadline),
-        Some(text) => text.get().ok_or_else(|| not_a_duration("spec.delivery.deadline", text)),
-    }
+/// The deadline that the source writes.
+fn deadline(spec: &WebhookSourceSpec) -> Result<Option<Duration>, Problem> {
+    let written = spec.delivery.as_ref().and_then(|delivery| delivery.deadline.as_ref());
+    written.map(|text| text.get().ok_or_else(|| not_a_duration("spec.delivery.deadline", text))).transpose()
 }
 
 fn deduplicate(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<Deduplicate>, Problem> {
@@ -282,8 +298,9 @@ fn deduplicate(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<D
     if written == Some(Deduplicate::Id) && !provider.extraction.has_id() {
         return Err(Problem::new(
             Reason::Unsupported,
+            "spec.delivery.deduplicate",
             format!(
-                "spec.delivery.deduplicate: Id, and {} has no id of its events: write Content, where the body itself tells two deliveries apart, or None",
+                "Id, and {} has no id of its events: write Content, where the body itself tells two deliveries apart, or None",
                 spec.provider
             ),
         ));
@@ -314,65 +331,78 @@ fn on_outage(
     wanted
 }
 
+/// What the source writes of its limits, read.
+struct OwnLimits {
+    max_body: Option<u64>,
+    allowed: Vec<IpNet>,
+}
+
+fn own_limits(spec: &WebhookSourceSpec) -> Result<OwnLimits, Problem> {
+    let empty = WrittenLimits::default();
+    let written = spec.limits.as_ref().unwrap_or(&empty);
+    let size = |size: &Size| {
+        size.bytes().ok_or_else(|| {
+            Problem::invalid(
+                "spec.limits.maxBodySize",
+                "is no size: write a number of bytes, or a quantity such as 1Mi",
+            )
+        })
+    };
+    let network = |(position, text): (usize, &String)| {
+        text.parse::<IpNet>().map_err(|_| {
+            Problem::invalid(
+                format!("spec.limits.allowedCIDRs[{position}]"),
+                format!("{text:?} is no network such as 203.0.113.0/24"),
+            )
+        })
+    };
+    Ok(OwnLimits {
+        max_body: written.max_body_size.as_ref().map(size).transpose()?,
+        allowed: written.allowed_cidrs.iter().enumerate().map(network).collect::<Result<_, _>>()?,
+    })
+}
+
 fn limits(
     spec: &WebhookSourceSpec,
     provider: &Provider,
+    own: OwnLimits,
     settings: &Settings,
     notices: &mut Vec<String>,
-) -> Result<Limits, Problem> {
+) -> Limits {
     let written = spec.limits.clone().unwrap_or_default();
-    let wanted = match &written.max_body_size {
-        None => provider.max_body,
-        Some(size) => size.bytes().ok_or_else(|| {
-            invalid("spec.limits.maxBodySize is no size: write a number of bytes, or a quantity such as 1Mi")
-        })?,
-    };
+    let wanted = own.max_body.unwrap_or(provider.max_body);
     let max_body = wanted.min(settings.max_body_size);
-    if max_body < wanted && written.max_body_size.is_some() {
+    if max_body < wanted && own.max_body.is_some() {
         notices.push(format!("limits.maxBodySize is bounded by --max-body-size: {max_body} bytes hold"));
     }
     let positive =
         |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));
     let rate = positive(written.requests_per_second, 100);
     let burst = positive(written.burst, rate.saturating_mul(2));
-    let mut allowed = Vec::new();
-    for (position, text) in written.allowed_cidrs.iter().enumerate() {
-        allowed.push(text.parse::<IpNet>().map_err(|_| {
-            invalid(format!("spec.limits.allowedCIDRs[{position}]: {text:?} is no network such as 203.0.113.0/24"))
-        })?);
-    }
-    Ok(Limits::new(max_body, rate, burst, positive(written.max_in_flight, 256), allowed))
+    Limits::new(max_body, rate, burst, positive(written.max_in_flight, 256), own.allowed)
 }
 
-fn answer(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Answer, Problem> {
+fn answer(spec: &WebhookSourceSpec, provider: Option<&Provider>) -> Result<Answer, Problem> {
     let status = |code: Option<i32>| {
         let code = code.unwrap_or(200);
         u16::try_from(code)
             .ok()
             .and_then(|code| StatusCode::from_u16(code).ok())
             .filter(StatusCode::is_success)
-            .ok_or_else(|| invalid(format!("spec.response.status: {code} is not from 200 to 299")))
+            .ok_or_else(|| Problem::invalid("spec.response.status", format!("{code} is not from 200 to 299")))
     };
     let media = |text: &Option<String>| {
         let parse = |text: &String| {
             HeaderValue::try_from(text)
-                .map_err(|_| invalid(format!("spec.response.contentType: {text:?} is no media type")))
+                .map_err(|_| Problem::invalid("spec.response.contentType", format!("{text:?} is no media type")))
         };
         text.as_ref().map(parse).transpose()
     };
-    match &spec.response {
-        Some(own) => {
-            let media =
-                media(&own.content_type)?.or(own.body.as_ref().map(|_| HeaderValue::from_static("application/json")));
-            Ok(Answer::literal(status(own.status)?, media, own.body.clone().unwrap_or_default()))
-        }
-        None => {
-            let vendor = &provider.answer;
-            Ok(Answer::counting(
-                status(vendor.status)?,
-                media(&vendor.content_type)?,
-                vendor.body.clone().unwrap_or_default(),
-            ))
-        }
+    if let Some(own) = &spec.response {
+        let media =
+            media(&own.content_type)?.or(own.body.as_ref().map(|_| HeaderValue::from_static("application/json")));
+        return Ok(Answer::literal(status(own.status)?, media, own.body.clone().unwrap_or_default()));
     }
+    let vendor = provider.map(|provider| provider.answer.clone()).unwrap_or_default();
+    Ok(Answer::counting(status(vendor.status)?, media(&vendor.content_type)?, vendor.body.unwrap_or_default()))
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::object::Object;
-use crate::api::condition::{Problem, Reason};
+use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::provider::WebhookProvider;
 use crate::provider::Provider;
 use crate::provider::catalogue::{Catalogue, built_in};
+use crate::provider::definition_error::problems;
 
 /// WebhookProviders, compiled.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Definitions {
 #[derive(Debug)]
 struct Definition {
     uid: String,
-    accepted: Result<(), Problem>,
+    accepted: Result<(), Problems>,
     /// What sources use. It may be older than what was refused last.
     used: Option<Arc<Provider>>,
 }
@@ -53,7 +54,7 @@ impl Definitions {
     }
 
     /// Whether a WebhookProvider is used as it stands, or what its owner should write.
-    pub fn accepted(&self, name: &str) -> Result<(), &Problem> {
+    pub fn accepted(&self, name: &str) -> Result<(), &Problems> {
         match self.known.get(name) {
             Some(Definition { accepted: Err(problem), .. }) => Err(problem),
             _ => Ok(()),
@@ -65,23 +66,20 @@ fn judge(
     name: &str,
     object: &Object<WebhookProvider>,
     before: Option<Arc<Provider>>,
-) -> (Result<(), Problem>, Option<Arc<Provider>>) {
+) -> (Result<(), Problems>, Option<Arc<Provider>>) {
     let provider = match &object.value {
         Ok(provider) => provider,
-        Err(broken) => return (Err(broken.problem.clone()), before),
+        Err(broken) => return (Err(broken.problem.clone().into()), before),
     };
     if built_in(name).is_some() && !provider.spec.overrides_built_in {
         let message = format!(
-            "Hookgate has a built-in provider {name}, which sources use instead: write spec.overridesBuiltIn: true to replace it, or choose another metadata.name"
+            "Hookgate has a built-in provider {name}, which sources use instead: write true to replace it, or choose another metadata.name"
         );
-        return (Err(Problem::new(Reason::ShadowsBuiltIn, message)), None);
+        return (Err(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message).into()), None);
     }
     match Provider::compile(name, &provider.spec) {
         Ok(compiled) => (Ok(()), Some(Arc::new(compiled))),
-        Err(errors) => {
-            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            (Err(Problem::new(Reason::Invalid, all.join("; "))), before)
-        }
+        Err(errors) => (Err(problems(errors)), before),
     }
 }
 
@@ -112,7 +110,7 @@ mod tests {
         let mut later = good();
         later["teleport"] = json!(true);
         definitions.update("acme", Some(&object("acme", "u1", &later)));
-        assert_eq!(definitions.accepted("acme").unwrap_err().reason, Reason::Unsupported);
+        assert_eq!(definitions.accepted("acme").unwrap_err().reason(), Reason::Unsupported);
         assert!(Arc::ptr_eq(&first, &definitions.catalogue().get("acme").unwrap()));
         // Another object of that name has no past.
         definitions.update("acme", Some(&object("acme", "u2", &later)));
@@ -129,8 +127,8 @@ mod tests {
         let mut definitions = Definitions::default();
         definitions.update(name, Some(&object(name, "u1", &good())));
         let refused = definitions.accepted(name).unwrap_err();
-        assert_eq!(refused.reason, Reason::ShadowsBuiltIn);
-        assert!(refused.message.contains("overridesBuiltIn: true"), "{refused}");
+        assert_eq!(refused.reason(), Reason::ShadowsBuiltIn);
+        assert!(refused.to_string().contains("spec.overridesBuiltIn: "), "{refused}");
         assert!(Arc::ptr_eq(&built_in, &definitions.catalogue().get(name).unwrap()));
         let mut overriding = good();
         overriding["overridesBuiltIn"] = json!(true);

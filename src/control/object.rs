@@ -145,7 +145,7 @@ impl Broken {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let hostnames = spec.get("hostnames").and_then(Value::as_array);
         Self {
-            problem: Problem::new(Reason::Invalid, ""),
+            problem: Problem::invalid("", ""),
             provider: text(spec.get("provider")),
             path: text(spec.get("path")),
             hostnames: hostnames.into_iter().flatten().filter_map(|host| text(Some(host))).collect(),
@@ -164,11 +164,11 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
             let field = field.trim_matches('`');
             let place = path.strip_suffix(field).map_or(path.as_str(), |place| place.trim_end_matches('.'));
             let message = format!(
-                "{place}.{field} is not known to the running version of Hookgate ({wanted}): remove it, or update the operator"
+                "is not known to the running version of Hookgate ({wanted}): remove it, or update the operator"
             );
-            Problem::new(Reason::Unsupported, message)
+            Problem::new(Reason::Unsupported, format!("{place}.{field}"), message)
         }
-        None => Problem::new(Reason::Invalid, format!("{path}: {said}")),
+        None => Problem::invalid(if path == "." { "spec" } else { &path }, said),
     }
 }
 
@@ -211,18 +211,22 @@ mod tests {
         );
         let broken = object.value.unwrap_err();
         assert_eq!(broken.problem.reason, Reason::Unsupported);
-        assert!(broken.problem.message.starts_with("spec.verification.quantum is not known"), "{}", broken.problem);
+        assert!(
+            broken.problem.to_string().starts_with("spec.verification.quantum: is not known"),
+            "{}",
+            broken.problem
+        );
         assert!(broken.suspend);
         assert_eq!(broken.path.as_deref(), Some("/sales/x"));
         let top = read(&serde_json::json!({"provider": "xosum", "later": 1})).value.unwrap_err();
-        assert!(top.problem.message.starts_with("spec.later is not known"), "{}", top.problem);
+        assert!(top.problem.to_string().starts_with("spec.later: is not known"), "{}", top.problem);
     }
 
     #[test]
     fn a_spec_of_the_wrong_shape_is_invalid_with_the_field() {
         let broken = read(&serde_json::json!({"provider": 7})).value.unwrap_err();
         assert_eq!(broken.problem.reason, Reason::Invalid);
-        assert!(broken.problem.message.starts_with("spec.provider: "), "{}", broken.problem);
+        assert!(broken.problem.to_string().starts_with("spec.provider: "), "{}", broken.problem);
         let empty = read(&Value::Null).value.unwrap_err();
         assert_eq!(empty.problem.reason, Reason::Invalid);
     }

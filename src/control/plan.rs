@@ -18,11 +18,10 @@ use super::object::{Broken, Key, Object};
 use super::resolve::{Resolved, collect_wanted, resolve};
 use super::settings::Settings;
 use super::vault::{Reading, Sighting, Vault};
-use crate::api::condition::{Problem, Reason};
+use crate::api::condition::{Problem, Problems};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
 use crate::provider::catalogue::Catalogue;
-use crate::provider::verify::UnfitKey;
 use crate::route::{Claim, Conflict, Entry, Host, Route, RouteTable};
 use crate::secret::SecretData;
 
@@ -43,7 +42,7 @@ pub struct Planned {
     /// The generation that was judged last.
     pub generation: i64,
     /// Whether it compiled and is allowed.
-    pub accepted: Result<(), Problem>,
+    pub accepted: Result<(), Problems>,
     /// What is wrong with its secretRefs; `None` where the spec cannot be read.
     pub refs: Option<Vec<Problem>>,
     /// What its owner should know although it is served.
@@ -221,14 +220,14 @@ impl Plan {
         };
         let catalogue = self.definitions.catalogue();
         match &object.value {
-            Err(broken) => planned.accepted = Err(broken.problem.clone()),
+            Err(broken) => planned.accepted = Err(broken.problem.clone().into()),
             Ok(source) => match resolve(source, &self.vault, now) {
                 None => planned.pending = true,
                 Some(resolved) => {
                     planned.refs = Some(resolved.problems().cloned().collect());
                     match compile(source, catalogue, &resolved, &self.settings) {
                         Ok(compiled) => {
-                            planned.refs.get_or_insert_default().extend(compiled.unfit.iter().map(unfit));
+                            planned.refs.get_or_insert_default().extend(compiled.unfit.iter().cloned());
                             planned.notices.clone_from(&compiled.notices);
                             planned.good = Some(Good { source: source.clone(), catalogue: catalogue.clone() });
                             planned.serve(compiled, &resolved);
@@ -336,10 +335,6 @@ impl Planned {
     pub fn is_displaced(&self) -> bool {
         self.conflicts.iter().any(|conflict| conflict.none_left)
     }
-}
-
-fn unfit(key: &UnfitKey) -> Problem {
-    Problem::new(Reason::SecretInvalid, format!("verification.secretRefs: {} {}", key.label, key.reason))
 }
 
 /// An end that the current spec sets for a ref holds for the former spec too.

@@ -23,14 +23,14 @@ pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow
         let message = format!(
             "Only part of {open} belongs to {one} that is durable: the rest is answered 503. Add the subjects to it."
         );
-        return Some(Problem::new(Reason::PartlyCovered, message));
+        return Some(Problem::new(Reason::PartlyCovered, "", message));
     }
     if covers.contains(&Cover::NotDurable) {
         let message = format!(
             "{} belongs to no stream that keeps events in files and acknowledges them: requests are answered 503. Set storage to file and no_ack to false, or run Hookgate with --allow-memory-streams.",
             those(&[Cover::NotDurable])
         );
-        return Some(Problem::new(Reason::NotDurable, message));
+        return Some(Problem::new(Reason::NotDurable, "", message));
     }
     let message = match stream.filter(|name| streams.named(name).is_none()) {
         Some(name) => format!("Stream {name}, which routing.stream names, does not exist: create it, or name another."),
@@ -39,7 +39,7 @@ pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow
             those(&[Cover::None])
         ),
     };
-    Some(Problem::new(Reason::NoStream, message))
+    Some(Problem::new(Reason::NoStream, "", message))
 }
 
 #[cfg(test)]

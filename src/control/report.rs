@@ -16,7 +16,7 @@ use super::route_facts;
 use super::settings::Settings;
 use super::status::{self, Activity, Facts, Serving};
 use super::status_writer::{Transition, Write};
-use crate::api::condition::{Problem, Reason, types};
+use crate::api::condition::{Problem, Problems, Reason, types};
 use crate::api::provider::WebhookProviderStatus;
 use crate::api::source::{WebhookSource, WebhookSourceStatus};
 use crate::metrics::SourceState;
@@ -264,13 +264,11 @@ fn lost(conflict: &Conflict) -> String {
     format!("{} is answered by {namespace}/{name}, which is older", conflict.host)
 }
 
-fn displaced(conflicts: &[Conflict]) -> Problem {
+fn displaced(conflicts: &[Conflict]) -> Problems {
     let lost: Vec<String> = conflicts.iter().map(lost).collect();
-    let message = format!(
-        "Other sources claim the path too, and {}: choose another spec.path or other spec.hostnames",
-        lost.join("; ")
-    );
-    Problem::new(Reason::PathConflict, message)
+    let message =
+        format!("other sources claim it too, and {}: choose another path, or other spec.hostnames", lost.join("; "));
+    Problem::new(Reason::PathConflict, "spec.path", message).into()
 }
 
 fn transition(before: Option<&[Condition]>, after: &[Condition]) -> Option<Transition> {

@@ -10,6 +10,7 @@ use super::object::Key;
 use super::vault::{Known, Vault};
 use crate::api::condition::{Problem, Reason};
 use crate::api::source::{SecretRef, WebhookSource};
+use crate::provider::verify::keys::KeyRef;
 use crate::secret::SecretBytes;
 
 /// The secretRefs of a source, in the order of the spec, each with its value or with what is wrong.
@@ -38,6 +39,18 @@ impl Resolved {
     /// What is wrong with refs, in the order of the spec.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.refs.iter().filter_map(|resolved| resolved.value.as_ref().err())
+    }
+
+    /// The refs as a verifier takes them.
+    pub fn keys(&self) -> Vec<KeyRef> {
+        let key = |resolved: &ResolvedRef| KeyRef {
+            secret: resolved.name.clone(),
+            key: resolved.key.clone(),
+            purpose: resolved.purpose.clone(),
+            not_after: resolved.not_after,
+            value: resolved.value.as_ref().ok().cloned(),
+        };
+        self.refs.iter().map(key).collect()
     }
 
     /// The next instant at which a ref that is live now expires.
@@ -76,7 +89,8 @@ pub fn resolve(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Option<
             let Key { namespace, name } = Key::new(namespace, &*secret.name);
             Problem::new(
                 reason,
-                format!("verification.secretRefs[{position}] (Secret {namespace}/{name}, key {}) {said}", secret.key),
+                format!("spec.verification.secretRefs[{position}]"),
+                format!("key {} of Secret {namespace}/{name} {said}", secret.key),
             )
         });
         let (name, key, purpose) = (secret.name.clone(), secret.key.clone(), secret.purpose.clone());
@@ -92,19 +106,21 @@ fn value(secret: &SecretRef, namespace: &str, vault: &Vault) -> Option<Found> {
     let wrong = |reason, said: &str| Some(Err((reason, said.to_owned())));
     match known {
         Known::Pending => None,
-        Known::Missing => wrong(Reason::SecretNotFound, "does not exist: create the Secret, or name another"),
+        Known::Missing => {
+            wrong(Reason::SecretNotFound, "cannot be had: the Secret does not exist; create it, or name another")
+        }
         Known::Forbidden => wrong(
             Reason::SecretNotFound,
-            "may not be read by the operator: give its service account get, list and watch on Secrets of this namespace",
+            "cannot be had: the operator may not read the Secret; give its service account get, list and watch on Secrets of this namespace",
         ),
         Known::Refused(kind) => Some(Err((
             Reason::SecretInvalid,
             format!(
-                "is of type {kind}, which is never used to prove webhooks: copy the key into a Secret of type Opaque"
+                "cannot be used: a Secret of type {kind} never proves webhooks; copy the key into one of type Opaque"
             ),
         ))),
         Known::Values(values) => match values.get(&secret.key) {
-            None => wrong(Reason::KeyNotFound, "has no such key: add it to the Secret, or name another key"),
+            None => wrong(Reason::KeyNotFound, "is not there: add it to the Secret, or name another key"),
             Some(value) if value.is_empty() => {
                 wrong(Reason::SecretInvalid, "is empty: write the vendor's secret into it")
             }
@@ -190,11 +206,9 @@ mod tests {
                 Err(Reason::SecretExpired),
             ]
         );
-        let message = &resolved.refs[2].value.as_ref().unwrap_err().message;
-        assert!(
-            message.starts_with("verification.secretRefs[2] (Secret sales/good, key other) has no such key"),
-            "{message}"
-        );
+        let message = resolved.refs[2].value.as_ref().unwrap_err().to_string();
+        let said = "spec.verification.secretRefs[2]: key other of Secret sales/good is not there";
+        assert!(message.starts_with(said), "{message}");
         assert!(!message.contains("empty"), "a message lists the keys of a Secret: {message}");
     }
 

@@ -2,6 +2,7 @@
 
 use super::policy::PathPolicy;
 use crate::metrics::Metrics;
+use crate::route::subject::SubjectPolicy;
 
 /// The operator's settings as far as they decide what is served.
 #[derive(Clone, Debug)]
@@ -14,8 +15,8 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// The beginning of `ce-source`. Empty by default.
     pub source_base: String,
-    /// Subject patterns of which one must cover whatever a source publishes; `{namespace}` is its namespace.
-    pub subject_policies: Vec<String>,
+    /// The subjects that namespaces may publish on.
+    pub subject_policy: SubjectPolicy,
     /// Path patterns of which one must match the path of a source.
     pub path_policies: Vec<PathPolicy>,
     /// Streams in memory count as durable.
@@ -48,7 +49,7 @@ impl Default for Settings {
             selector: None,
             base_url: None,
             source_base: String::new(),
-            subject_policies: vec!["webhooks.{namespace}.>".to_owned()],
+            subject_policy: SubjectPolicy::default(),
             path_policies: vec![PathPolicy::default()],
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::condition::{Problem, Reason, types};
+use crate::api::condition::{Problem, Problems, Reason, types};
 use crate::api::provider::WebhookProviderStatus;
 use crate::api::source::{LastRejected, VerificationStatus, WebhookSourceStatus};
 use crate::route::Host;
@@ -37,7 +37,7 @@ pub struct Facts<'a> {
     /// The generation that is judged.
     pub generation: i64,
     /// Whether the spec is valid and allowed.
-    pub accepted: Result<(), &'a Problem>,
+    pub accepted: Result<(), &'a Problems>,
     /// What its owner should know although it is accepted.
     pub notices: &'a [String],
     /// What is wrong with secretRefs. `None`: the spec cannot be read, so nobody knows them.
@@ -99,7 +99,7 @@ pub fn of_source(facts: Facts<'_>, before: Option<&WebhookSourceStatus>, now: Ti
 /// The status of a provider.
 pub fn of_provider(
     generation: i64,
-    accepted: Result<&str, &Problem>,
+    accepted: Result<&str, &Problems>,
     sources: Option<usize>,
     before: Option<&WebhookProviderStatus>,
     now: Timestamp,
@@ -107,7 +107,7 @@ pub fn of_provider(
     let draft = Draft { generation, before: before.map_or(&[], |status| &status.conditions), now };
     let mut conditions = vec![match accepted {
         Ok(message) => draft.condition(types::ACCEPTED, true, Reason::Accepted, message),
-        Err(problem) => draft.condition(types::ACCEPTED, false, problem.reason, &problem.message),
+        Err(problems) => draft.condition(types::ACCEPTED, false, problems.reason(), &problems.to_string()),
     }];
     conditions.extend(draft.stalled(accepted.map(|_| ())));
     WebhookProviderStatus {
@@ -201,7 +201,7 @@ impl Draft<'_> {
 
     fn accepted(&self, facts: &Facts<'_>) -> Condition {
         match facts.accepted {
-            Err(problem) => self.condition(types::ACCEPTED, false, problem.reason, &problem.message),
+            Err(problems) => self.condition(types::ACCEPTED, false, problems.reason(), &problems.to_string()),
             Ok(()) if facts.notices.is_empty() => self.condition(types::ACCEPTED, true, Reason::Accepted, VALID),
             Ok(()) => {
                 let message = format!("{VALID} Note: {}.", facts.notices.join("; "));
@@ -216,7 +216,7 @@ impl Draft<'_> {
                 self.condition(types::RESOLVED_REFS, true, Reason::ResolvedRefs, "Every secretRef has a live secret.")
             }
             Some(first) => {
-                let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 self.condition(types::RESOLVED_REFS, false, first.reason, &all.join("; "))
             }
         }
@@ -239,7 +239,7 @@ impl Draft<'_> {
                 condition(false, Reason::Invalid, &format!("Requests are answered 503: {why}."))
             }
             (_, Some(finding)) if finding.reason != Reason::PartlyCovered => {
-                condition(false, finding.reason, &finding.message)
+                condition(false, finding.reason, &finding.to_string())
             }
             (Serving::Previous, _) => {
                 let served = facts.served_generation.unwrap_or_default();
@@ -253,7 +253,7 @@ impl Draft<'_> {
                 };
                 condition(true, Reason::PreviousGeneration, &message)
             }
-            (Serving::Current, Some(partly)) => condition(true, Reason::PartlyCovered, &partly.message),
+            (Serving::Current, Some(partly)) => condition(true, Reason::PartlyCovered, &partly.to_string()),
             (Serving::Current, None) => condition(true, Reason::Programmed, "The route serves."),
         }
     }
@@ -276,10 +276,10 @@ impl Draft<'_> {
         }
     }
 
-    fn stalled(&self, accepted: Result<(), &Problem>) -> Option<Condition> {
-        let problem = accepted.err()?;
-        let message = format!("Nothing but an edit helps: {}", problem.message);
-        Some(self.condition(types::STALLED, true, problem.reason, &message))
+    fn stalled(&self, accepted: Result<(), &Problems>) -> Option<Condition> {
+        let problems = accepted.err()?;
+        let message = format!("Nothing but an edit helps: {problems}");
+        Some(self.condition(types::STALLED, true, problems.reason(), &message))
     }
 }
 

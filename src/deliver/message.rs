@@ -16,7 +16,6 @@ use super::headers::{Constant, Headers, encode, name};
 use crate::api::source::Format;
 use crate::provider::Covers;
 use crate::provider::event::{BadItem, Event, MediaType, Unsigned};
-use crate::route::subject::rejected_subject;
 
 /// `ce-dataschema` of mapped data.
 pub const CONVERSATION: &str = "urn:hookgate:schema:conversation:v1";
@@ -35,9 +34,9 @@ const MAX_TRACESTATE: usize = 512;
 /// What all events of a source have in common. Made once for each route.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    namespace: Arc<str>,
-    source: Arc<str>,
     provider: Arc<str>,
+    /// Where rejected items go.
+    rejected: Box<str>,
     source_uri: Box<str>,
     /// The uid as it stands in `Nats-Msg-Id`.
     uid: Box<str>,
@@ -85,7 +84,8 @@ struct Attributes<'a> {
 }
 
 impl Origin {
-    /// `source_base` is `--source-base`; `uid` the source's; `stream` the one it names.
+    /// `source_base` is `--source-base`; `uid` the source's; `stream` the one it names; `rejected` the subject of rejected items.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         source_base: &str,
         namespace: &str,
@@ -93,6 +93,7 @@ impl Origin {
         uid: &str,
         provider: &str,
         stream: Option<&str>,
+        rejected: &str,
         format: Format,
     ) -> Self {
         let source_uri = format!("{source_base}/namespaces/{namespace}/webhooksources/{source}");
@@ -103,9 +104,8 @@ impl Origin {
         ];
         let structured: [(&'static str, Box<str>); 1] = [(name::CONTENT_TYPE, "application/cloudevents+json".into())];
         Self {
-            namespace: namespace.into(),
-            source: source.into(),
             provider: provider.into(),
+            rejected: rejected.into(),
             source_uri: source_uri.into(),
             uid: encode(uid).into(),
             stream: stream.map(Arc::from),
@@ -150,7 +150,7 @@ impl Origin {
             rejected: Some((item.reason.as_str(), original.as_deref())),
         };
         let payload = Payload { bytes: item.item.clone(), media_type: &item.media_type, mapped: false };
-        let subject = rejected_subject(&self.namespace, &self.source);
+        let subject = self.rejected.to_string();
         let message = self.message(&attributes, payload, receipt, subject);
         // The source's stream need not own the subject for rejected items.
         Message { expected_stream: None, ..message }

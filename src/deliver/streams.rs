@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::circuit::Circuit;
 use super::connection::{Link, jittered};
 use crate::route::coverage::{Stream, Streams, overlaps};
+use crate::route::subject::SubjectPolicy;
 
 /// Between readings.
 const EVERY: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub struct StreamOptions {
     /// Its name; `None` leaves all streams to the user.
     pub name: Option<String>,
+    /// What it owns where it is made: the subjects that follow from `--subject-policy`.
+    pub subjects: String,
     /// `--stream-replicas`.
     pub replicas: usize,
     /// `--duplicate-window`.
@@ -42,13 +45,11 @@ pub struct StreamOptions {
     pub allow_memory: bool,
 }
 
-/// What the stream takes.
-const SUBJECTS: &str = "webhooks.>";
-
 impl Default for StreamOptions {
     fn default() -> Self {
         Self {
             name: Some("WEBHOOKS".to_owned()),
+            subjects: SubjectPolicy::default().stream_subjects(),
             replicas: 1,
             duplicate_window: Duration::from_secs(3600),
             max_age: Duration::from_secs(7 * 24 * 3600),
@@ -144,10 +145,10 @@ enum KeepError {
     )]
     Read(String),
     #[error(
-        "stream {name:?} cannot be made: stream {others} owns part of {SUBJECTS:?} already. Publishing goes on with the \
+        "stream {name:?} cannot be made: stream {others} owns part of {subjects:?} already. Publishing goes on with the \
              streams that are there; name one of them with --stream, or leave all to yourself with --stream \"\""
     )]
-    Overlap { name: String, others: String },
+    Overlap { name: String, subjects: String, others: String },
     #[error(
         "stream {name:?} is missing and cannot be made: {problem}. Publishing goes on with the streams that are there; \
              make it yourself, or correct --stream-replicas, --duplicate-window or --stream-max-age"
@@ -218,9 +219,10 @@ impl Keeper {
     }
 
     async fn make(&self, context: &Context, name: &str, streams: &[Stream]) -> Result<(), KeepError> {
+        let subjects = self.options.subjects.as_str();
         let config = Config {
             name: name.to_owned(),
-            subjects: vec![SUBJECTS.to_owned()],
+            subjects: vec![subjects.to_owned()],
             description: Some("Webhook events. Made by hookgate, which never alters it.".to_owned()),
             storage: StorageType::File,
             num_replicas: self.options.replicas,
@@ -229,7 +231,7 @@ impl Keeper {
             ..Config::default()
         };
         let Err(error) = context.create_stream(config).await else {
-            tracing::info!(stream = name, subjects = SUBJECTS, "made the stream");
+            tracing::info!(stream = name, subjects, "made the stream");
             return Ok(());
         };
         let code = match error.kind() {
@@ -240,10 +242,10 @@ impl Keeper {
             // Somebody else made it at the same moment.
             Some(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
             Some(ErrorCode::STREAM_SUBJECT_OVERLAP) => {
-                let owns_part = |stream: &&Stream| stream.subjects.iter().any(|owned| overlaps(owned, SUBJECTS));
+                let owns_part = |stream: &&Stream| stream.subjects.iter().any(|owned| overlaps(owned, subjects));
                 let others: Vec<&str> = streams.iter().filter(owns_part).map(|stream| stream.name.as_str()).collect();
                 let others = if others.is_empty() { "of another kind".to_owned() } else { others.join(", ") };
-                Err(KeepError::Overlap { name: name.to_owned(), others })
+                Err(KeepError::Overlap { name: name.to_owned(), subjects: subjects.to_owned(), others })
             }
             _ => Err(KeepError::Make { name: name.to_owned(), problem: error.to_string() }),
         }

@@ -3,11 +3,13 @@
 //! Pure. Whatever a vendor sends, a rendered subject is valid for NATS, at most `MAX_LENGTH` bytes long and within its
 //! template's pattern: a longer one makes the server close the connection for every source that shares it.
 
+mod policy;
+
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::coverage::is_within;
+pub use self::policy::{PolicyError, SubjectPolicy};
 
 /// The longest subject in bytes.
 pub const MAX_LENGTH: usize = 512;
@@ -231,57 +233,6 @@ fn push_type(subject: &mut String, event_type: &str) {
     if subject.len() - start > MAX_TYPE {
         shorten(subject, start, MAX_TYPE, event_type);
         // The cut may have fallen just behind a dot, but `_` and the digits follow it.
-    }
-}
-
-/// Where rejected items of a source go.
-pub fn rejected_subject(namespace: &str, source: &str) -> String {
-    let mut subject = String::from("webhooks.");
-    push_token(&mut subject, namespace);
-    subject.push_str("._rejected.");
-    push_token(&mut subject, source);
-    subject
-}
-
-/// What namespaces may publish on: a pattern with `{namespace}`, such as `webhooks.{namespace}.>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectPolicy {
-    tokens: Vec<String>,
-}
-
-impl SubjectPolicy {
-    /// Parses a policy. The error says what to write.
-    pub fn parse(policy: &str) -> Result<Self, String> {
-        let wrong = |what: &str| Err(format!("subject policy {policy:?}: {what}"));
-        let tokens: Vec<String> = policy.split('.').map(str::to_owned).collect();
-        for (index, token) in tokens.iter().enumerate() {
-            match token.as_str() {
-                "" => return wrong("an empty token: there is something before, between and after all dots"),
-                "*" => {}
-                ">" if index + 1 == tokens.len() => {}
-                ">" => return wrong("> stands at the end only"),
-                text if text.replace("{namespace}", "").chars().all(is_token_char) => {}
-                _ => {
-                    return wrong(
-                        "write A-Z, a-z, 0-9, _, -, {namespace}, * for one token and > at the end, separated by dots",
-                    );
-                }
-            }
-        }
-        Ok(Self { tokens })
-    }
-
-    /// Every subject of `pattern` is one that this namespace may publish on. Subjects of NATS itself never are, nor those
-    /// whose first token the sender chooses, since it could choose `_INBOX`.
-    pub fn allows(&self, namespace: &str, pattern: &str) -> bool {
-        let own = pattern.starts_with(['$', '*', '>']) || pattern.starts_with("_INBOX");
-        !own && is_within(pattern, &self.pattern(namespace))
-    }
-
-    fn pattern(&self, namespace: &str) -> String {
-        let mut name = String::new();
-        push_token(&mut name, namespace);
-        self.tokens.iter().map(|token| token.replace("{namespace}", &name)).collect::<Vec<_>>().join(".")
     }
 }
 

@@ -57,7 +57,7 @@ async fn a_source_has_a_channel_for_every_subject_template_and_one_for_rejected_
     assert_eq!(address("default.repositories"), "webhooks.default.repositories.{type}");
     assert_eq!(address("default.repositories.rule-0"), "webhooks.default.reviews.repositories");
     assert_eq!(address("default.repositories.rule-1"), "webhooks.default.pushes.repositories");
-    assert_eq!(address("default.repositories.rejected"), "webhooks.default._rejected.repositories");
+    assert_eq!(address("default.repositories.rejected"), "webhooks._rejected.default.repositories");
     let channel = &document["channels"]["default.repositories.rule-0"];
     assert_eq!(channel["parameters"], Value::Null, "an address without variables has no parameters");
     assert!(document["channels"]["default.repositories"]["parameters"]["type"].is_object());
@@ -105,7 +105,7 @@ async fn what_is_published_is_what_the_document_says() {
         ("webhooks.demo.xosum.", "demo.xosum.conversation"),
         ("webhooks.demo.github.issues.opened", "demo.github.item"),
         ("webhooks.default.meetings.", "default.meetings.item"),
-        ("webhooks.demo._rejected.post-call", "demo.post-call.rejected"),
+        ("webhooks._rejected.demo.post-call", "demo.post-call.rejected"),
     ] {
         let told = judged.lines().any(|line| line.starts_with(subject) && line.ends_with(&format!(" is {name}")));
         assert!(told, "{subject} is no {name}:\n{judged}");

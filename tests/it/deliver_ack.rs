@@ -33,7 +33,7 @@ async fn an_event_is_stored_once_and_its_repetition_is_a_duplicate() {
 async fn a_subject_that_no_stream_owns_is_said_at_once_until_one_does() {
     let nats = Nats::start().await;
     let delivery = start(&without_stream(nats.url())).await;
-    let event = message("webhooks.a", "uid:1", "x");
+    let event = message("webhooks.a.x", "uid:1", "x");
     let began = Instant::now();
     assert_eq!(delivery.send(&event, began + SOON).await, Err(Unavailable::NoStream));
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
@@ -75,7 +75,7 @@ async fn more_than_the_bound_at_a_time_are_refused_and_the_others_are_stored() {
     let mut options = crate::deliver_parts::options(nats.url());
     options.max_in_flight = 10;
     let delivery = start(&options).await;
-    let messages: Vec<Message> = (0..100).map(|n| message("webhooks.a", &format!("uid:{n}"), "x")).collect();
+    let messages: Vec<Message> = (0..100).map(|n| message("webhooks.a.x", &format!("uid:{n}"), "x")).collect();
     let deadline = Instant::now() + SOON;
     let results = futures::future::join_all(messages.iter().map(|message| delivery.send(message, deadline))).await;
     let stored = results.iter().filter(|result| **result == Ok(Outcome::Stored)).count();
@@ -91,18 +91,18 @@ async fn an_event_over_max_payload_is_refused_and_harms_no_other() {
     let delivery = delivery(&nats).await;
     assert_eq!(delivery.max_payload(), 4096);
     // Headers count: this one fits to the byte.
-    let mut fits = message("webhooks.a", "uid:1", "");
+    let mut fits = message("webhooks.a.x", "uid:1", "");
     fits.payload = Bytes::from(vec![b'x'; 4096 - fits.headers_len()]);
-    let mut over = message("webhooks.a", "uid:2", "");
+    let mut over = message("webhooks.a.x", "uid:2", "");
     over.payload = Bytes::from(vec![b'x'; 4096 - over.headers_len() + 1]);
     let deadline = second();
-    let small = message("webhooks.a", "uid:3", "x");
+    let small = message("webhooks.a.x", "uid:3", "x");
     let (fits, over, other) =
         tokio::join!(delivery.send(&fits, deadline), delivery.send(&over, deadline), delivery.send(&small, deadline));
     assert_eq!(fits, Ok(Outcome::Stored));
     assert_eq!(over, Err(Unavailable::TooLarge));
     assert_eq!(other, Ok(Outcome::Stored));
-    let mut headers = message("webhooks.a", "uid:4", "x");
+    let mut headers = message("webhooks.a.x", "uid:4", "x");
     headers.headers.push("ce-subject", &"x".repeat(17_000));
     assert_eq!(delivery.send(&headers, second()).await, Err(Unavailable::TooLarge));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
@@ -124,7 +124,7 @@ async fn an_event_for_a_named_stream_is_stored_in_that_one_only() {
     let delivery = delivery(&nats).await;
     let named = |stream: &str| {
         let stream: Arc<str> = stream.into();
-        Message { expected_stream: Some(stream), ..message("webhooks.a", "uid:1", "x") }
+        Message { expected_stream: Some(stream), ..message("webhooks.a.x", "uid:1", "x") }
     };
     assert!(matches!(delivery.send(&named("OTHER"), second()).await, Err(Unavailable::Refused { code: 10060, .. })));
     assert_eq!(nats.count("WEBHOOKS").await, 0);
@@ -193,13 +193,13 @@ async fn what_jetstream_refuses_is_said_in_its_words() {
 async fn a_message_that_nats_could_not_take_harms_no_other() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    for subject in ["", "webhooks.a b", "webhooks.a\r\nPUB x 0\r\n", &"webhooks.a".repeat(500)] {
+    for subject in ["", "webhooks.a.x b", "webhooks.a.x\r\nPUB x 0\r\n", &"webhooks.a.x".repeat(500)] {
         let refused = delivery.send(&message(subject, "uid:1", "x"), second()).await;
         assert!(refused.is_err(), "{subject:?}: {refused:?}");
     }
-    let refused = delivery.send(&message("webhooks.a", "uid:1\r\nNats-Rollup: all", "x"), second()).await;
+    let refused = delivery.send(&message("webhooks.a.x", "uid:1\r\nNats-Rollup: all", "x"), second()).await;
     assert!(matches!(refused, Err(Unavailable::Refused { code: 0, .. })), "{refused:?}");
-    assert_eq!(delivery.send(&message("webhooks.a", "uid:1", "x"), second()).await, Ok(Outcome::Stored));
+    assert_eq!(delivery.send(&message("webhooks.a.x", "uid:1", "x"), second()).await, Ok(Outcome::Stored));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
 }
 
@@ -207,8 +207,16 @@ async fn a_message_that_nats_could_not_take_harms_no_other() {
 async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    let origin =
-        Origin::new("https://hooks.example.com", "sales", "calls", "5f1d", "xosum", Some("WEBHOOKS"), Format::Binary);
+    let origin = Origin::new(
+        "https://hooks.example.com",
+        "sales",
+        "calls",
+        "5f1d",
+        "xosum",
+        Some("WEBHOOKS"),
+        "webhooks._rejected.sales.calls",
+        Format::Binary,
+    );
     let payload = Bytes::from_static(b"{\"n\": 1.00}");
     let event = Event {
         event_type: "transcript.ready".to_owned(),
@@ -281,7 +289,7 @@ async fn waiting_ends_when_the_sender_goes() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     nats.pause();
-    let event = message("webhooks.a", "uid:1", "x");
+    let event = message("webhooks.a.x", "uid:1", "x");
     let gone = tokio::time::timeout(Duration::from_millis(50), delivery.send(&event, Instant::now() + SOON)).await;
     assert!(gone.is_err(), "it was waiting");
     assert_eq!(delivery.in_flight(), 0, "its place is free");

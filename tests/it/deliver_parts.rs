@@ -28,7 +28,7 @@ pub async fn start(options: &Options) -> Delivery {
     delivery
 }
 
-/// Connected, with the default stream `WEBHOOKS` over `webhooks.>`.
+/// Connected, with the default stream `WEBHOOKS` over `webhooks.*.>`.
 pub async fn delivery(nats: &Nats) -> Delivery {
     start(&options(nats.url())).await
 }

@@ -27,7 +27,7 @@ async fn the_stream_is_made_as_the_flags_say() {
     };
     start(&options).await;
     let config = config(&nats, "EVENTS").await;
-    assert_eq!(config.subjects, ["webhooks.>"]);
+    assert_eq!(config.subjects, ["webhooks.*.>"]);
     assert_eq!(config.storage, StorageType::File);
     assert_eq!(config.num_replicas, 1);
     assert_eq!(config.duplicate_window, Duration::from_secs(90));
@@ -101,7 +101,7 @@ async fn changes_are_read_on_demand_and_after_a_reconnect() {
     nats.start_again().await;
     eventually("the lost stream is forgotten", SOON, async || !known("LATER")).await;
     eventually("and the default one made again", SOON, async || {
-        delivery.send(&message("webhooks.a", "uid:1", "x"), second()).await.is_ok()
+        delivery.send(&message("webhooks.a.x", "uid:1", "x"), second()).await.is_ok()
     })
     .await;
 }
@@ -113,7 +113,7 @@ async fn an_account_without_jetstream_publishes_nothing() {
     let mut link = delivery.link();
     tokio::time::timeout(SOON, link.wait_for(|link| link.connected)).await.unwrap().unwrap();
     assert!(!delivery.is_available());
-    assert_eq!(delivery.send(&message("webhooks.a", "uid:1", "x"), second()).await, Err(Unavailable::Disconnected));
+    assert_eq!(delivery.send(&message("webhooks.a.x", "uid:1", "x"), second()).await, Err(Unavailable::Disconnected));
 }
 
 #[tokio::test]

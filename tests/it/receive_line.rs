@@ -225,7 +225,7 @@ async fn a_batch_is_counted_filtered_and_its_bad_items_are_kept_apart() {
     let counts = [EventResult::Stored, EventResult::Filtered, EventResult::Rejected].map(|result| push.events(result));
     assert_eq!(counts, [2, 1, 1]);
     assert_eq!(nats.collect("webhooks.sales.push.>", 2, SOON).await.len(), 2);
-    let bad = nats.collect("webhooks.sales._rejected.>", 1, SOON).await.remove(0);
+    let bad = nats.collect("webhooks._rejected.sales.>", 1, SOON).await.remove(0);
     assert_eq!(&bad.payload[..], br#"{"clientId":1}"#);
     assert_eq!(bad.headers.get("ce-reason").map(|value| value.as_str()), Some("NoId"));
     // An empty list is a delivery of nothing.

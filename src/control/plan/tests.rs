@@ -87,7 +87,7 @@ impl World {
     }
 
     fn refused(&self, name: &str) -> Option<Reason> {
-        self.planned(name).accepted.as_ref().err().map(|problem| problem.reason)
+        self.planned(name).accepted.as_ref().err().map(|problems| problems.reason())
     }
 }
 
@@ -225,7 +225,7 @@ fn a_ref_expires_at_its_instant_also_under_a_spec_that_does_not_compile() {
     world.now = end;
     assert!(world.settle().changed.contains(&key("calls")));
     assert!(!Arc::ptr_eq(&before, world.planned("calls").route().unwrap()));
-    let reasons: Vec<_> = world.planned("calls").refs.iter().flatten().map(|problem| problem.reason).collect();
+    let reasons: Vec<_> = world.planned("calls").refs.iter().flatten().map(|problems| problems.reason).collect();
     assert_eq!(reasons, [Reason::SecretExpired]);
     assert_eq!(world.plan.next_wake(), None);
 }

@@ -39,7 +39,7 @@ fn a_source_that_is_served_as_written_is_ready_and_not_stalled() {
 
 #[test]
 fn a_spec_that_stops_compiling_says_which_generation_serves() {
-    let problem = Problem::new(Reason::UnknownProvider, "spec.provider \"xosun\" is unknown");
+    let problem = Problems::from(Problem::new(Reason::UnknownProvider, "spec.provider", "\"xosun\" is unknown"));
     let serving = Facts { accepted: Err(&problem), serving: Serving::Previous, served_generation: Some(2), ..facts() };
     let status = of_source(serving, None, now());
     assert_eq!(
@@ -55,7 +55,7 @@ fn a_spec_that_stops_compiling_says_which_generation_serves() {
     assert_eq!((status.observed_generation, status.served_generation), (Some(3), Some(2)));
     assert!(status.conditions.iter().all(|c| c.observed_generation == Some(3)));
     assert!(find(&status.conditions, types::PROGRAMMED).unwrap().message.contains("Generation 2"));
-    assert_eq!(find(&status.conditions, types::READY).unwrap().message, problem.message);
+    assert_eq!(find(&status.conditions, types::READY).unwrap().message, problem.to_string());
     // Never compiled here, and not even readable.
     let nothing =
         Facts { accepted: Err(&problem), refs: None, serving: Serving::Nothing, served_generation: None, ..facts() };
@@ -72,8 +72,10 @@ fn a_spec_that_stops_compiling_says_which_generation_serves() {
 
 #[test]
 fn a_ref_without_a_secret_closes_only_where_nothing_else_is_live() {
-    let problems =
-        [Problem::new(Reason::SecretExpired, "one expired"), Problem::new(Reason::KeyNotFound, "one has no key")];
+    let problems = [
+        Problem::new(Reason::SecretExpired, "", "one expired"),
+        Problem::new(Reason::KeyNotFound, "", "one has no key"),
+    ];
     let rotating = of_source(Facts { refs: Some(&problems), ..facts() }, None, now());
     assert_eq!(
         said(&rotating),
@@ -105,11 +107,11 @@ fn suspension_and_streams_show_in_programmed() {
     let suspended = Facts { serving: Serving::Suspended, ..facts() };
     assert_eq!(programmed(suspended), ["Programmed=False/Suspended", "Ready=False/Suspended"]);
     for reason in [Reason::NoStream, Reason::NotDurable] {
-        let finding: &Finding = Box::leak(Box::new(Problem::new(reason, "no")));
+        let finding: &Finding = Box::leak(Box::new(Problem::new(reason, "", "no")));
         let expected = [format!("Programmed=False/{}", reason.as_str()), format!("Ready=False/{}", reason.as_str())];
         assert_eq!(programmed(Facts { finding: Some(finding), ..facts() }), expected);
     }
-    let partly = Problem::new(Reason::PartlyCovered, "some");
+    let partly = Problem::new(Reason::PartlyCovered, "", "some");
     assert_eq!(
         programmed(Facts { finding: Some(&partly), ..facts() }),
         ["Programmed=True/PartlyCovered", "Ready=True/Ready"]
@@ -120,7 +122,7 @@ fn suspension_and_streams_show_in_programmed() {
 fn a_condition_keeps_its_time_until_its_status_changes() {
     let first = of_source(facts(), None, now());
     let later: Timestamp = "2026-11-25T13:00:00Z".parse().unwrap();
-    let problems = [Problem::new(Reason::SecretNotFound, "gone")];
+    let problems = [Problem::new(Reason::SecretNotFound, "", "gone")];
     let second = of_source(
         Facts { generation: 4, served_generation: Some(4), refs: Some(&problems), ..facts() },
         Some(&first),
@@ -167,7 +169,7 @@ fn what_another_replica_saw_later_stays() {
 fn a_provider_counts_its_sources_and_says_what_keeps_it_out() {
     let status = of_provider(1, Ok("Used by sources."), Some(2), None, now());
     assert_eq!((status.sources, status.conditions.len(), status.conditions[0].status.as_str()), (Some(2), 1, "True"));
-    let shadow = Problem::new(Reason::ShadowsBuiltIn, "write overridesBuiltIn: true");
+    let shadow = Problems::from(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", "write true"));
     let refused = of_provider(1, Err(&shadow), None, Some(&status), now());
     let said: Vec<_> =
         refused.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();

@@ -5,7 +5,16 @@ use super::*;
 use crate::provider::event::{BadItemReason, Data};
 
 fn origin(format: Format) -> Origin {
-    Origin::new("https://hooks.example.com", "sales", "calls", "0b51-uid", "xosum", Some("WEBHOOKS"), format)
+    Origin::new(
+        "https://hooks.example.com",
+        "sales",
+        "calls",
+        "0b51-uid",
+        "xosum",
+        Some("WEBHOOKS"),
+        "webhooks._rejected.sales.calls",
+        format,
+    )
 }
 
 fn receipt() -> Receipt<'static> {
@@ -160,7 +169,7 @@ fn a_rejected_item_says_why_and_shares_no_id_with_an_event() {
         media_type: MediaType::Json,
     };
     let message = origin(Format::Binary).rejected(&item, &receipt());
-    assert_eq!(message.subject, "webhooks.sales._rejected.calls");
+    assert_eq!(message.subject, "webhooks._rejected.sales.calls");
     assert_eq!(message.headers.get(name::TYPE), Some("hookgate.rejected"));
     assert_eq!(message.headers.get(name::REASON), Some("NoId"));
     assert_eq!(message.headers.get(name::ORIGINALTYPE), Some("xosum.call.completed"));

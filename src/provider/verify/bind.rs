@@ -52,23 +52,29 @@ pub(super) fn others(given: &Given<'_>) -> Vec<(String, Key)> {
 /// Everything the source writes must mean something to the method.
 pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
     let name = &method.name;
-    let unsupported = |text: String| Err(Problem::new(Reason::Unsupported, text));
+    let unsupported =
+        |field: &str, text: String| Err(Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text));
     let purposes = method.purposes();
-    for key in given.keys {
+    for (position, key) in given.keys.iter().enumerate() {
+        let field = format!("secretRefs[{position}]");
         let purpose = key.purpose.as_deref();
         if !purposes.contains(&purpose) && !purpose.is_some_and(|p| given.other_purposes.contains(&p)) {
             let known: Vec<_> =
                 purposes.iter().flatten().copied().chain(given.other_purposes.iter().copied()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return unsupported(match purpose {
-                Some(purpose) => format!(
-                    "spec.verification.secretRefs: purpose {purpose:?} means nothing to method {name:?}; its purposes are: {known}"
+            return match purpose {
+                Some(purpose) => unsupported(
+                    &format!("{field}.purpose"),
+                    format!("{purpose:?} means nothing to method {name:?}; its purposes are: {known}"),
                 ),
-                None => format!(
-                    "spec.verification.secretRefs: {} has no purpose, and method {name:?} uses secretRefs of these purposes only: {known}",
-                    key.secret
+                None => unsupported(
+                    &field,
+                    format!(
+                        "{} has no purpose, and method {name:?} uses secretRefs of these purposes only: {known}",
+                        key.secret
+                    ),
                 ),
-            });
+            };
         }
     }
     // Half of Basic would leave an optional scheme out without a word.
@@ -77,9 +83,8 @@ pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
         if purposes.contains(&Some(half)) && named(half) && !named(other) {
             return Err(Problem::new(
                 Reason::Invalid,
-                format!(
-                    "spec.verification.secretRefs: purpose {half:?} needs a secretRef of purpose {other:?} beside it"
-                ),
+                "spec.verification.secretRefs",
+                format!("purpose {half:?} needs a secretRef of purpose {other:?} beside it"),
             ));
         }
     }
@@ -90,23 +95,23 @@ pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
         } else {
             parameters.into_iter().collect::<Vec<_>>().join(", ")
         };
-        return unsupported(format!(
-            "spec.verification.parameters: {unknown:?} means nothing to method {name:?}; its parameters are: {known}"
-        ));
+        return unsupported(
+            &format!("parameters.{unknown}"),
+            format!("means nothing to method {name:?}; its parameters are: {known}"),
+        );
     }
     if given.tolerance.is_some() && !method.has_time() {
-        return unsupported(format!("spec.verification.tolerance: method {name:?} carries no time; leave it out"));
+        return unsupported("tolerance", format!("method {name:?} carries no time; leave it out"));
     }
     match (method.needs_url(), given.external_url) {
         (true, None) => Err(Problem::new(
             Reason::Invalid,
+            "spec.verification.externalURL",
             format!(
-                "spec.verification.externalURL is missing: method {name:?} signs the URL, so write it as the vendor knows it, such as https://hooks.example.com/in"
+                "is missing: method {name:?} signs the URL, so write it as the vendor knows it, such as https://hooks.example.com/in"
             ),
         )),
-        (false, Some(_)) => {
-            unsupported(format!("spec.verification.externalURL: method {name:?} does not sign the URL; leave it out"))
-        }
+        (false, Some(_)) => unsupported("externalURL", format!("method {name:?} does not sign the URL; leave it out")),
         _ => Ok(()),
     }
 }
@@ -121,12 +126,13 @@ pub(super) fn missing(method: &Method) -> Problem {
         .collect();
     Problem::new(
         Reason::Invalid,
-        format!("spec.verification.secretRefs: method {:?} needs a secretRef: {}", method.name, wanted.join(" and ")),
+        "spec.verification.secretRefs",
+        format!("method {:?} needs a secretRef: {}", method.name, wanted.join(" and ")),
     )
 }
 
 pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> Result<Ready, Problem> {
-    let invalid = |text: String| Problem::new(Reason::Invalid, format!("spec.verification.{text}"));
+    let invalid = |name: &str, text: String| Problem::invalid(format!("spec.verification.parameters.{name}"), text);
     let signed = match &scheme.kind {
         SchemeKind::Hash(hash) => Some(&hash.signed),
         SchemeKind::PublicKey(public) => Some(&public.signed),
@@ -136,11 +142,11 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
     let jwt = match &scheme.kind {
         SchemeKind::Jwt(jwt, _) => {
             let mut jwt = (**jwt).clone();
-            jwt::apply(&mut jwt, given.parameters).map_err(invalid)?;
+            jwt::apply(&mut jwt, given.parameters).map_err(|(name, text)| invalid(name, text))?;
             for (_, value) in &mut jwt.claims {
                 if let Some(name) = value.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
                     let given = given.parameters.get(name);
-                    *value = given.cloned().ok_or_else(|| invalid(format!("parameters.{name} is missing")))?;
+                    *value = given.cloned().ok_or_else(|| invalid(name, "is missing".to_owned()))?;
                 }
             }
             jwt.leeway = given.tolerance.unwrap_or(jwt.leeway);
@@ -150,7 +156,7 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
     };
     let needed = scheme.parameters.iter().filter(|name| !jwt::PARAMETERS.contains(&name.as_str()));
     if let Some(absent) = needed.filter(|name| !given.parameters.contains_key(*name)).min() {
-        return Err(invalid(format!("parameters.{absent} is missing: the scheme signs it")));
+        return Err(invalid(absent, "is missing: the scheme signs it".to_owned()));
     }
     let keys = match &scheme.kind {
         SchemeKind::Basic => pairs(given.keys),

@@ -362,8 +362,8 @@ pub fn primitive(algorithm: JwtAlgorithm) -> Algorithm {
 /// Parameters that every `jwt` scheme understands.
 pub const PARAMETERS: [&str; 3] = ["issuer", "audience", "maxLifetime"];
 
-/// Fills in what the source's parameters say.
-pub fn apply(scheme: &mut JwtScheme, parameters: &BTreeMap<String, String>) -> Result<(), String> {
+/// Fills in what the source's parameters say. The error names the parameter.
+pub fn apply(scheme: &mut JwtScheme, parameters: &BTreeMap<String, String>) -> Result<(), (&'static str, String)> {
     if let Some(issuer) = parameters.get("issuer") {
         scheme.issuer = Some(issuer.clone());
     }
@@ -373,7 +373,7 @@ pub fn apply(scheme: &mut JwtScheme, parameters: &BTreeMap<String, String>) -> R
     if let Some(lifetime) = parameters.get("maxLifetime") {
         scheme.max_lifetime = crate::api::duration::DurationString(lifetime.clone())
             .get()
-            .ok_or_else(|| format!("parameters.maxLifetime: {lifetime:?} is no duration such as 2h"))?;
+            .ok_or_else(|| ("maxLifetime", format!("{lifetime:?} is no duration such as 2h")))?;
     }
     Ok(())
 }

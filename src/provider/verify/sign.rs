@@ -309,7 +309,8 @@ impl Signer<'_> {
 
     fn jwt(&mut self, scheme: &Scheme, jwt: &JwtScheme) -> Result<(), SignError> {
         let mut jwt = jwt.clone();
-        super::jwt::apply(&mut jwt, self.given.parameters).map_err(SignError::Cannot)?;
+        super::jwt::apply(&mut jwt, self.given.parameters)
+            .map_err(|(name, text)| SignError::Cannot(format!("parameters.{name}: {text}")))?;
         let (algorithm, key) = match self.private {
             Some(pem) => {
                 let rsa = EncodingKey::from_rsa_pem(pem).map(|key| (JwtAlgorithm::RS256, key));

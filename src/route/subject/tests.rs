@@ -87,38 +87,6 @@ fn a_template_that_could_become_too_long_is_refused() {
     assert!(check(&["{namespace}"; 9].join("."), &"n".repeat(63)).unwrap_err().contains("512"));
 }
 
-#[test]
-fn a_namespace_publishes_only_within_its_policy() {
-    let policy = SubjectPolicy::parse("webhooks.{namespace}.>").unwrap();
-    let allows = |template: &str| policy.allows("sales", &pattern(template));
-    assert!(allows("webhooks.{namespace}.{source}.{type}"));
-    assert!(allows("webhooks.sales.x"));
-    assert!(!allows("webhooks.{namespace}"));
-    assert!(!allows("webhooks.hr.x"));
-    assert!(!allows("webhooks.{subject}.x"));
-    assert!(!allows("webhooks.{type}"));
-    assert!(!allows("webhooks.{namespace}-{subject}.x"), "sales-x is another namespace");
-    assert!(!allows("other.sales.x"));
-}
-
-#[test]
-fn no_policy_opens_what_belongs_to_nats() {
-    let policy = SubjectPolicy::parse(">").unwrap();
-    assert!(policy.allows("sales", "anything.at.all"));
-    for pattern in ["$JS.API.STREAM.DELETE.X", "$SYS.>", "_INBOX.x", "_INBOX", "*", ">", "*.x"] {
-        assert!(!policy.allows("sales", pattern), "{pattern}");
-    }
-    for policy in ["", "a..b", "a.>.b", "a b", "a.{source}", "a.x*"] {
-        assert!(SubjectPolicy::parse(policy).is_err(), "{policy:?}");
-    }
-    assert!(SubjectPolicy::parse("team-{namespace}.*.>").unwrap().allows("sales", "team-sales.x.y"));
-}
-
-#[test]
-fn rejected_items_have_a_subject_of_their_own() {
-    assert_eq!(rejected_subject("sales", "calls.eu"), "webhooks.sales._rejected.calls_eu");
-}
-
 fn template() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[A-Za-z0-9_-]{1,5}",
