@@ -135,6 +135,10 @@ fn challenges_are_answered_as_each_vendor_wants() {
         (ask("mandrill", "").method("HEAD"), Some((true, 200, ""))),
         (ask("mandrill", "mandrill_events=%5B%5D").header("content-type", form), Some((true, 200, ""))),
         (ask("mandrill", "mandrill_events=%5B1%5D").header("content-type", form), None),
+        // Slack checks the certificate of a command's URL, signed or not; a command is none.
+        (ask("slack", "token=t&ssl_check=1").header("content-type", form), Some((true, 200, ""))),
+        (ask("slack", "token=t&command=%2Fdeploy&text=ssl_check%3D1").header("content-type", form), None),
+        (ask("slack-interactivity", "token=t&ssl_check=1").header("content-type", form), Some((true, 200, ""))),
     ];
     for (request, expected) in cases {
         let expected = expected.map(|(unsigned, status, text)| {

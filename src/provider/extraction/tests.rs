@@ -4,6 +4,7 @@ mod business;
 mod identity;
 mod platforms;
 mod seeds;
+mod told_apart;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -84,7 +84,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             "x",
             &[],
             r#"{"for_user_id":"9","favorite_events":[{"id":"a","timestamp_ms":1530000000000}]}"#,
-            ["favorite_events", "#", "9"],
+            ["favorite_events", "9:a", "9"],
         ),
         ("x", &[], r#"{"for_user_id":"9","something_events":[]}"#, ["activity", "#", "9"]),
         ("postmark", &[], r#"{"RecordType":"Delivery","MessageID":"m-1"}"#, ["Delivery", "#", "m-1"]),
@@ -243,9 +243,9 @@ fn lists_of_the_platforms_become_events() {
     );
     let batch = pusher.read(built_in("pusher")).unwrap();
     let expected = [
-        "1711800000000:member_added:c:1:-:-",
-        "1711800000000:member_added:c:2:-:-",
-        "1711800000000:channel_occupied:c:-:-:-",
+        "1711800000000:member_added:c:1:-:-:-:-",
+        "1711800000000:member_added:c:2:-:-:-:-",
+        "1711800000000:channel_occupied:c:-:-:-:-:-",
     ];
     assert_eq!(ids(&batch), expected.map(Ok));
 
