@@ -16,7 +16,8 @@ use super::{JsonError, utf8};
 #[derive(Clone, Debug, Default)]
 pub struct Pointers {
     root: Node,
-    count: usize,
+    /// As they were given.
+    texts: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,19 +104,24 @@ impl Pointers {
         for name in parse_pointer(pointer)? {
             node = node.child(name);
         }
-        node.slots.push(self.count);
-        self.count += 1;
-        Ok(self.count - 1)
+        node.slots.push(self.texts.len());
+        self.texts.push(pointer.into());
+        Ok(self.texts.len() - 1)
+    }
+
+    /// The pointer of a number; empty where there is none.
+    pub fn text(&self, number: usize) -> &str {
+        self.texts.get(number).map_or("", |text| text)
     }
 
     /// How many pointers there are.
     pub fn len(&self) -> usize {
-        self.count
+        self.texts.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.texts.is_empty()
     }
 
     /// Whether a document of this form can hold anything that a pointer reads: an object, or a list where a pointer
@@ -147,7 +153,7 @@ impl Pointers {
     }
 
     fn find<'a>(&self, json: &'a str, unique: bool) -> Result<Captured<'a>, JsonError> {
-        let mut state = State { found: vec![None; self.count], duplicate: None, unique };
+        let mut state = State { found: vec![None; self.texts.len()], duplicate: None, unique };
         let walked = walk(&self.root, json, &mut state);
         match (walked, state.duplicate) {
             (_, Some(name)) => Err(JsonError::Duplicate(name)),

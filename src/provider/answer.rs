@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::place::{Place, PointerList};
 use super::template::{self, Piece};
 use super::verify::signature_encoding;
-use super::verify::signed::PointerList;
-use super::verify::view::{Place, View};
+use super::verify::view::View;
 use crate::api;
 use crate::api::scheme::Encoding;
 

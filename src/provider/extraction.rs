@@ -4,10 +4,9 @@
 //! pass; no JSON tree is built and values stay as sent.
 
 mod compile;
-mod condition;
 mod identity;
 mod limits;
-mod place;
+mod source;
 mod split;
 
 use std::collections::BTreeMap;
@@ -17,15 +16,15 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub(super) use self::compile::Compiler;
-use self::condition::Test;
 use self::identity::{Beside, Identity, Met, Once, Position};
 use self::limits::{ID_BYTES, bounded_type};
-use self::place::{Delivery, Found, Item, Paths, Place, Source};
+use self::source::{Delivery, Found, Item, Paths, Source};
 use self::split::{Piece, Split, split};
+use super::condition::Test;
 use super::decode::{Decoder, Document, Kind, json_error};
 use super::event::{BadItem, BadItemReason, Batch, Data, DecodeError, Event, MediaType, Unsigned};
 use super::mapping::Map;
+use super::place::Place;
 use super::redact::Redactions;
 use super::request::{Head, Verified};
 use super::verify::time;
@@ -118,6 +117,8 @@ impl Extraction {
             coverage: verified.proof().coverage(),
             fields: &decoded.fields,
             paths: &self.paths,
+            pointers: &self.item,
+            envelope_pointers: &self.envelope,
             deduplicate,
             once: Once::default(),
         };
@@ -222,17 +223,17 @@ impl Extraction {
             Some(json) => self.item.capture_unique(json).map_err(json_error)?,
             None => Captured::default(),
         };
-        let item = Item { kind: document.kind, captured: &captured, envelope };
+        let item = Item { delivery, kind: document.kind, captured: &captured, envelope };
         let fits = document.json.as_ref().is_none_or(|json| self.item.fits(json));
         if (part.misshapen || !fits) && position.index.is_none() {
             return Err(DecodeError::Shape("the body is no JSON object".to_owned()));
         }
-        let (event_type, type_signed) = self.event_type(delivery, &item);
+        let (event_type, type_signed) = self.event_type(&item);
         let reject = |reason, event_type, document: &Document| {
             Fate::Bad(BadItem {
                 reason,
                 event_type: Some(event_type),
-                id: self.identity.of(delivery, &item, document, position).map(|id| id.text),
+                id: self.identity.of(&item, document, position).map(|id| id.text),
                 index: position.index,
                 item: document.original.clone(),
                 media_type: document.media_type.clone(),
@@ -241,14 +242,14 @@ impl Extraction {
         if part.misshapen || !fits {
             return Ok(reject(BadItemReason::NotMappable, event_type, &document));
         }
-        if self.drop.iter().any(|test| test.holds(delivery, &item)) {
+        if self.drop.iter().any(|test| test.holds(&item)) {
             return Ok(Fate::Dropped);
         }
-        let Some(id) = self.identity.of(delivery, &item, &document, position) else {
+        let Some(id) = self.identity.of(&item, &document, position) else {
             return Ok(reject(BadItemReason::NoId, event_type, &document));
         };
-        let (time, time_signed) = self.time(delivery, &item);
-        let subject = self.subject.iter().find_map(|source| source.find(delivery, &item));
+        let (time, time_signed) = self.time(&item);
+        let subject = self.subject.iter().find_map(|source| source.find(&item));
         let subject = subject.filter(|found| found.text.len() <= ID_BYTES);
         let unsigned = Unsigned {
             id: !id.signed,
@@ -265,17 +266,17 @@ impl Extraction {
     }
 
     /// The published type, and whether the proof covers what it was made of.
-    fn event_type<'a>(&'a self, delivery: &Delivery<'a>, item: &Item<'a>) -> (String, bool) {
+    fn event_type(&self, item: &Item<'_>) -> (String, bool) {
         let mut sources = &self.event_type;
         let mut signed = true;
         for (tests, replacing) in &self.type_rules {
-            signed &= tests.iter().all(|test| test.signed(delivery, item));
-            if tests.iter().all(|test| test.holds(delivery, item)) {
+            signed &= tests.iter().all(|test| item.signed(&test.place));
+            if tests.iter().all(|test| test.holds(item)) {
                 sources = replacing;
                 break;
             }
         }
-        let parts: Vec<Found<'_>> = sources.iter().filter_map(|source| source.find(delivery, item)).collect();
+        let parts: Vec<Found<'_>> = sources.iter().filter_map(|source| source.find(item)).collect();
         if parts.is_empty() {
             return (self.default_type.clone(), signed);
         }
@@ -285,13 +286,13 @@ impl Extraction {
     }
 
     /// The vendor's time and whether the proof covers it; else the time of receipt.
-    fn time(&self, delivery: &Delivery<'_>, item: &Item<'_>) -> (Timestamp, bool) {
+    fn time(&self, item: &Item<'_>) -> (Timestamp, bool) {
         let found = self.time.iter().find_map(|source| {
-            let found = source.place.find(delivery, item, json::as_text)?;
+            let found = item.find(&source.place, json::as_text)?;
             let time = time::read(&found.text, source.unit)?;
             plausible(time).then_some((time, found.signed))
         });
-        found.unwrap_or((delivery.head.received, true))
+        found.unwrap_or((item.delivery.head.received, true))
     }
 }
 

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::answer::Answer;
 pub use super::answer::Reply;
+use super::condition::Test;
 use super::definition_error::DefinitionError;
+use super::place::{Place, PlaceError, PointerList};
 use super::request::RequestView;
 use super::verify::fetched::Hosts;
-use super::verify::signed::{PointerList, Requirement, requirement};
-use super::verify::view::{Place, View};
+use super::verify::view::View;
 use super::verify::{Refusal, Verifier};
 use crate::api::extract::Field;
 use crate::api::provider::{Handshake as Written, HandshakeMethod};
@@ -28,7 +29,7 @@ pub struct Handshake {
     pub method: Method,
     /// It is answered before any proof.
     pub unsigned: bool,
-    when: Vec<Requirement>,
+    when: Vec<Test>,
     /// The query parameter that must equal a secret, and that secret's purpose.
     check: Option<(String, String)>,
     /// Where the signing secret stands that arrives with it.
@@ -70,10 +71,10 @@ impl Handshake {
             move |reason: String| DefinitionError { path, reason }
         };
         let mut list = PointerList::default();
-        let when = written.when.iter().map(|condition| requirement(condition, &mut list)).collect::<Result<_, _>>();
+        let when = written.when.iter().map(|condition| Test::compile(condition, &mut list)).collect::<Result<_, _>>();
         let respond =
             Answer::compile(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
-        let when = when.map_err(at("when"))?;
+        let when = when.map_err(|error: PlaceError| at("when")(error.reason))?;
         let capture = match &written.capture {
             None => None,
             Some(field) => Some(capture(field, &mut list).map_err(at("capture"))?),

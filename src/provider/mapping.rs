@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use self::participants::Participants;
 use self::segments::{Segments, Turn};
 use self::target::{METADATA, Section, Target, Value};
-use super::extraction::Compiler;
+use super::compiler::Compiler;
 use crate::api::provider::{Kind, MapValue, Mapping};
 use crate::api::scheme::TimeUnit;
 use crate::glob;

@@ -5,6 +5,8 @@
 mod answer;
 pub mod catalogue;
 pub mod compile;
+mod compiler;
+pub mod condition;
 pub mod conversation;
 mod decode;
 pub mod definition_error;
@@ -12,6 +14,7 @@ pub mod event;
 pub mod extraction;
 pub mod handshake;
 mod mapping;
+pub mod place;
 mod redact;
 pub mod request;
 pub mod sample;

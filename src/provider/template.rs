@@ -46,6 +46,14 @@ pub fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// The name in a text that is `{parameter:NAME}` and nothing else.
+pub fn parameter(text: &str) -> Option<&str> {
+    match variable(text)? {
+        ("parameter", Some(name), length) if length == text.len() => Some(name),
+        _ => None,
+    }
+}
+
 /// `{name}` or `{name:argument}` at the front: its parts and its length.
 fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
     let inner = text.strip_prefix('{')?;

@@ -1,43 +1,18 @@
 //! A definition's reading side, compiled: every place numbered, everything that is wrong collected with its path.
 
+use super::super::compiler::Compiler;
+use super::super::condition::Test;
 use super::super::decode::Decoder;
 use super::super::definition_error::DefinitionError;
 use super::super::mapping::Map;
 use super::super::redact::Redactions;
-use super::condition::Test;
 use super::identity::Identity;
-use super::place::{Paths, Place, Source};
+use super::source::{Paths, Source};
 use super::split::Split;
 use super::{Extraction, Time};
 use crate::api::extract::{Extract, TimeField, TypeRule};
 use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::api::scheme::Each;
-use crate::json::Pointers;
-
-/// Numbers the places of a definition and collects its errors.
-#[derive(Debug, Default)]
-pub(in crate::provider) struct Compiler {
-    item: Pointers,
-    envelope: Pointers,
-    errors: Vec<DefinitionError>,
-}
-
-impl Compiler {
-    /// Notes what is wrong, and where.
-    pub fn error(&mut self, path: &str, reason: impl Into<String>) {
-        self.errors.push(DefinitionError { path: path.to_owned(), reason: reason.into() });
-    }
-
-    /// The number of a place inside the item.
-    pub fn item(&mut self, pointer: &str, path: &str) -> Option<usize> {
-        self.item.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
-    }
-
-    /// The number of a place inside the whole body.
-    pub fn envelope(&mut self, pointer: &str, path: &str) -> Option<usize> {
-        self.envelope.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
-    }
-}
 
 impl Extraction {
     /// Compiles how a provider's requests are read.
@@ -56,7 +31,7 @@ impl Extraction {
         if text && !spec.map.is_empty() {
             compiler.error("spec.map", "text cannot be mapped: leave map out or decode another format");
         }
-        let drop = Test::compile_all(&spec.drop, "spec.drop", &mut compiler);
+        let drop = compiler.tests(&spec.drop, "spec.drop");
         let maps = spec
             .map
             .iter()
@@ -111,7 +86,7 @@ impl Extraction {
 fn type_rules(written: &[TypeRule], compiler: &mut Compiler) -> Vec<(Vec<Test>, Vec<Source>)> {
     let rule = |(n, rule): (usize, &TypeRule)| {
         let path = format!("spec.extract.typeRules[{n}]");
-        let tests = Test::compile_all(&rule.when, &format!("{path}.when"), compiler);
+        let tests = compiler.tests(&rule.when, &format!("{path}.when"));
         (tests, Source::compile_all(&rule.event_type, &format!("{path}.type"), compiler))
     };
     written.iter().enumerate().map(rule).collect()
@@ -119,7 +94,7 @@ fn type_rules(written: &[TypeRule], compiler: &mut Compiler) -> Vec<(Vec<Test>, 
 
 fn times(fields: &[TimeField], compiler: &mut Compiler) -> Vec<Time> {
     let place = |(n, field): (usize, &TimeField)| {
-        let place = Place::compile(&field.into(), &format!("spec.extract.time[{n}]"), compiler)?;
+        let place = compiler.place(field, &format!("spec.extract.time[{n}]"))?;
         Some(Time { place, unit: field.unit })
     };
     fields.iter().enumerate().filter_map(place).collect()

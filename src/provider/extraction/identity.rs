@@ -9,12 +9,12 @@ use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 
+use super::super::compiler::Compiler;
+use super::super::condition::Test;
 use super::super::decode::Document;
 use super::super::event::{Data, Event, MediaType};
-use super::compile::Compiler;
-use super::condition::Test;
 use super::limits::{bounded_id, hash_id};
-use super::place::{Delivery, Found, Item, Source};
+use super::source::{Found, Item, Source};
 use crate::api::extract::{Extract, WithoutId};
 use crate::api::source::Deduplicate;
 use crate::json::compact_chunks;
@@ -68,7 +68,7 @@ impl Identity {
             rules: rules
                 .map(|(n, rule)| {
                     let path = format!("spec.extract.idRules[{n}]");
-                    let tests = Test::compile_all(&rule.when, &format!("{path}.when"), compiler);
+                    let tests = compiler.tests(&rule.when, &format!("{path}.when"));
                     (tests, Source::compile_all(&rule.id, &format!("{path}.id"), compiler))
                 })
                 .collect(),
@@ -82,14 +82,9 @@ impl Identity {
     }
 
     /// The id of an item; `None` where it is rejected for want of one.
-    pub fn of<'a>(
-        &'a self,
-        delivery: &Delivery<'a>,
-        item: &Item<'a>,
-        document: &Document,
-        position: Position,
-    ) -> Option<Id> {
-        let vendors = self.vendors(delivery, item, position);
+    pub fn of(&self, item: &Item<'_>, document: &Document, position: Position) -> Option<Id> {
+        let delivery = item.delivery;
+        let vendors = self.vendors(item, position);
         match (delivery.deduplicate, vendors, self.without) {
             (_, None, WithoutId::Reject) => None,
             (None | Some(Deduplicate::Id), Some(id), _) => Some(id),
@@ -104,16 +99,16 @@ impl Identity {
     }
 
     /// The id that the vendor sent, whole.
-    fn vendors<'a>(&'a self, delivery: &Delivery<'a>, item: &Item<'a>, position: Position) -> Option<Id> {
+    fn vendors(&self, item: &Item<'_>, position: Position) -> Option<Id> {
         let (mut sources, mut signed) = (&self.id, true);
         for (tests, replacing) in &self.rules {
-            signed &= tests.iter().all(|test| test.signed(delivery, item));
-            if tests.iter().all(|test| test.holds(delivery, item)) {
+            signed &= tests.iter().all(|test| item.signed(&test.place));
+            if tests.iter().all(|test| test.holds(item)) {
                 sources = replacing;
                 break;
             }
         }
-        let parts: Vec<Found<'_>> = sources.iter().map(|source| source.find(delivery, item)).collect::<Option<_>>()?;
+        let parts: Vec<Found<'_>> = sources.iter().map(|source| source.find(item)).collect::<Option<_>>()?;
         if parts.is_empty() {
             return None;
         }

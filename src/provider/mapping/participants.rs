@@ -6,7 +6,7 @@ use super::filled;
 use super::target::{Value, Written, text};
 use crate::api::provider::MapParticipant;
 use crate::json::{self, Captured, JsonError, ListWriter, ObjectWriter, PointerError, Pointers, parse_pointer};
-use crate::provider::extraction::Compiler;
+use crate::provider::compiler::Compiler;
 
 /// Most people that one mapping reads.
 const MOST: usize = 1000;

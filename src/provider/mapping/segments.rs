@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::api::provider::MapSegments;
 use crate::json::{self, Captured, JsonError, Pointers};
-use crate::provider::extraction::Compiler;
+use crate::provider::compiler::Compiler;
 
 /// Most digits of a speaker's number.
 const DIGITS: usize = 6;

@@ -13,6 +13,7 @@ use super::scheme::{Scheme, SchemeKind};
 use super::signed::Signed;
 use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
 use crate::api::condition::{Problem, Reason};
+use crate::provider::template;
 use crate::secret::SecretBytes;
 
 /// What a source says of its verification, beside the method.
@@ -144,7 +145,7 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
             let mut jwt = (**jwt).clone();
             jwt::apply(&mut jwt, given.parameters).map_err(|(name, text)| invalid(name, text))?;
             for (_, value) in &mut jwt.claims {
-                if let Some(name) = value.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
+                if let Some(name) = template::parameter(value) {
                     let given = given.parameters.get(name);
                     *value = given.cloned().ok_or_else(|| invalid(name, "is missing".to_owned()))?;
                 }

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::jwt::{self, JwtKey};
 use super::public_key;
-use super::signed::PointerList;
-use super::view::{Place, View};
+use super::view::View;
 use crate::api::duration::DurationString;
 use crate::api::scheme::{FetchedFormat, KeyEncoding, KeyFetch, KeyFormat, PublicKeyAlgorithm};
+use crate::provider::place::{Place, PointerList};
 
 /// How long a fetched key is used unless the definition says otherwise.
 const KEEP: Duration = Duration::from_secs(3600);

@@ -17,11 +17,12 @@ use super::scheme::{Each, Scheme, SchemeKind};
 use super::signature::Found;
 use super::signed::Signed;
 use super::time;
-use super::view::{Place, View};
+use super::view::View;
 use super::{Alternative, Ready, Verifier};
 use crate::api::scheme::Encoding;
 use crate::json;
 use crate::provider::decode;
+use crate::provider::place::Place;
 use crate::provider::request::RequestView;
 
 /// Most items that are proven one by one.

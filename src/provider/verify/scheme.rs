@@ -6,14 +6,16 @@ use http::HeaderName;
 
 use super::fetched::Fetch;
 use super::jwt::{self, JwtScheme};
-use super::signed::{PointerList, Requirement, Signed, place, requirement, signed};
-use super::view::Place;
+use super::signed::{Signed, signed};
 use crate::api::scheme::{
     BindQuery, BoundPart, HashAlgorithm, KeyEncoding, KeyFormat, PublicKeyAlgorithm, Scheme as Written,
 };
 use crate::api::{duration::DurationString, scheme};
 use crate::json::Pointers;
 use crate::provider::Coverage;
+use crate::provider::condition::Test;
+use crate::provider::place::{Place, PointerList};
+use crate::provider::template;
 
 /// A compiled scheme.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Scheme {
     /// It must hold only where the source names a secretRef of its purpose.
     pub optional: bool,
     /// What the request must say for it to be tried.
-    pub require: Vec<Requirement>,
+    pub require: Vec<Test>,
     /// The list whose items are proven one by one: indices into `pointers` and `item_pointers` do not mix.
     pub each: Option<Each>,
     /// What it computes.
@@ -113,9 +115,9 @@ impl Scheme {
         let require = written
             .require
             .iter()
-            .map(|condition| requirement(condition, &mut list))
+            .map(|condition| Test::compile(condition, &mut list))
             .collect::<Result<_, _>>()
-            .map_err(at("require"))?;
+            .map_err(|error| at("require")(error.to_string()))?;
         let kind = if let Some(hmac) = &written.hmac {
             let signed = signed(&hmac.signature, &hmac.content, hmac.timestamp.as_ref(), &mut list, &mut parameters);
             SchemeKind::Hash(Box::new(HashScheme {
@@ -157,8 +159,7 @@ impl Scheme {
             let fetch = fetch(token.fetch.as_ref(), &mut list, &mut parameters).map_err(at("jwt.fetch"))?;
             SchemeKind::Jwt(Box::new(jwt_scheme(token, &mut parameters)?), fetch)
         } else if let Some(token) = &written.token {
-            let places = [&token.header, &token.query, &token.pointer, &token.form];
-            let place = place(places, &mut list).map_err(at("token"))?;
+            let place = Place::compile(token, &mut list).map_err(|error| at("token")(error.to_string()))?;
             SchemeKind::Token { place, prefix: token.prefix.clone() }
         } else if written.basic.is_some() {
             SchemeKind::Basic
@@ -277,7 +278,7 @@ fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Resul
     };
     let bearer = header == Some(http::header::AUTHORIZATION);
     for claim in &written.claims {
-        if let Some(name) = claim.equals.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
+        if let Some(name) = template::parameter(&claim.equals) {
             parameters.insert(name.to_owned());
         }
     }

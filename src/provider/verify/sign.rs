@@ -21,11 +21,14 @@ use super::jwt::JwtScheme;
 use super::keys::{self, Hash, KeyRef, Mac};
 use super::method::written;
 use super::scheme::{PublicKeyScheme, Scheme, SchemeKind, bound_query};
-use super::signed::{Requirement, Signed};
-use super::view::{Place, View};
+use super::signed::Signed;
+use super::view::View;
 use super::{Given, Method, PASSWORD, USERNAME};
 use crate::api::scheme::{BindEncoding, BoundPart, JwtAlgorithm, PublicKeyAlgorithm};
+use crate::provider::condition::Test;
+use crate::provider::place::Place;
 use crate::provider::request::{Head, RequestView};
+use crate::provider::template;
 
 /// A request in the making.
 #[derive(Clone, Debug)]
@@ -148,7 +151,7 @@ impl Signer<'_> {
         }
     }
 
-    fn satisfy(&mut self, requirement: &Requirement, scheme: &Scheme) -> Result<(), SignError> {
+    fn satisfy(&mut self, requirement: &Test, scheme: &Scheme) -> Result<(), SignError> {
         let view = RequestParts::of(self.draft, self.now);
         if requirement.holds(&View::new(view.request(), None, &scheme.pointers)) {
             return Ok(());
@@ -234,7 +237,8 @@ impl Signer<'_> {
                 self.query(name, value);
                 Ok(())
             }
-            Place::Pointer(index) => self.member(&scheme.pointer_texts[*index], value),
+            Place::Fixed(_) => Ok(()),
+            Place::Pointer(index) | Place::Envelope(index) => self.member(&scheme.pointer_texts[*index], value),
             Place::Form(name) => {
                 let mut form = String::from_utf8_lossy(&self.draft.body).into_owned();
                 let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
@@ -346,7 +350,7 @@ impl Signer<'_> {
         claims.extend(jwt.issuer.clone().map(|issuer| ("iss".to_owned(), Value::String(issuer))));
         claims.extend(jwt.audiences.first().cloned().map(|audience| ("aud".to_owned(), Value::String(audience))));
         for (name, value) in &jwt.claims {
-            let value = match value.strip_prefix("{parameter:").and_then(|rest| rest.strip_suffix('}')) {
+            let value = match template::parameter(value) {
                 Some(parameter) => self.given.parameters.get(parameter).cloned().unwrap_or_default(),
                 None => value.clone(),
             };

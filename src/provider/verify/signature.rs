@@ -5,8 +5,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use super::view::{Place, View};
+use super::view::View;
 use crate::api::scheme::Encoding;
+use crate::provider::place::Place;
 
 /// Most signatures that one request may bring to one scheme.
 pub const MAX_SIGNATURES: usize = 16;

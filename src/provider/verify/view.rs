@@ -9,23 +9,11 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Captured, Pointers};
+use crate::provider::place::{Place, Places, Standing};
 use crate::provider::request::{RequestView, pairs};
 
 /// Most form fields or query parameters that are read.
 const MAX_PAIRS: usize = 1000;
-
-/// Where one value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A header.
-    Header(HeaderName),
-    /// A query parameter.
-    Query(String),
-    /// A member of the body: an index into the scheme's pointers.
-    Pointer(usize),
-    /// A form field.
-    Form(String),
-}
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 type Pairs<'a> = Vec<Pair<'a>>;
@@ -78,9 +66,7 @@ impl<'a> View<'a> {
 
     /// A header that occurs once.
     pub fn header(&self, name: &HeaderName) -> Option<&'a [u8]> {
-        let mut values = self.request.head.headers.get_all(name).iter();
-        let value = values.next()?;
-        values.next().is_none().then_some(value.as_bytes())
+        Standing::of(self.headers(name)).once()
     }
 
     /// Every value of a header.
@@ -129,23 +115,12 @@ impl<'a> View<'a> {
 
     /// A query parameter that occurs once.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        once(self.query()?, name)
+        named(self.query()?, name).once()
     }
 
     /// A form field that occurs once.
     pub fn field(&self, name: &str) -> Option<&str> {
-        once(self.form()?, name)
-    }
-
-    /// Whether a place holds anything at all, once or more often, readable or not.
-    pub fn holds_any(&self, place: &Place) -> bool {
-        let named = |pairs: &Pairs<'_>, name: &str| pairs.iter().any(|(known, _)| known == name);
-        match place {
-            Place::Header(name) => self.request.head.headers.contains_key(name),
-            Place::Query(name) => self.query().is_none_or(|pairs| named(pairs, name)),
-            Place::Form(name) => self.form().is_some_and(|pairs| named(pairs, name)),
-            Place::Pointer(index) => self.member(*index).is_some_and(|value| value.get() != "null"),
-        }
+        named(self.form()?, name).once()
     }
 
     /// The value at a place; a header must be there exactly once.
@@ -154,11 +129,35 @@ impl<'a> View<'a> {
             Place::Header(name) => self.header(name).map(Cow::Borrowed),
             Place::Query(name) => self.parameter(name).map(|v| Cow::Borrowed(v.as_bytes())),
             Place::Form(name) => self.field(name).map(|v| Cow::Borrowed(v.as_bytes())),
-            Place::Pointer(index) => self.member_text(*index).map(|text| match text {
+            Place::Pointer(index) | Place::Envelope(index) => self.member_text(*index).map(|text| match text {
                 Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
                 Cow::Owned(text) => Cow::Owned(text.into_bytes()),
             }),
+            Place::Fixed(text) => Some(Cow::Owned(text.clone().into_bytes())),
         }
+    }
+}
+
+impl Places for View<'_> {
+    fn at_header(&self, name: &HeaderName) -> Standing<&[u8]> {
+        Standing::of(self.headers(name))
+    }
+
+    fn at_query(&self, name: &str) -> Standing<Cow<'_, str>> {
+        // More parameters than are read: any of them may be this one.
+        self.query().map_or(Standing::Several(Cow::Borrowed("")), |pairs| named(pairs, name).map(Cow::Borrowed))
+    }
+
+    fn at_form(&self, name: &str) -> Standing<&str> {
+        self.form().map_or(Standing::Absent, |pairs| named(pairs, name))
+    }
+
+    fn at_pointer(&self, number: usize) -> Option<&RawValue> {
+        self.member(number)
+    }
+
+    fn at_envelope(&self, number: usize) -> Option<&RawValue> {
+        self.member(number)
     }
 }
 
@@ -168,8 +167,6 @@ fn bounded(encoded: &[u8]) -> Option<Pairs<'_>> {
     all.next().is_none().then_some(read)
 }
 
-fn once<'b>(pairs: &'b Pairs<'_>, name: &str) -> Option<&'b str> {
-    let mut found = pairs.iter().filter(|(n, _)| n == name);
-    let (_, value) = found.next()?;
-    found.next().is_none().then_some(value.as_ref())
+fn named<'b>(pairs: &'b Pairs<'_>, name: &str) -> Standing<&'b str> {
+    Standing::of(pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_ref()))
 }
