@@ -165,7 +165,7 @@ pub struct Extract {
     pub time: Vec<TimeField>,
     /// Places of the entity the event is about, the first that is there wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
+    #[schemars(length(max = 8))]
     pub subject: Vec<Field>,
 }
 

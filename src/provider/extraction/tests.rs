@@ -1,6 +1,7 @@
 //! What each part of a definition does to a delivery; the four seed vendors are in `seeds`, others in `platforms`.
 
 mod business;
+mod catalogue_a;
 mod identity;
 mod platforms;
 mod seeds;

@@ -15,11 +15,14 @@ fn event(event_type: &str, id: &str, subject: &str) -> (String, String, Option<S
 
 #[test]
 fn a_payment_notification_is_read_with_and_without_its_envelope() {
-    let item = r#"{"pspReference":"8836","eventCode":"AUTHORISATION","success":"true","additionalData":{"hmacSignature":"c2ln"}}"#;
+    let item = r#"{"pspReference":"8836","eventCode":"AUTHORISATION","success":"true","eventDate":"2026-01-01T00:00:00+01:00","additionalData":{"hmacSignature":"c2ln"}}"#;
     let wrapped = format!(r#"{{"live":"false","notificationItems":[{{"NotificationRequestItem":{item}}}]}}"#);
     for body in [&wrapped, item] {
         let request = request(body);
-        assert_eq!(read("adyen", &request), [event("AUTHORISATION", "8836:AUTHORISATION:true", "8836")]);
+        assert_eq!(
+            read("adyen", &request),
+            [event("AUTHORISATION", "8836:AUTHORISATION:true:2026-01-01T00:00:00+01:00", "8836")]
+        );
         let shown = request.read(built_in("adyen")).unwrap().items.remove(0).unwrap().data.original;
         assert!(!String::from_utf8_lossy(&shown).contains("c2ln"), "the signature is cut");
     }
@@ -30,7 +33,7 @@ fn the_event_in_a_multipart_field_is_the_event() {
     let json = r#"{"event":{"event_time":"1348177752","event_type":"signature_request_sent","event_hash":"3a31"},"signature_request":{"signature_request_id":"sr1"}}"#;
     let body = format!("--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{json}\r\n--b--\r\n");
     let request = request(body).header("content-type", "multipart/form-data; boundary=b");
-    assert_eq!(read("dropbox-sign", &request), [event("signature_request_sent", "3a31", "sr1")]);
+    assert_eq!(read("dropbox-sign", &request), [event("signature_request_sent", "3a31:sr1", "sr1")]);
     let at = request.event(built_in("dropbox-sign")).time;
     assert_eq!(at.as_second(), 1_348_177_752);
 }
@@ -42,8 +45,8 @@ fn batches_become_their_events_and_heartbeats_none() {
     assert_eq!((asana[0].0.as_str(), asana[0].2.as_deref()), ("task.changed", Some("1")));
     assert!(read("asana", &request(r#"{"events":[]}"#)).is_empty());
     assert!(read("xero", &request(r#"{"events":[],"firstEventSequence":0}"#)).is_empty());
-    let deals = r#"[{"eventId":1,"subscriptionId":2,"occurredAt":1693657560000,"subscriptionType":"deal.creation","objectId":3}]"#;
-    assert_eq!(read("hubspot", &request(deals)), [event("deal.creation", "1:2:1693657560000", "3")]);
+    let deals = r#"[{"eventId":1,"subscriptionId":2,"portalId":9,"occurredAt":1693657560000,"subscriptionType":"deal.creation","objectId":3}]"#;
+    assert_eq!(read("hubspot", &request(deals)), [event("deal.creation", "1:2:9:1693657560000", "3")]);
     let mandates = r#"{"events":[{"id":"EV1","resource_type":"mandates","action":"failed"},{"id":"EV2","resource_type":"mandates","action":"created"}]}"#;
     let types: Vec<_> = read("gocardless", &request(mandates)).into_iter().map(|(t, id, _)| (t, id)).collect();
     assert_eq!(
@@ -59,7 +62,7 @@ fn shared_secrets_in_a_body_are_cut_from_the_event() {
     let figma = request(
         r#"{"event_type":"FILE_UPDATE","webhook_id":"7","timestamp":"2026-01-01T00:00:00Z","file_key":"k","passcode":"hush"}"#,
     );
-    assert_eq!(read("figma", &figma), [event("FILE_UPDATE", "7:FILE_UPDATE:2026-01-01T00:00:00Z", "k")]);
+    assert_eq!(read("figma", &figma), [event("FILE_UPDATE", "7:FILE_UPDATE:k:2026-01-01T00:00:00Z", "k")]);
     let graph = request(
         r#"{"value":[{"id":"n1","subscriptionId":"s","changeType":"updated","resource":"users/1","clientState":"hush"}]}"#,
     );

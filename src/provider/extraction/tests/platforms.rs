@@ -30,7 +30,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             r#"{"object_kind":"merge_request","project":{"path_with_namespace":"a/b"},"object_attributes":{"action":"open"}}"#,
             ["merge_request.open", "k-1", "a/b"],
         ),
-        ("gitlab", &[], r#"{"event_name":"user_create","username":"u"}"#, ["user_create", "#", ""]),
+        ("gitlab", &[], r#"{"event_name":"user_create","username":"u"}"#, ["user_create", "#", "u"]),
         (
             "gitea",
             &[("x-gitea-event", "issues"), ("x-gitea-delivery", "d-1")],
@@ -46,14 +46,14 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
         (
             "hcp-terraform",
             &[],
-            r#"{"payload_version":1,"run_id":"run-1","notifications":[{"trigger":"run:planning","run_updated_at":"2026-03-01T11:00:00Z"}]}"#,
-            ["run:planning", "run-1:run:planning:2026-03-01T11:00:00Z", "run-1"],
+            r#"{"payload_version":1,"notification_configuration_id":"nc-1","run_id":"run-1","notifications":[{"trigger":"run:planning","run_updated_at":"2026-03-01T11:00:00Z"}]}"#,
+            ["run:planning", "nc-1:run-1:run:planning:2026-03-01T11:00:00Z", "run-1"],
         ),
         (
             "docker-hub",
             &[],
-            r#"{"push_data":{"pushed_at":1417566161,"tag":"latest"},"repository":{"repo_name":"a/b"}}"#,
-            ["push", "a/b:latest:1417566161", "a/b"],
+            r#"{"push_data":{"pushed_at":1417566161,"tag":"latest"},"repository":{"repo_name":"a/b"},"callback_url":"https://h.example/1/"}"#,
+            ["push", "a/b:latest:1417566161:https://h.example/1/", "a/b"],
         ),
         (
             "flux",
@@ -111,7 +111,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             "google-pubsub",
             &[],
             r#"{"message":{"attributes":{"eventType":"OBJECT_FINALIZE","objectId":"o"},"data":"e30=","messageId":"1"},"subscription":"s"}"#,
-            ["OBJECT_FINALIZE", "1", "o"],
+            ["OBJECT_FINALIZE", "s:1", "o"],
         ),
         (
             "cloudevents",
