@@ -4,6 +4,7 @@
 //! send: memory is bounded by the input, recursion by the pointers of the definition.
 
 mod compact;
+mod cursor;
 mod cut;
 mod pointers;
 mod text;
@@ -11,6 +12,7 @@ mod walk;
 mod write;
 
 pub use compact::compact_chunks;
+pub use cursor::{Cursor, Form, lossy_text};
 pub use cut::Cuts;
 pub use pointers::{Captured, PointerError, Pointers, join_pointer, parse_pointer};
 pub use text::{as_text, id_text, is_number, string_text};
