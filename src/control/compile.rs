@@ -29,7 +29,7 @@ use crate::provider::handshake::Handshake;
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, UnfitKey, Verifier};
 use crate::route::capture::CaptureTarget;
-use crate::route::filter::Filter;
+use crate::route::filter::{Filter, Places};
 use crate::route::selection::{Routing, Rule, Selection};
 use crate::route::subject::SubjectTemplate;
 use crate::route::{Answer, Claim, Host, Limits, Methods, Route};
@@ -82,8 +82,9 @@ pub fn compile(
     let proven = provider.as_deref().and_then(|provider| wrong.keep(verifier(spec, provider, refs, settings)));
     let capture = provider.as_deref().and_then(|provider| wrong.keep(capture(spec, provider)));
     let deduplicate = provider.as_deref().and_then(|provider| wrong.keep(deduplicate(spec, provider)));
-    let selection = wrong.keep(selection(spec));
-    let routing = wrong.keep(routing(spec.routing.as_ref(), &claim, settings));
+    let mut places = Places::default();
+    let selection = wrong.keep(selection(spec, &mut places));
+    let routing = wrong.keep(routing(spec.routing.as_ref(), &claim, settings, &mut places));
     let deadline = wrong.keep(deadline(spec));
     let own = wrong.keep(own_limits(spec));
     let answer = wrong.keep(answer(spec, provider.as_deref()));
@@ -106,6 +107,7 @@ pub fn compile(
             answer,
             selection,
             routing,
+            places,
             origin: Origin::new(
                 &settings.source_base,
                 &claim.namespace,
@@ -218,27 +220,32 @@ fn not_a_duration(field: &str, text: &DurationString) -> Problem {
     Problem::invalid(field, format!("{:?} is no duration: write such as 5m, 1h30m or 500ms", text.0))
 }
 
-fn filter(field: &str, text: Option<&String>) -> Result<Option<Filter>, Problem> {
-    text.map(|text| Filter::compile(text).map_err(|reason| Problem::invalid(field, reason))).transpose()
+fn filter(field: &str, text: Option<&String>, places: &mut Places) -> Result<Option<Filter>, Problem> {
+    text.map(|text| Filter::compile(text, places).map_err(|reason| Problem::invalid(field, reason))).transpose()
 }
 
-fn selection(spec: &WebhookSourceSpec) -> Result<Selection, Problem> {
+fn selection(spec: &WebhookSourceSpec, places: &mut Places) -> Result<Selection, Problem> {
     let written = spec.events.clone().unwrap_or_default();
     Ok(Selection {
         include: Globs::new(&written.include),
         exclude: Globs::new(&written.exclude),
-        filter: filter("spec.events.filter", written.filter.as_ref())?,
+        filter: filter("spec.events.filter", written.filter.as_ref(), places)?,
     })
 }
 
-fn routing(written: Option<&WrittenRouting>, claim: &Claim, settings: &Settings) -> Result<Routing, Problems> {
+fn routing(
+    written: Option<&WrittenRouting>,
+    claim: &Claim,
+    settings: &Settings,
+    places: &mut Places,
+) -> Result<Routing, Problems> {
     let empty = WrittenRouting::default();
     let written = written.unwrap_or(&empty);
     let mut wrong = Gathered::default();
     let mut rules = Vec::new();
     for (position, rule) in written.rules.iter().enumerate() {
         let field = |name: &str| format!("spec.routing.rules[{position}].{name}");
-        let filter = wrong.keep(filter(&field("filter"), rule.filter.as_ref()));
+        let filter = wrong.keep(filter(&field("filter"), rule.filter.as_ref(), places));
         let subject = wrong.keep(template(&field("subject"), &rule.subject, claim, settings));
         if let (Some(filter), Some(subject)) = (filter, subject) {
             rules.push(Rule { include: Globs::new(&rule.include), filter, subject });

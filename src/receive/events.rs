@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use prometheus_client::metrics::histogram::Histogram;
 
+use super::heavy::beside_workers;
 use super::reject::Reject;
 use super::trace::Trace;
 use crate::api::provider::Retries;
@@ -18,18 +19,15 @@ use crate::provider::conversation;
 use crate::provider::event::{BadItem, BadItemReason, Batch, DecodeError, Event};
 use crate::provider::request::{Head, Verified};
 use crate::route::Route;
-use crate::route::filter::Variables;
-use crate::route::subject::SubjectVars;
+use crate::route::filter::{Data, Variables};
+use crate::route::selection::{Selected, select, steps};
+use crate::route::subject::{SubjectTemplate, SubjectVars};
 
 /// JetStream acknowledges within milliseconds or is in trouble: no longer than this, nor a third of the deadline.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(1);
 
-/// What becomes of an item.
-enum Fate {
-    Publish(Message),
-    Rejected(Message),
-    Filtered,
-}
+/// Steps of filters that are done by those who read requests: some 50 microseconds.
+const LIGHT: u64 = 5_000;
 
 /// Makes every event of a delivery durable. Returns how many items arrived.
 pub(super) async fn publish(
@@ -51,15 +49,15 @@ pub(super) async fn publish(
     };
     let alone = batch.received <= 1;
     let largest = delivery.max_payload();
-    let mut messages = Vec::with_capacity(batch.items.len());
-    let mut filtered = 0;
-    for item in batch.items {
-        match fate(route, item, &receipt, largest, alone)? {
-            Fate::Publish(message) => messages.push((message, false)),
-            Fate::Rejected(message) => messages.push((message, true)),
-            Fate::Filtered => filtered += 1,
-        }
+    let deadline = Instant::now() + route.deadline;
+    let received = batch.received;
+    let mut items = batch.items.into_iter();
+    let mut fates = Fates { route, receipt: &receipt, largest, alone, deadline, messages: Vec::new(), filtered: 0 };
+    if let Some(item) = fates.take(&mut items, LIGHT)? {
+        let rest = || fates.take(&mut [item].into_iter().chain(items), u64::MAX);
+        beside_workers(deadline, rest).await.ok_or(Reject::Unavailable(Unavailable::TimedOut))??;
     }
+    let Fates { messages, filtered, .. } = fates;
     route.claim.metrics.count_events(EventResult::Filtered, filtered);
     let begun = Instant::now();
     let sent = send(route, &messages, delivery).await;
@@ -67,7 +65,7 @@ pub(super) async fn publish(
         duration.observe(begun.elapsed().as_secs_f64());
     }
     sent?;
-    Ok(batch.received)
+    Ok(received)
 }
 
 /// Reads the body. Where the vendor never sends again, what cannot be read is kept instead of refused.
@@ -84,69 +82,93 @@ fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Re
     }
 }
 
-/// Judges one item.
-fn fate(
-    route: &Route,
-    item: Result<Event, BadItem>,
-    receipt: &Receipt<'_>,
+/// Items on their way to become messages.
+struct Fates<'a> {
+    route: &'a Route,
+    receipt: &'a Receipt<'a>,
     largest: usize,
     alone: bool,
-) -> Result<Fate, Reject> {
-    let event = match item {
-        Ok(event) => event,
-        Err(bad) => return Ok(Fate::Rejected(rejected(route, bad, receipt, largest))),
-    };
-    if !route.selection.lets_through(&event.event_type) {
-        return Ok(Fate::Filtered);
-    }
-    let variables = (route.selection.filter.is_some() || route.routing.has_filters()).then(|| variables(route, &event));
-    if let (Some(filter), Some(variables)) = (&route.selection.filter, &variables) {
-        match filter.holds(variables) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Fate::Filtered),
-            Err(_) => {
-                let bad = event.rejected(BadItemReason::FilterError);
-                return Ok(Fate::Rejected(rejected(route, bad, receipt, largest)));
-            }
-        }
-    }
-    let subject = route.routing.template(&event.event_type, variables.as_ref()).render(&SubjectVars {
-        namespace: &route.claim.namespace,
-        source: &route.claim.name,
-        provider: &route.claim.provider,
-        event_type: &event.event_type,
-        subject: event.subject.as_deref(),
-    });
-    // Where both do not fit, the normalized data without the vendor's item may.
-    for include_original in [route.include_original, false] {
-        let payload = conversation::payload(&event.data, route.shape, include_original);
-        let mapped = payload.mapped;
-        let payload = Payload { bytes: payload.bytes, media_type: &payload.media_type, mapped };
-        let message = route.origin.event(&event, payload, receipt, subject.clone());
-        if message.wire_len() <= largest {
-            return Ok(Fate::Publish(message));
-        }
-        if !mapped || !include_original {
-            break;
-        }
-    }
-    if alone {
-        return Err(Reject::TooLarge);
-    }
-    Ok(Fate::Rejected(rejected(route, event.rejected(BadItemReason::TooLarge), receipt, largest)))
+    deadline: Instant,
+    /// And whether each is of a rejected item.
+    messages: Vec<(Message, bool)>,
+    filtered: u64,
 }
 
-fn variables(route: &Route, event: &Event) -> Variables {
-    let texts = [
-        ("type", &*event.event_type),
-        ("id", &*event.id),
-        ("subject", event.subject.as_deref().unwrap_or_default()),
-        ("source", &*route.claim.name),
-        ("namespace", &*route.claim.namespace),
-        ("provider", &*route.claim.provider),
-    ];
+impl Fates<'_> {
+    /// Takes items as long as judging them takes no more than so many steps; the first beyond them comes back.
+    fn take(
+        &mut self,
+        items: &mut impl Iterator<Item = Result<Event, BadItem>>,
+        mut steps: u64,
+    ) -> Result<Option<Result<Event, BadItem>>, Reject> {
+        for item in items {
+            match item {
+                Err(bad) => self.reject(bad),
+                Ok(event) => match judge(self.route, &event, self.deadline, &mut steps) {
+                    None => return Ok(Some(Ok(event))),
+                    Some(Selected::Published(template, _)) => self.publish(event, template)?,
+                    Some(Selected::LeftOut) => self.filtered += 1,
+                    Some(Selected::Failed(_)) => self.reject(event.rejected(BadItemReason::FilterError)),
+                    Some(Selected::Late) => return Err(Reject::Unavailable(Unavailable::TimedOut)),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    fn reject(&mut self, bad: BadItem) {
+        self.messages.push((rejected(self.route, bad, self.receipt, self.largest), true));
+    }
+
+    fn publish(&mut self, event: Event, template: &SubjectTemplate) -> Result<(), Reject> {
+        let route = self.route;
+        let subject = template.render(&SubjectVars {
+            namespace: &route.claim.namespace,
+            source: &route.claim.name,
+            provider: &route.claim.provider,
+            event_type: &event.event_type,
+            subject: event.subject.as_deref(),
+        });
+        // Where both do not fit, the normalized data without the vendor's item may.
+        for include_original in [route.include_original, false] {
+            let payload = conversation::payload(&event.data, route.shape, include_original);
+            let mapped = payload.mapped;
+            let payload = Payload { bytes: payload.bytes, media_type: &payload.media_type, mapped };
+            let message = route.origin.event(&event, payload, self.receipt, subject.clone());
+            if message.wire_len() <= self.largest {
+                self.messages.push((message, false));
+                return Ok(());
+            }
+            if !mapped || !include_original {
+                break;
+            }
+        }
+        if self.alone {
+            return Err(Reject::TooLarge);
+        }
+        self.reject(event.rejected(BadItemReason::TooLarge));
+        Ok(())
+    }
+}
+
+/// Whether an event is let through, and on which subject. `None`, unjudged, where that may take more steps than are left.
+fn judge<'r>(route: &'r Route, event: &Event, deadline: Instant, left: &mut u64) -> Option<Selected<'r>> {
     let data = conversation::filtered(&event.data).map_or(&b"null"[..], |data| data);
-    Variables::new(texts, &event.time.to_string(), data)
+    let variables = Variables {
+        event_type: &event.event_type,
+        id: &event.id,
+        subject: event.subject.as_deref().unwrap_or_default(),
+        time: event.time,
+        source: &route.claim.name,
+        namespace: &route.claim.namespace,
+        provider: &route.claim.provider,
+        deadline: Some(deadline),
+        ..Variables::new(Data::new(&route.places, data))
+    };
+    if *left < u64::MAX {
+        *left = left.checked_sub(steps(&route.selection, &route.routing, &variables))?;
+    }
+    Some(select(&route.selection, &route.routing, &variables))
 }
 
 /// The message of a rejected item; an item that does not fit even there is told without its bytes.

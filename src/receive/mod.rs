@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod framing;
 pub mod handle;
+mod heavy;
 pub mod listen;
 pub mod reject;
 mod respond;

@@ -24,6 +24,7 @@ pub use limits::{Limits, Methods};
 pub use table::{Conflict, Entry, RouteTable};
 
 use self::capture::CaptureTarget;
+use self::filter::Places;
 use self::selection::{Routing, Selection};
 use crate::api::provider::Retries;
 use crate::api::source::{DataShape, Deduplicate, OnOutage};
@@ -62,6 +63,8 @@ pub struct Route {
     pub selection: Selection,
     /// On which subject.
     pub routing: Routing,
+    /// What the filters of both read of an event's data.
+    pub places: Places,
     /// The stream that must take them, where the source names one.
     pub stream: Option<String>,
     /// What the payload is.

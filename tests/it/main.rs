@@ -35,6 +35,7 @@ mod provider_straight;
 mod provider_tokens;
 mod provider_traps;
 mod receive_admin;
+mod receive_filters;
 mod receive_framing;
 mod receive_line;
 mod receive_listen;
