@@ -46,7 +46,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     let delivery = Delivery::start(&args.delivery()?).await?;
     let routes = Arc::new(Routes::new(metrics.clone()));
-    let keys = Arc::new(KeyStore::new(args.fetch, args.fetch_allow_cidr.clone())?);
+    let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone())?);
     let (capture, captures) = mpsc::channel(capture::QUEUE);
     // Without a cluster there is no Secret to write.
     let capture = args.manifests.is_none().then_some(capture);

@@ -4,14 +4,13 @@
 use std::io::{BufWriter, IsTerminal, Write, stdout};
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context;
 use hookgate::cli::run::LogFormat;
 use hookgate::cli::{self, Cli, Command};
-use hookgate::manifest::Loaded;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let mut out = BufWriter::new(stdout().lock());
     let done = run(&cli.command, &mut out).and_then(|code| {
         out.flush()?;
@@ -22,8 +21,8 @@ fn main() -> ExitCode {
         Err(error) if closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "hookgate: {error:#}");
-            // `verify` keeps 1 for "not authentic".
-            ExitCode::from(if matches!(cli.command, Command::Verify(_)) { 2 } else { 1 })
+            // They keep 1 for what they were asked: "not authentic", "something is wrong".
+            ExitCode::from(if matches!(cli.command, Command::Verify(_) | Command::Check(_)) { 2 } else { 1 })
         }
     }
 }
@@ -31,12 +30,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
     let verdict = |right: bool| u8::from(!right);
     match command {
-        Command::Check { args, policy } => {
-            let settings = policy.settings()?;
-            let judge = |loaded: &Loaded| cli::judge::judge(loaded, &settings);
-            let advise = |loaded: &Loaded| cli::judge::notes(loaded, &settings);
-            Ok(verdict(cli::check::run(args, &[&judge], &[&advise], &mut std::io::stdin().lock(), out)?))
-        }
+        Command::Check(args) => cli::check::run(args, &mut std::io::stdin().lock(), out),
         Command::Crds(args) => {
             cli::crds::run(args, out)?;
             Ok(0)
@@ -45,7 +39,7 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
         Command::AsyncApi(args) => cli::asyncapi::run(args, out).map(|()| 0),
         Command::Schema(args) => cli::schema::run(args, out).map(|()| 0),
         Command::Run(args) => {
-            log(args.log_format);
+            log(args.log_format)?;
             runtime()?.block_on(hookgate::app::run(args)).map(|()| 0)
         }
         Command::Verify(args) => cli::verify::run(args, out),
@@ -54,10 +48,20 @@ fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
     }
 }
 
+/// The client of NATS repeats each refusal at every attempt; delivery says it once, with what to do.
+const QUIET: &str = "async_nats=off,kube=warn";
+
 /// Logs to the standard error; `RUST_LOG` chooses what.
-fn log(format: LogFormat) {
-    // The NATS client repeats each refusal at every attempt; delivery says it once, with what to do.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=off,kube=warn"));
+fn log(format: LogFormat) -> anyhow::Result<()> {
+    let chosen = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = match chosen.trim() {
+        "" => format!("info,{QUIET}"),
+        // Who names a level alone wants ours; who wants the client's lines names it, or asks for all there is.
+        level @ ("error" | "warn" | "info") => format!("{level},{QUIET}"),
+        chosen => chosen.to_owned(),
+    };
+    let filter =
+        EnvFilter::try_new(&filter).with_context(|| format!("RUST_LOG: {filter:?} is no filter such as info"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -66,6 +70,7 @@ fn log(format: LogFormat) {
         LogFormat::Text => lines.with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
 /// For commands that talk to the network. One crypto provider serves the whole process.

@@ -9,18 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::messages::Published;
 use super::policy::Policy;
-use super::source::{catalogue, definition, load, resolve};
+use super::source::{definition, load};
 use crate::api::source::{RoutingRule, WebhookSource};
-use crate::control::compile::compile;
+use crate::control::object::Key;
+use crate::control::offline::Offline;
 use crate::control::settings::Settings;
 use crate::manifest::Loaded;
-use crate::provider::catalogue::Catalogue;
 
 /// The version of the specification: <https://www.asyncapi.com/docs/reference/specification/v3.0.0>.
 const VERSION: &str = "3.0.0";
@@ -69,6 +71,14 @@ pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = load(&args.files)?;
     let settings =
         Settings { source_base: args.source_base.trim_end_matches('/').to_owned(), ..args.policy.settings()? };
+    if loaded.sources.is_empty() || !loaded.broken.is_empty() {
+        let told: Vec<String> = loaded.problems.iter().map(|problem| format!("\n{problem}")).collect();
+        anyhow::ensure!(
+            loaded.problems.is_empty(),
+            "what these files publish cannot be told as a whole:{}",
+            told.concat()
+        );
+    }
     let document = document(&loaded, &settings)?;
     match args.output {
         Output::Yaml => write!(out, "{}", serde_saphyr::to_string(&document)?)?,
@@ -79,7 +89,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
 
 fn document(loaded: &Loaded, settings: &Settings) -> anyhow::Result<Document> {
     anyhow::ensure!(!loaded.sources.is_empty(), "no WebhookSource in these files");
-    let catalogue = catalogue(loaded);
+    let offline = Offline::new(loaded, settings.clone(), Timestamp::now());
     let mut document = Document {
         asyncapi: VERSION,
         id: "urn:hookgate:events",
@@ -99,7 +109,7 @@ fn document(loaded: &Loaded, settings: &Settings) -> anyhow::Result<Document> {
     let mut tags = BTreeSet::new();
     let mut messages = Map::new();
     for source in &loaded.sources {
-        let published = published(source, loaded, &catalogue, settings)?;
+        let published = published(source, loaded, &offline, settings)?;
         tags.extend(published.tags());
         published.describe(&mut messages);
         channels(source, &published, settings, &mut document);
@@ -118,18 +128,16 @@ fn document(loaded: &Loaded, settings: &Settings) -> anyhow::Result<Document> {
 fn published(
     source: &WebhookSource,
     loaded: &Loaded,
-    catalogue: &Catalogue,
+    offline: &Offline,
     settings: &Settings,
 ) -> anyhow::Result<Published> {
-    let compiled = compile(source, catalogue, &resolve(source, loaded), settings).map_err(|problem| {
-        let part = |text: &Option<String>| text.clone().unwrap_or_default();
-        let (namespace, name) = (part(&source.metadata.namespace), part(&source.metadata.name));
-        anyhow::anyhow!("WebhookSource {namespace}/{name}: {}: {problem}", problem.reason().as_str())
-    })?;
+    let key = Key::of(&source.metadata);
+    offline.source(&key).map_err(|problems| anyhow::anyhow!("WebhookSource {key}: {problems}"))?;
+    let route = offline.route(&key).cloned().with_context(|| format!("WebhookSource {key} is not served"))?;
     // Compiling found the definition already.
     let spec = definition(loaded, source).map(std::borrow::Cow::into_owned).unwrap_or_default();
     let format = source.spec.routing.as_ref().and_then(|routing| routing.format).unwrap_or_default();
-    Ok(Published { route: compiled.route, spec, format, source_base: settings.source_base.clone() })
+    Ok(Published { route, spec, format, source_base: settings.source_base.clone() })
 }
 
 /// The channels of a source: one for each subject template, and that of its rejected items.

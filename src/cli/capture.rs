@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// Most header lines of a capture.
@@ -48,6 +49,13 @@ impl Capture {
             headers.append(HeaderName::try_from(line.name)?, HeaderValue::from_bytes(line.value)?);
         }
         let body = &message[head..];
+        let unchunked;
+        let body = if headers.remove(TRANSFER_ENCODING).is_some_and(|coding| is_chunked(&coding)) {
+            unchunked = dechunk(body)?;
+            unchunked.as_slice()
+        } else {
+            body
+        };
         if let Some(length) =
             headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
             && length != body.len()
@@ -67,6 +75,44 @@ impl Capture {
     }
 }
 
+fn is_chunked(coding: &HeaderValue) -> bool {
+    coding.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+}
+
+/// The body without its framing (RFC 9112, section 7.1), whose lines end in LF or CRLF. A capture that shows the header without the framing
+/// is taken as it is.
+fn dechunk(framed: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(framed.len());
+    let mut rest = framed;
+    loop {
+        let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest, |end| &rest[..end]);
+        let size = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let digits = !size.is_empty() && size.len() <= 8 && size.iter().all(u8::is_ascii_hexdigit);
+        let size =
+            std::str::from_utf8(size).ok().filter(|_| digits).and_then(|size| usize::from_str_radix(size, 16).ok());
+        let Some(size) = size else {
+            if body.is_empty() && rest.len() == framed.len() {
+                return Ok(framed.to_vec());
+            }
+            bail!(
+                "Transfer-Encoding says chunked, and after {} bytes of the body no size of a chunk follows",
+                body.len()
+            );
+        };
+        rest = rest.get(line.len() + 1..).unwrap_or_default();
+        if size == 0 {
+            return Ok(body);
+        }
+        let Some(chunk) = rest.get(..size) else {
+            bail!("a chunk of {size} bytes ends too early: save the request byte for byte");
+        };
+        body.extend_from_slice(chunk);
+        rest = &rest[size..];
+        rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +127,23 @@ mod tests {
             assert_eq!((capture.path.as_str(), capture.query.as_deref()), ("/a", Some("b=1")));
             assert_eq!(capture.headers["x-a"], "1");
             assert_eq!(capture.body, "bo\r\ndy\n");
+        }
+    }
+
+    #[test]
+    fn chunks_are_joined_and_their_framing_is_no_body() {
+        let head = "POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n";
+        for (framed, body) in [
+            ("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", "abcde"),
+            ("3\nabc\n0\n\n", "abc"),
+            ("0\r\n\r\n", ""),
+            ("{\"already\": \"joined\"}", "{\"already\": \"joined\"}"),
+        ] {
+            assert_eq!(Capture::parse(format!("{head}{framed}").as_bytes()).unwrap().body, body, "{framed:?}");
+        }
+        for (cut, said) in [("9\r\nabc", "ends too early"), ("3\r\nabc\r\nzz\r\n", "no size of a chunk")] {
+            let error = Capture::parse(format!("{head}{cut}").as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
         }
     }
 

@@ -1,30 +1,35 @@
-//! `hookgate check`: says what is wrong in manifests, and where, without a cluster.
+//! `hookgate check`: says what the operator would say of manifests, and where, without a cluster.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use crate::manifest::{self, Judge, Loaded};
+use jiff::Timestamp;
+
+use super::policy::{Bounds, Policy};
+use crate::api::condition::{Problem, Reason};
+use crate::control::offline::{Judgement, Offline, Said};
+use crate::control::settings::Settings;
+use crate::manifest::{FileProblem, Loaded};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Manifests: files, folders of files, or - for the standard input
+    /// Manifests: files, folders with their subfolders, or - for the standard input
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    policy: Policy,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
-/// Runs the command: one line a problem or note, then a sentence. `judges` see what schema and rules cannot, `advisers`
-/// what is served otherwise than written. Returns whether all is well; the exit code is 1 where it is not.
+/// Runs the command: one line a note or problem, then a sentence. Returns the exit code: 1 where something is wrong, 2 where there is
+/// nothing to check.
 ///
 /// # Errors
-/// A closed output, or a standard input that cannot be read as text.
-pub fn run(
-    args: &Args,
-    judges: &[Judge<'_>],
-    advisers: &[Judge<'_>],
-    input: &mut impl Read,
-    out: &mut impl Write,
-) -> io::Result<bool> {
+/// A policy that is none, a closed output, or a standard input that cannot be read as text.
+pub fn run(args: &Args, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<u8> {
+    let settings = args.bounds.settings(args.policy.settings()?);
     let mut loaded = Loaded::default();
     for file in &args.files {
         if file.as_os_str() == "-" {
@@ -32,75 +37,75 @@ pub fn run(
             input.read_to_string(&mut text)?;
             loaded.read_documents("standard input", &text);
         } else {
-            loaded.read(file);
+            loaded.read_deep(file);
         }
     }
-    report(&loaded, judges, advisers, out)
+    Ok(report(&loaded, settings, Timestamp::now(), out)?)
 }
 
-fn report(loaded: &Loaded, judges: &[Judge<'_>], advisers: &[Judge<'_>], out: &mut impl Write) -> io::Result<bool> {
-    for note in loaded.notes.iter().cloned().chain(advisers.iter().flat_map(|adviser| adviser(loaded))) {
+fn report(loaded: &Loaded, settings: Settings, now: Timestamp, out: &mut impl Write) -> io::Result<u8> {
+    let judgement = Offline::new(loaded, settings, now).judge();
+    let mut notes = loaded.notes.clone();
+    notes.extend(judgement.notes.iter().map(|(key, field, text)| {
+        let about = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        loaded.problem(key, field, "").note(format!("note: {about}{text}"))
+    }));
+    notes.sort();
+    for note in &notes {
         writeln!(out, "{note}")?;
     }
-    let problems = manifest::check(loaded, judges);
+    let problems = problems(loaded, &judgement);
     for problem in &problems {
         writeln!(out, "{problem}")?;
     }
-    let found =
-        [(loaded.sources.len(), "source"), (loaded.providers.len(), "provider"), (loaded.secrets.len(), "Secret")];
-    match (problems.len(), found.iter().all(|(count, _)| *count == 0)) {
-        (0, true) => {
-            writeln!(out, "There is nothing to check: no WebhookSource, WebhookProvider or Secret was found.")?
-        }
+    let broken = |kind: &str| loaded.broken.keys().filter(|key| key.kind == kind).count();
+    let found = [
+        (loaded.sources.len() + broken("WebhookSource"), "source"),
+        (loaded.providers.len() + broken("WebhookProvider"), "provider"),
+        (loaded.secrets.len(), "Secret"),
+    ];
+    let any = found.iter().any(|(count, _)| *count > 0);
+    match (problems.len(), any) {
         (0, false) => {
+            writeln!(out, "There is nothing to check: no WebhookSource, WebhookProvider or Secret was found.")?;
+            return Ok(2);
+        }
+        (0, true) => {
             let counts: Vec<_> =
                 found.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
             writeln!(out, "{} checked: all is well.", counts.join(", "))?;
+            return Ok(0);
         }
         (count, _) => writeln!(out, "{} found.", counted(count, "problem"))?,
     }
-    Ok(problems.is_empty())
+    Ok(1)
+}
+
+/// What reading found, and what the operator would say beside it.
+fn problems(loaded: &Loaded, judgement: &Judgement) -> Vec<FileProblem> {
+    let mut all = loaded.problems.clone();
+    let new = |said: &&Said| !loaded.problems_of(&said.object).any(|known| is_about(&known.path, &said.problem));
+    all.extend(judgement.problems.iter().filter(new).map(|Said { object, problem }| {
+        loaded.problem(object, &problem.field, format!("{} ({})", problem.message, problem.reason.as_str()))
+    }));
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Whether what the schema says of `known` says enough of a problem: its field is the same, or one holds the other.
+fn is_about(known: &str, problem: &Problem) -> bool {
+    let holds = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    // The rules of a whole spec are those of provider `generic` and of its verification.
+    let field = problem.field.as_str();
+    match known {
+        "spec" => holds("spec.verification", field) && problem.reason == Reason::Invalid,
+        known => holds(known, field) || holds(field, known),
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checked(text: &str, judges: &[Judge<'_>]) -> (bool, String) {
-        let args = Args { files: vec!["-".into()] };
-        let mut out = Vec::new();
-        let well = run(&args, judges, &[], &mut text.as_bytes(), &mut out).unwrap();
-        (well, String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn what_is_right_is_counted() {
-        let text = "{apiVersion: v1, kind: Secret, metadata: {name: a}}
----
-{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {name: a}, spec: {provider: xosum}}
----
-{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {name: b}, spec: {provider: xosum}}
-";
-        assert_eq!(checked(text, &[]), (true, "2 sources, 1 Secret checked: all is well.\n".to_owned()));
-        let (well, told) = checked("# nothing\n", &[]);
-        assert!(well && told.starts_with("There is nothing to check"), "{told}");
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        let text = "{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {name: a}, spec: {provider: xosum, path: a}}";
-        let (well, told) = checked(text, &[]);
-        assert!(!well);
-        assert!(
-            told.starts_with(
-                "standard input:1: WebhookSource default/a: spec.path: \"a\" is not allowed: write a path"
-            ),
-            "{told}"
-        );
-        assert!(told.ends_with("1 problem found.\n"), "{told}");
-    }
 }

@@ -4,19 +4,20 @@ pub mod asyncapi;
 pub mod capture;
 pub mod check;
 pub mod crds;
-pub mod judge;
+pub mod flags;
 pub mod nats;
 pub mod policy;
 pub mod providers;
 pub mod providers_new;
 pub mod run;
 pub mod schema;
+pub mod selector;
 pub mod send;
 pub mod source;
 pub mod tail;
 pub mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Turns any vendor's webhooks into verified, normalized events on NATS.
 #[derive(Debug, Parser)]
@@ -27,20 +28,21 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// What the command line and the environment say. Ends the process where they are wrong, or ask for help.
+    pub fn read() -> Self {
+        let matches = flags::without_empty_twins(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the operator: watches the cluster, or a folder of manifests
     Run(Box<run::Args>),
-    /// Validates manifests offline; exits 1 and says what is wrong and where
-    Check {
-        /// What to check
-        #[command(flatten)]
-        args: check::Args,
-        /// What the operator allows
-        #[command(flatten)]
-        policy: policy::Policy,
-    },
+    /// Says what the operator would say of manifests, offline; exits 1 where something is wrong, 2 where it found nothing to check
+    Check(check::Args),
     /// Prints the CRDs
     Crds(crds::Args),
     /// Lists the providers, or shows one

@@ -1,29 +1,44 @@
 //! How a command at a terminal reaches NATS.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use async_nats::{Client, ConnectErrorKind, ServerAddr, Subscriber};
+use bytes::Bytes;
+use futures::StreamExt;
+
+/// How long the server may take to know of a subscription.
+const KNOWN: Duration = Duration::from_secs(2);
 
 /// Where NATS is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct NatsArgs {
     /// The address of NATS, a user and password in it where it needs them
     #[arg(long, env = "HOOKGATE_NATS_URL", hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
-    pub nats_url: String,
+    nats_url: String,
     /// A credentials file
     #[arg(long, env = "HOOKGATE_NATS_CREDS", value_name = "FILE")]
-    pub nats_creds: Option<PathBuf>,
+    nats_creds: Option<PathBuf>,
     /// The certificate authority of the server, PEM
     #[arg(long, env = "HOOKGATE_NATS_CA", value_name = "FILE")]
-    pub nats_ca: Option<PathBuf>,
+    nats_ca: Option<PathBuf>,
 }
 
 impl NatsArgs {
     /// Connects once.
     ///
     /// # Errors
-    /// Where nobody answers, or the server refuses.
-    pub async fn connect(&self) -> anyhow::Result<async_nats::Client> {
+    /// Where nobody answers, or the server refuses. Names the host, never a login.
+    pub async fn connect(&self) -> anyhow::Result<Client> {
+        let urls = self.nats_url.split(',').map(str::trim).filter(|url| !url.is_empty());
+        let parse = |url: &str| url.parse::<ServerAddr>().ok();
+        let addresses: Option<Vec<ServerAddr>> = urls.map(parse).collect();
+        let Some(addresses) = addresses.filter(|all| !all.is_empty()) else {
+            bail!("--nats-url is no address such as nats://127.0.0.1:4222");
+        };
+        let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
+        let hosts = hosts.join(", ");
         let mut options = async_nats::ConnectOptions::new().name("hookgate");
         if let Some(file) = &self.nats_creds {
             options =
@@ -32,7 +47,33 @@ impl NatsArgs {
         if let Some(file) = &self.nats_ca {
             options = options.add_root_certificates(file.clone());
         }
-        // The address may hold a password, so it is not told.
-        options.connect(&self.nats_url).await.context("cannot connect to NATS: is it running, and is --nats-url right?")
+        options.connect(addresses).await.map_err(|error| match error.kind() {
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => anyhow::anyhow!(
+                "NATS at {hosts} refuses the login: check the user and password in --nats-url, or --nats-creds"
+            ),
+            ConnectErrorKind::Tls => {
+                anyhow::anyhow!("the TLS of NATS at {hosts} cannot be trusted ({error}): check --nats-ca")
+            }
+            _ => anyhow::anyhow!("cannot connect to NATS at {hosts} ({error}): does it run, and is --nats-url right?"),
+        })
     }
+}
+
+/// Subscribes, and returns when the server knows of it: what is published from then on arrives.
+///
+/// # Errors
+/// Where the server refuses, or does not answer in time.
+pub async fn subscribe(client: &Client, subjects: &[String]) -> anyhow::Result<Vec<Subscriber>> {
+    let mut all = Vec::new();
+    for subject in subjects {
+        all.push(client.subscribe(subject.clone()).await.with_context(|| format!("{subject:?} is no subject"))?);
+    }
+    // The server reads in order: who gets this back knows that it read what came before. A flush alone is no round trip.
+    let inbox = client.new_inbox();
+    let mut back = client.subscribe(inbox.clone()).await?;
+    client.publish(inbox, Bytes::new()).await?;
+    tokio::time::timeout(KNOWN, back.next()).await.ok().flatten().context(
+        "NATS does not pass on what is published to an inbox: may this user publish and subscribe to _INBOX.>?",
+    )?;
+    Ok(all)
 }

@@ -1,5 +1,6 @@
 //! What the operator allows: flags that `run`, `check` and `asyncapi` share.
 
+use super::flags;
 use crate::control::policy::PathPolicy;
 use crate::control::settings::Settings;
 use crate::route::subject::{PolicyError, SubjectPolicy};
@@ -14,6 +15,7 @@ pub struct Policy {
         env = "HOOKGATE_SUBJECT_POLICY",
         value_delimiter = ',',
         value_name = "PATTERN",
+        value_parser = flags::text,
         default_value = "webhooks.{namespace}.>"
     )]
     subject: Vec<String>,
@@ -23,6 +25,7 @@ pub struct Policy {
         env = "HOOKGATE_PATH_POLICY",
         value_delimiter = ',',
         value_name = "PATTERN",
+        value_parser = path,
         default_value = "/{namespace}/**"
     )]
     path: Vec<PathPolicy>,
@@ -34,8 +37,7 @@ impl Policy {
     /// # Errors
     /// A policy that is none.
     pub fn subjects(&self) -> Result<SubjectPolicy, PolicyError> {
-        let trimmed: Vec<&str> = self.subject.iter().map(|policy| policy.trim()).collect();
-        SubjectPolicy::parse(&trimmed)
+        SubjectPolicy::parse(&self.subject)
     }
 
     /// Settings with these policies.
@@ -45,4 +47,40 @@ impl Policy {
     pub fn settings(&self) -> Result<Settings, PolicyError> {
         Ok(Settings { subject_policy: self.subjects()?, path_policies: self.path.clone(), ..Settings::default() })
     }
+}
+
+/// What bounds every source; as for `run`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Bounds {
+    /// The largest body that any source may take
+    #[arg(
+        long,
+        env = "HOOKGATE_MAX_BODY_SIZE",
+        value_name = "SIZE",
+        default_value = "32Mi",
+        value_parser = flags::size
+    )]
+    pub max_body_size: u64,
+    /// Let methods fetch vendors' public keys
+    #[arg(
+        long,
+        env = "HOOKGATE_FETCH",
+        default_value = "true",
+        value_parser = flags::truth,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub fetch: bool,
+}
+
+impl Bounds {
+    /// These settings with the bounds.
+    pub fn settings(&self, settings: Settings) -> Settings {
+        Settings { max_body_size: self.max_body_size, fetch: self.fetch, ..settings }
+    }
+}
+
+fn path(text: &str) -> Result<PathPolicy, crate::control::policy::PolicyError> {
+    text.trim().parse()
 }

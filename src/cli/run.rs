@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ipnet::IpNet;
 
-use super::policy::Policy;
-use crate::api::duration::DurationString;
-use crate::api::quantity::Size;
+use super::flags;
+use super::policy::{Bounds, Policy};
+use super::selector::selector;
 use crate::control::settings::Settings;
 use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
@@ -23,22 +23,22 @@ pub struct Args {
     #[arg(long, env = "HOOKGATE_MANIFESTS", value_name = "PATH")]
     pub manifests: Option<PathBuf>,
     /// The public port
-    #[arg(long, env = "HOOKGATE_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "HOOKGATE_LISTEN", default_value = "0.0.0.0:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
     /// The port of probes, metrics and routes; never reachable from outside
-    #[arg(long, env = "HOOKGATE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "HOOKGATE_ADMIN_LISTEN", default_value = "0.0.0.0:9090", value_parser = flags::address)]
     pub admin_listen: SocketAddr,
     /// The public address of the receiver, for URLs in status
-    #[arg(long, env = "HOOKGATE_BASE_URL", value_name = "URL")]
+    #[arg(long, env = "HOOKGATE_BASE_URL", value_name = "URL", value_parser = flags::base_url)]
     base_url: Option<String>,
     /// What ce-source begins with
     #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI")]
     source_base: String,
     /// Watch only this namespace (repeatable). Default: all
-    #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',')]
+    #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',', value_parser = flags::text)]
     namespaces: Vec<String>,
     /// Serve only sources with these labels
-    #[arg(long, env = "HOOKGATE_SELECTOR")]
+    #[arg(long, env = "HOOKGATE_SELECTOR", value_parser = selector)]
     selector: Option<String>,
     /// The namespace of the Lease. Default: the pod's
     #[arg(long, env = "HOOKGATE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
@@ -49,6 +49,9 @@ pub struct Args {
     stream: Stream,
     #[command(flatten)]
     policy: Policy,
+    /// What bounds every source
+    #[command(flatten)]
+    pub bounds: Bounds,
     /// Serve TLS with this certificate chain, PEM; read again when it changes
     #[arg(long, env = "HOOKGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -56,22 +59,16 @@ pub struct Args {
     #[arg(long, env = "HOOKGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Networks of proxies whose X-Forwarded-For counts (repeatable)
-    #[arg(long, env = "HOOKGATE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, env = "HOOKGATE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR", value_parser = flags::network)]
     trusted_proxies: Vec<IpNet>,
     /// Let senders decide whether their trace is sampled
-    #[arg(long, env = "HOOKGATE_TRUST_TRACE")]
+    #[arg(long, env = "HOOKGATE_TRUST_TRACE", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     trust_trace: bool,
-    /// The largest body that any source may take
-    #[arg(long, env = "HOOKGATE_MAX_BODY_SIZE", default_value = "8Mi", value_parser = size)]
-    max_body_size: u64,
-    /// Let methods fetch vendors' public keys
-    #[arg(long, env = "HOOKGATE_FETCH", default_value_t = true, action = clap::ArgAction::Set)]
-    pub fetch: bool,
     /// Networks that may be fetched from although they are not public (repeatable)
-    #[arg(long, env = "HOOKGATE_FETCH_ALLOW_CIDR", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, env = "HOOKGATE_FETCH_ALLOW_CIDR", value_delimiter = ',', value_name = "CIDR", value_parser = flags::network)]
     pub fetch_allow_cidr: Vec<IpNet>,
     /// How long to go on accepting after SIGTERM, while load balancers learn of it
-    #[arg(long, env = "HOOKGATE_DRAIN_DELAY", default_value = "0s", value_parser = duration)]
+    #[arg(long, env = "HOOKGATE_DRAIN_DELAY", default_value = "0s", value_parser = flags::duration)]
     pub drain_delay: Duration,
     /// How to log
     #[arg(long, env = "HOOKGATE_LOG_FORMAT", value_enum, default_value_t)]
@@ -116,19 +113,19 @@ struct Nats {
 #[derive(Debug, clap::Args)]
 struct Stream {
     /// The stream to make sure of; empty leaves all streams to you
-    #[arg(long, env = "HOOKGATE_STREAM", default_value = "WEBHOOKS")]
+    #[arg(long, env = "HOOKGATE_STREAM", default_value = "WEBHOOKS", value_parser = flags::stream)]
     stream: String,
     /// Its replicas, where it is created
     #[arg(long, env = "HOOKGATE_STREAM_REPLICAS", default_value_t = 1)]
     stream_replicas: usize,
     /// Its duplicate window, where it is created
-    #[arg(long, env = "HOOKGATE_DUPLICATE_WINDOW", default_value = "1h", value_parser = duration)]
+    #[arg(long, env = "HOOKGATE_DUPLICATE_WINDOW", default_value = "1h", value_parser = flags::duration)]
     duplicate_window: Duration,
     /// How long it keeps events, where it is created
-    #[arg(long, env = "HOOKGATE_STREAM_MAX_AGE", default_value = "168h", value_parser = duration)]
+    #[arg(long, env = "HOOKGATE_STREAM_MAX_AGE", default_value = "7d", value_parser = flags::duration)]
     stream_max_age: Duration,
     /// Count streams in memory as durable: what they hold ends with the server
-    #[arg(long, env = "HOOKGATE_ALLOW_MEMORY_STREAMS")]
+    #[arg(long, env = "HOOKGATE_ALLOW_MEMORY_STREAMS", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     allow_memory_streams: bool,
 }
 
@@ -141,13 +138,11 @@ impl Args {
         Ok(Settings {
             namespaces: self.namespaces.clone(),
             selector: self.selector.clone(),
-            base_url: self.base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            base_url: self.base_url.clone(),
             source_base: self.source_base.trim_end_matches('/').to_owned(),
             allow_memory_streams: self.stream.allow_memory_streams,
-            max_body_size: self.max_body_size,
-            fetch: self.fetch,
             metrics,
-            ..self.policy.settings()?
+            ..self.bounds.settings(self.policy.settings()?)
         })
     }
 
@@ -179,16 +174,8 @@ impl Args {
         ReceiverOptions {
             proxies: TrustedProxies::new(self.trusted_proxies.clone()),
             trust_trace: self.trust_trace,
-            body_bytes: ReceiverOptions::default().body_bytes.max(self.max_body_size.saturating_mul(8)),
+            body_bytes: ReceiverOptions::default().body_bytes.max(self.bounds.max_body_size.saturating_mul(2)),
             ..ReceiverOptions::default()
         }
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    DurationString::from(text).get().ok_or_else(|| "write a duration such as 5m, 1h30m or 500ms".to_owned())
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    Size::Text(text.to_owned()).bytes().ok_or_else(|| "write a number of bytes, or a quantity such as 8Mi".to_owned())
 }

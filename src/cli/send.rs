@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::{SelectAll, select_all};
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,13 +15,18 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 
-use super::nats::NatsArgs;
+use super::nats::{self, NatsArgs};
+use super::policy::Policy;
 use super::source::{Chosen, choose, definition, load};
 use super::tail::{self, Output};
+use crate::control::object::Key;
+use crate::manifest::Loaded;
 use crate::provider::sample::{Sample, sample};
 use crate::provider::verify::sign::Draft;
+use crate::route::coverage::is_within;
+use crate::route::subject::SubjectTemplate;
 
-/// How long events are waited for.
+/// How long events are waited for in all.
 const WAIT: Duration = Duration::from_secs(2);
 /// The largest answer that is printed, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -46,6 +52,9 @@ pub struct Args {
     /// Where the receiver is; a URL with a path is used as it is
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     to: String,
+    /// The host that the request names. Default: the first of the source's hostnames that is no wildcard, else that of --to
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// A private key (PKCS#8, PEM) for vendors that sign with one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
@@ -56,6 +65,8 @@ pub struct Args {
     #[arg(long)]
     no_events: bool,
     #[command(flatten)]
+    policy: Policy,
+    #[command(flatten)]
     nats: NatsArgs,
 }
 
@@ -65,41 +76,107 @@ pub struct Args {
 /// What cannot be signed or sent.
 pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
     let loaded = load(&args.files)?;
-    let chosen = choose(&loaded, args.source.as_deref())?;
+    let chosen = choose(&loaded, args.source.as_deref(), Timestamp::now())?;
     let uri = target(&args.to, &chosen.path())?;
     let draft = draft(args, &loaded, &chosen, &uri)?;
     if args.curl {
         writeln!(out, "{}", curl(&draft, &uri))?;
         return Ok(true);
     }
-    let events = if args.no_events { None } else { listen(args, &chosen).await };
+    note_event(args, &loaded, &chosen, out)?;
+    let events = match args.no_events {
+        true => None,
+        false => match listen(args, &chosen).await {
+            Ok(events) => Some(events),
+            Err(error) => {
+                writeln!(out, "events are not shown: {error:#} (--no-events does not look for them)")?;
+                None
+            }
+        },
+    };
     writeln!(out, "> {} {}", draft.method, full(&uri, draft.query.as_deref()))?;
     for (name, value) in &draft.headers {
         writeln!(out, "> {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
     }
     writeln!(out, "> {} bytes", draft.body.len())?;
     let accepted = post(&draft, &uri, out).await?;
-    if let Some(mut events) = events {
-        let mut any = false;
-        while let Ok(Some(message)) = tokio::time::timeout(if any { WAIT / 8 } else { WAIT }, events.next()).await {
-            writeln!(out)?;
-            tail::print(&message, Output::Text, out)?;
-            any = true;
-        }
-        if !any && accepted {
-            writeln!(out, "\nno event on NATS within {WAIT:?}: it was a duplicate, dropped or filtered out")?;
-        }
+    if let Some(events) = events {
+        show(events, &chosen, accepted, out).await?;
     }
     Ok(accepted)
 }
 
-/// Listens to everything that the source may publish, where NATS answers.
-async fn listen(args: &Args, chosen: &Chosen<'_>) -> Option<futures::stream::BoxStream<'static, async_nats::Message>> {
-    let client = args.nats.connect().await.ok()?;
-    let namespace = chosen.source.metadata.namespace.clone().unwrap_or_default();
-    let all = client.subscribe(format!("webhooks.{namespace}.>")).await.ok()?;
-    client.flush().await.ok()?;
-    Some(all.boxed())
+/// Prints the events of this source until none came for a while; other sources of a busy namespace keep nobody waiting.
+async fn show(
+    mut events: SelectAll<async_nats::Subscriber>,
+    chosen: &Chosen<'_>,
+    accepted: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let end = tokio::time::Instant::now() + WAIT;
+    let mut quiet = end;
+    let mut any = false;
+    while let Ok(Some(message)) = tokio::time::timeout_at(quiet.min(end), events.next()).await {
+        let read = tail::Read::of(&message);
+        if !read.is_of(&chosen.source.metadata) {
+            continue;
+        }
+        writeln!(out)?;
+        read.print(Output::Text, out)?;
+        any = true;
+        quiet = tokio::time::Instant::now() + WAIT / 8;
+    }
+    if !any && accepted {
+        writeln!(
+            out,
+            "\nno event on NATS within {} s: it was a duplicate or filtered out, or this NATS is not the receiver's",
+            WAIT.as_secs()
+        )?;
+    }
+    Ok(())
+}
+
+/// Says where the event type has no place in what is sent.
+fn note_event(args: &Args, loaded: &Loaded, chosen: &Chosen<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(event) = &args.event else { return Ok(()) };
+    let (id, now) = ("id", Timestamp::UNIX_EPOCH);
+    let spec = definition(loaded, chosen.source).context("the provider has no definition")?;
+    let with = |event: &str| sample(&spec, Some(&chosen.method.name), Some(event), id, now);
+    let (one, other) = (with(event), with("hookgate.another.type"));
+    let in_body = one.body != other.body;
+    let elsewhere = (&one.headers, &one.query) != (&other.headers, &other.query);
+    let name = &chosen.provider.display_name;
+    if !in_body && !elsewhere {
+        writeln!(out, "note: --event is not sent: {name} has no place for an event type")?;
+    } else if !elsewhere && args.data.is_some() {
+        writeln!(out, "note: --event is not sent: the type of {name} stands in the body, which --data gives")?;
+    }
+    Ok(())
+}
+
+/// Listens to everything that the source may publish.
+async fn listen(args: &Args, chosen: &Chosen<'_>) -> anyhow::Result<SelectAll<async_nats::Subscriber>> {
+    let policy = args.policy.subjects()?;
+    let client = args.nats.connect().await?;
+    let Key { namespace, name } = Key::of(&chosen.source.metadata);
+    let routing = chosen.source.spec.routing.clone().unwrap_or_default();
+    let mut subjects = vec![policy.rejected(&namespace, &name)];
+    for text in routing.rules.iter().map(|rule| &rule.subject).chain(&routing.subject) {
+        let template = SubjectTemplate::parse(text).map_err(anyhow::Error::msg)?;
+        subjects.push(template.pattern(&namespace, &name, &chosen.source.spec.provider));
+    }
+    if routing.subject.is_none() {
+        subjects.push(policy.default_subject().pattern(&namespace, &name, &chosen.source.spec.provider));
+    }
+    subjects.sort();
+    subjects.dedup();
+    // What two patterns match arrives twice.
+    let narrow: Vec<String> = subjects
+        .iter()
+        .filter(|one| !subjects.iter().any(|other| other != *one && is_within(one, other)))
+        .cloned()
+        .collect();
+    Ok(select_all(nats::subscribe(&client, &narrow).await?))
 }
 
 fn target(to: &str, path: &str) -> anyhow::Result<Uri> {
@@ -112,7 +189,7 @@ fn target(to: &str, path: &str) -> anyhow::Result<Uri> {
     Ok(uri)
 }
 
-fn draft(args: &Args, loaded: &crate::manifest::Loaded, chosen: &Chosen<'_>, uri: &Uri) -> anyhow::Result<Draft> {
+fn draft(args: &Args, loaded: &Loaded, chosen: &Chosen<'_>, uri: &Uri) -> anyhow::Result<Draft> {
     let now = Timestamp::now();
     let id = format!("hookgate-{}", now.as_nanosecond());
     let made = made(args, loaded, chosen, &id, now)?;
@@ -128,6 +205,10 @@ fn draft(args: &Args, loaded: &crate::manifest::Loaded, chosen: &Chosen<'_>, uri
         (Some(own), Some(made)) => Some(format!("{own}&{made}")),
         (own, made) => own.map(str::to_owned).or(made),
     };
+    let hostnames = &chosen.source.spec.hostnames;
+    if let Some(host) = args.host.as_ref().or_else(|| hostnames.iter().find(|host| !host.starts_with('*'))) {
+        headers.insert(HOST, HeaderValue::try_from(host).context("--host is no host name")?);
+    }
     let mut draft =
         Draft { method: Method::POST, path: uri.path().to_owned(), query, headers, body: Bytes::from(body) };
     let private = match &args.private_key {
@@ -136,20 +217,13 @@ fn draft(args: &Args, loaded: &crate::manifest::Loaded, chosen: &Chosen<'_>, uri
     };
     chosen.given(|given| chosen.method.sign(&mut draft, given, private.as_deref(), now)).map_err(|error| {
         let missing = chosen.missing();
-        let hint =
-            if missing.is_empty() { String::new() } else { format!(" (not in the files: {})", missing.join(", ")) };
+        let hint = if missing.is_empty() { String::new() } else { format!(" ({})", missing.join("; ")) };
         anyhow::anyhow!("cannot sign as {}: {error}{hint}", chosen.provider.display_name)
     })?;
     Ok(draft)
 }
 
-fn made(
-    args: &Args,
-    loaded: &crate::manifest::Loaded,
-    chosen: &Chosen<'_>,
-    id: &str,
-    now: Timestamp,
-) -> anyhow::Result<Sample> {
+fn made(args: &Args, loaded: &Loaded, chosen: &Chosen<'_>, id: &str, now: Timestamp) -> anyhow::Result<Sample> {
     let spec = definition(loaded, chosen.source).context("the provider has no definition")?;
     Ok(sample(&spec, Some(&chosen.method.name), args.event.as_deref(), id, now))
 }
@@ -169,7 +243,6 @@ async fn post(draft: &Draft, uri: &Uri, out: &mut impl Write) -> anyhow::Result<
         .uri(full(uri, draft.query.as_deref()))
         .body(Full::new(draft.body.clone()))?;
     *request.headers_mut() = draft.headers.clone();
-    request.headers_mut().remove(HOST);
     let answer = client
         .request(request)
         .await

@@ -1,4 +1,4 @@
-//! A source out of manifest files, with its provider and secrets: what `check`, `send` and `verify` work on.
+//! A source out of manifest files, with its provider and secrets: what `send`, `verify` and `asyncapi` work on.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -8,40 +8,33 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use crate::api::GENERIC;
-use crate::api::condition::{Problem, Reason};
 use crate::api::provider::{WebhookProvider, WebhookProviderSpec};
 use crate::api::source::WebhookSource;
-use crate::control::resolve::{Resolved, ResolvedRef};
-use crate::control::vault::refused;
-use crate::manifest::{self, Loaded};
+use crate::control::object::Key;
+use crate::control::offline::Offline;
+use crate::control::resolve::Resolved;
+use crate::control::settings::Settings;
+use crate::manifest::{Loaded, ObjectKey};
 use crate::provider::Provider;
-use crate::provider::catalogue::{Catalogue, built_in};
+use crate::provider::catalogue::built_in;
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, Method};
 
-/// Reads manifests and tells what is wrong with them.
+/// Reads manifests: files, folders with their subfolders, or `-` for the standard input. What is wrong in them concerns only who needs it.
 ///
 /// # Errors
-/// Everything that is wrong, a line each.
+/// A standard input that is no text.
 pub fn load(files: &[PathBuf]) -> anyhow::Result<Loaded> {
-    let loaded = manifest::read(files);
-    if loaded.problems.is_empty() {
-        return Ok(loaded);
-    }
-    let told: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-    bail!("{}", told.join("\n"))
-}
-
-/// The built-in providers and those of the files that compile.
-pub fn catalogue(loaded: &Loaded) -> Catalogue {
-    let mut catalogue = Catalogue::default();
-    for provider in &loaded.providers {
-        let name = provider.metadata.name.as_deref().unwrap_or_default();
-        if let Ok(compiled) = Provider::compile(name, &provider.spec) {
-            catalogue.add(Arc::new(compiled));
+    let mut loaded = Loaded::default();
+    for file in files {
+        if file.as_os_str() == "-" {
+            let text = std::io::read_to_string(std::io::stdin()).context("the standard input cannot be read")?;
+            loaded.read_documents("standard input", &text);
+        } else {
+            loaded.read_deep(file);
         }
     }
-    catalogue
+    Ok(loaded)
 }
 
 /// The definition behind a source: one of the files, its own, or a built-in one.
@@ -55,42 +48,16 @@ pub fn definition<'l>(loaded: &'l Loaded, source: &WebhookSource) -> Option<Cow<
     }
 }
 
-/// What the secretRefs of a source refer to in the files.
-pub fn resolve(source: &WebhookSource, loaded: &Loaded) -> Resolved {
-    let namespace = source.metadata.namespace.clone().unwrap_or_default();
-    let refs =
-        source.spec.verification.as_ref().map(|verification| verification.secret_refs.as_slice()).unwrap_or_default();
-    let resolve = |written: &crate::api::source::SecretRef| {
-        let problem = |reason, said: &str| {
-            Err(Problem::new(
-                reason,
-                "spec.verification.secretRefs",
-                format!("Secret {namespace}/{}: {said}", written.name),
-            ))
-        };
-        let value = match loaded.secrets.get(&(namespace.clone(), written.name.clone())) {
-            None => problem(Reason::SecretNotFound, "is not in these files"),
-            Some(secret) if refused(secret).is_some() => problem(
-                Reason::SecretInvalid,
-                &format!("is of type {}, which is never used to prove webhooks: write type Opaque", secret.kind),
-            ),
-            Some(secret) => match secret.data.get(&written.key) {
-                None => problem(Reason::KeyNotFound, &format!("has no key {}", written.key)),
-                Some(value) if value.is_empty() => {
-                    problem(Reason::SecretInvalid, "is empty: write the vendor's secret")
-                }
-                Some(value) => Ok(value.clone()),
-            },
-        };
-        ResolvedRef {
-            name: written.name.clone(),
-            key: written.key.clone(),
-            purpose: written.purpose.clone(),
-            not_after: written.not_after.as_ref().map(|time| time.0),
-            value,
-        }
-    };
-    Resolved { refs: refs.iter().map(resolve).collect() }
+/// What is wrong with a source, or with the provider that it names, as far as reading the files tells.
+///
+/// # Errors
+/// A line for each.
+pub fn readable(loaded: &Loaded, source: &ObjectKey, provider: &str) -> anyhow::Result<()> {
+    let provider = ObjectKey::new("WebhookProvider", "", provider);
+    let wrong = loaded.problems_of(source).chain(loaded.problems_of(&provider));
+    let told: Vec<String> = wrong.map(ToString::to_string).collect();
+    anyhow::ensure!(told.is_empty(), "{}", told.join("\n"));
+    Ok(())
 }
 
 /// A source that was chosen, and what stands behind it.
@@ -101,37 +68,31 @@ pub struct Chosen<'l> {
     pub provider: Arc<Provider>,
     /// Its method.
     pub method: Arc<Method>,
+    refs: Resolved,
     keys: Vec<KeyRef>,
     others: Vec<String>,
 }
 
-/// Chooses a source by `NAMESPACE/NAME`, by its name alone, or the only one there is.
+/// Chooses a source by `NAMESPACE/NAME`, by its name alone, or the only one there is; with its secrets at an instant.
 ///
 /// # Errors
-/// Where there is none, or more than one.
-pub fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>) -> anyhow::Result<Chosen<'l>> {
-    let full = |source: &WebhookSource| {
-        let part = |text: &Option<String>| text.clone().unwrap_or_default();
-        format!("{}/{}", part(&source.metadata.namespace), part(&source.metadata.name))
-    };
-    let fits = |source: &&WebhookSource| {
-        wanted.is_none_or(|wanted| full(source) == wanted || source.metadata.name.as_deref() == Some(wanted))
-    };
-    let found: Vec<&WebhookSource> = loaded.sources.iter().filter(fits).collect();
-    let names = || loaded.sources.iter().map(full).collect::<Vec<_>>().join(", ");
-    let source = match (found.as_slice(), wanted) {
-        ([one], _) => *one,
-        ([], Some(wanted)) => bail!("no WebhookSource {wanted} in these files: there are {}", names()),
-        ([], None) => bail!("no WebhookSource in these files"),
-        (_, _) => bail!("more than one WebhookSource fits: choose with --source one of {}", names()),
-    };
+/// Where there is none, or more than one; and what is wrong with that one.
+pub fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>, now: Timestamp) -> anyhow::Result<Chosen<'l>> {
+    let source = one(loaded, wanted)?;
+    let offline = Offline::new(loaded, Settings::default(), now);
     let provider = match source.spec.provider.as_str() {
-        GENERIC => Arc::new(Provider::generic(&source.spec).map_err(|errors| {
-            anyhow::anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?),
-        name => catalogue(loaded)
-            .get(name)
-            .with_context(|| format!("spec.provider: {name:?} is unknown: see `hookgate providers`"))?,
+        GENERIC => Arc::new(Provider::generic(&source.spec).map_err(crate::provider::definition_error::problems)?),
+        name => {
+            readable(loaded, &key(source), name)?;
+            let of_files = loaded.providers.iter().any(|own| own.metadata.name.as_deref() == Some(name));
+            if of_files && let Err(problems) = offline.accepted(name) {
+                bail!("WebhookProvider {name}: {problems}");
+            }
+            offline
+                .catalogue()
+                .get(name)
+                .with_context(|| format!("spec.provider: {name:?} is unknown: see `hookgate providers`"))?
+        }
     };
     let verification = source.spec.verification.clone().unwrap_or_default();
     let method = provider
@@ -141,16 +102,56 @@ pub fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>) -> anyhow::Result<Ch
             format!("spec.verification.method: write one of {}", known.join(", "))
         })?
         .clone();
-    let keys = resolve(source, loaded).refs.into_iter().map(|resolved| KeyRef {
-        secret: resolved.name,
-        key: resolved.key,
-        purpose: resolved.purpose,
-        not_after: resolved.not_after,
-        value: resolved.value.ok(),
-    });
-    let keys = keys.collect();
+    let refs = offline.resolved(source);
+    let keys = refs.keys();
     let others = provider.handshakes.iter().filter_map(|handshake| handshake.purpose().map(str::to_owned)).collect();
-    Ok(Chosen { source, provider, method, keys, others })
+    Ok(Chosen { source, provider, method, refs, keys, others })
+}
+
+fn key(source: &WebhookSource) -> ObjectKey {
+    let Key { namespace, name } = Key::of(&source.metadata);
+    ObjectKey::new("WebhookSource", &namespace, &name)
+}
+
+fn one<'l>(loaded: &'l Loaded, wanted: Option<&str>) -> anyhow::Result<&'l WebhookSource> {
+    let full = |source: &WebhookSource| Key::of(&source.metadata).to_string();
+    let fits = |name: &str, full: &str| wanted.is_none_or(|wanted| full == wanted || name == wanted);
+    let found: Vec<&WebhookSource> = loaded
+        .sources
+        .iter()
+        .filter(|source| fits(source.metadata.name.as_deref().unwrap_or_default(), &full(source)))
+        .collect();
+    // One that cannot be read may be the one that is meant.
+    let broken: Vec<&ObjectKey> = loaded
+        .broken
+        .keys()
+        .filter(|key| {
+            key.kind == "WebhookSource" && fits(&key.name, &Key::new(&*key.namespace, &*key.name).to_string())
+        })
+        .collect();
+    match (found.as_slice(), broken.as_slice(), wanted) {
+        ([one], [], _) => Ok(one),
+        ([], [broken], _) => {
+            readable(loaded, broken, "")?;
+            bail!("{broken} cannot be read")
+        }
+        ([], [], wanted) => {
+            let unread: Vec<String> = loaded.problems.iter().map(|problem| format!("\n{problem}")).collect();
+            let names: Vec<String> = loaded.sources.iter().map(full).collect();
+            match wanted {
+                Some(wanted) if !names.is_empty() => {
+                    bail!("no WebhookSource {wanted} in these files: there are {}{}", names.join(", "), unread.concat())
+                }
+                _ => bail!("no WebhookSource in these files{}", unread.concat()),
+            }
+        }
+        _ => {
+            let names: Vec<String> = found.iter().map(|source| full(source)).collect();
+            let broken = broken.iter().map(|key| Key::new(&*key.namespace, &*key.name).to_string());
+            let names: Vec<String> = names.into_iter().chain(broken).collect();
+            bail!("more than one WebhookSource fits: choose with --source one of {}", names.join(", "))
+        }
+    }
 }
 
 impl Chosen<'_> {
@@ -169,14 +170,13 @@ impl Chosen<'_> {
 
     /// The path of its route.
     pub fn path(&self) -> String {
-        let part = |text: &Option<String>| text.clone().unwrap_or_default();
-        let usual = || format!("/{}/{}", part(&self.source.metadata.namespace), part(&self.source.metadata.name));
-        self.source.spec.path.clone().unwrap_or_else(usual)
+        let Key { namespace, name } = Key::of(&self.source.metadata);
+        self.source.spec.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}"))
     }
 
-    /// Names of secretRefs whose Secret is not in the files.
+    /// Why secretRefs have no value, a sentence each.
     pub fn missing(&self) -> Vec<String> {
-        self.keys.iter().filter(|key| key.value.is_none()).map(|key| key.label().to_string()).collect()
+        self.refs.problems().map(|problem| problem.message.clone()).collect()
     }
 }
 

@@ -4,9 +4,26 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use futures::StreamExt;
+use futures::stream::select_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::nats::NatsArgs;
+use super::nats::{self, NatsArgs};
+
+const CONTENT_TYPE: &str = "content-type";
+/// What people see of an event beside its data.
+const SHOWN: [&str; 9] = [
+    "ce-type",
+    "ce-id",
+    "ce-subject",
+    "ce-source",
+    "ce-verifiedby",
+    "ce-covers",
+    "ce-reason",
+    "ce-originaltype",
+    "ce-originalid",
+];
 
 /// Arguments of `tail`.
 #[derive(Debug, clap::Args)]
@@ -40,54 +57,132 @@ pub enum Output {
 /// NATS that cannot be reached, or a closed output.
 pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let client = args.nats.connect().await?;
-    let mut messages = client.subscribe(args.subject.clone()).await?;
-    client.flush().await?;
+    let mut messages = select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?);
     let mut left = args.count;
     while left != Some(0) {
         let Some(message) = messages.next().await else { break };
-        print(&message, args.output, out)?;
+        Read::of(&message).print(args.output, out)?;
         left = left.map(|left| left - 1);
     }
     Ok(())
 }
 
-/// Prints one event.
-///
-/// # Errors
-/// A closed output.
-pub fn print(message: &async_nats::Message, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
-    let empty = async_nats::HeaderMap::new();
-    let headers = message.headers.as_ref().unwrap_or(&empty);
-    let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
-    let data: Option<Value> = serde_json::from_slice(&message.payload).ok();
-    match output {
-        Output::Json => {
-            let all: Map<String, Value> = headers
-                .iter()
-                .filter_map(|(name, values)| {
-                    Some((name.to_string(), Value::String(values.first()?.as_str().to_owned())))
-                })
-                .collect();
-            let data = data.unwrap_or_else(|| Value::String(String::from_utf8_lossy(&message.payload).into_owned()));
-            writeln!(out, "{}", json!({"subject": message.subject.as_str(), "headers": all, "data": data}))?;
-        }
-        Output::Text => {
-            writeln!(out, "{}  {}", header("ce-time").unwrap_or("-"), message.subject)?;
-            let attributes = ["ce-type", "ce-id", "ce-subject", "ce-source", "ce-verifiedby", "ce-covers", "ce-reason"];
-            for name in attributes {
-                if let Some(value) = header(name) {
-                    writeln!(out, "  {:13} {value}", name.trim_start_matches("ce-"))?;
-                }
+/// A message as people read it: headers decoded, and the attributes of an event in structured mode beside them, under the same names.
+#[derive(Debug)]
+pub struct Read<'m> {
+    subject: &'m str,
+    headers: Map<String, Value>,
+    data: Value,
+}
+
+impl<'m> Read<'m> {
+    /// Reads a message; what is no event is read as far as it goes.
+    pub fn of(message: &'m async_nats::Message) -> Self {
+        let empty = async_nats::HeaderMap::new();
+        let written = message.headers.as_ref().unwrap_or(&empty);
+        let mut headers: Map<String, Value> = written
+            .iter()
+            .filter_map(|(name, values)| {
+                let value = percent_decode_str(values.first()?.as_str()).decode_utf8_lossy().into_owned();
+                Some((name.to_string(), Value::String(value)))
+            })
+            .collect();
+        let payload: Option<Value> = serde_json::from_slice(&message.payload).ok();
+        let structured = headers
+            .get(CONTENT_TYPE)
+            .and_then(Value::as_str)
+            .is_some_and(|media| media.starts_with("application/cloudevents+json"));
+        let data = match payload {
+            Some(Value::Object(mut event)) if structured => {
+                let data = event.remove("data").or_else(|| event.remove("data_base64")).unwrap_or_default();
+                headers.extend(event.into_iter().map(|(name, value)| (format!("ce-{name}"), value)));
+                data
             }
-            match data {
-                Some(data) => {
-                    serde_json::to_string_pretty(&data)?.lines().try_for_each(|line| writeln!(out, "  {line}"))?
-                }
-                None => writeln!(out, "  {}", String::from_utf8_lossy(&message.payload))?,
-            }
-            writeln!(out)?;
-        }
+            Some(data) => data,
+            None => Value::String(String::from_utf8_lossy(&message.payload).into_owned()),
+        };
+        Self { subject: message.subject.as_str(), headers, data }
     }
-    out.flush()?;
-    Ok(())
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether it is an event of this source.
+    pub fn is_of(&self, source: &ObjectMeta) -> bool {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        let end = format!("/namespaces/{}/webhooksources/{}", part(&source.namespace), part(&source.name));
+        self.header("ce-source").is_some_and(|source| source.ends_with(&end))
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// A closed output.
+    pub fn print(&self, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+        match output {
+            Output::Json => {
+                writeln!(out, "{}", json!({"subject": self.subject, "headers": self.headers, "data": self.data}))?;
+            }
+            Output::Text => {
+                writeln!(out, "{}  {}", self.header("ce-time").unwrap_or("-"), self.subject)?;
+                for name in SHOWN {
+                    if let Some(value) = self.header(name) {
+                        writeln!(out, "  {:13} {value}", name.trim_start_matches("ce-"))?;
+                    }
+                }
+                match &self.data {
+                    Value::String(text) => writeln!(out, "  {text}")?,
+                    data => {
+                        serde_json::to_string_pretty(data)?.lines().try_for_each(|line| writeln!(out, "  {line}"))?
+                    }
+                }
+                writeln!(out)?;
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(headers: &[(&str, &str)], payload: &str) -> (String, String) {
+        let mut map = async_nats::HeaderMap::new();
+        headers.iter().for_each(|(name, value)| map.insert(*name, *value));
+        let message = async_nats::Message {
+            subject: "webhooks.sales.calls.x".into(),
+            reply: None,
+            payload: payload.to_owned().into(),
+            headers: Some(map),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let print = |output| {
+            let mut out = Vec::new();
+            Read::of(&message).print(output, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        (print(Output::Text), print(Output::Json))
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let (text, json) = read(&[("ce-id", "d%201%22"), ("ce-subject", "Gr%C3%BC%C3%9Fe")], "{}");
+        assert!(text.contains("d 1\"") && text.contains("Grüße"), "{text}");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["headers"]["ce-subject"], "Grüße");
+    }
+
+    #[test]
+    fn attributes_of_structured_events_stand_where_those_of_binary_ones_do() {
+        let event = r#"{"id": "d 1", "type": "xosum.x", "source": "/namespaces/sales/webhooksources/calls", "time": "2026-01-01T00:00:00Z", "data": {"n": 1}}"#;
+        let (text, json) = read(&[("content-type", "application/cloudevents+json")], event);
+        assert!(text.starts_with("2026-01-01T00:00:00Z  webhooks.sales.calls.x\n") && text.contains("d 1"), "{text}");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["headers"]["ce-type"], &json["data"]), (&json!("xosum.x"), &json!({"n": 1})));
+    }
 }

@@ -48,8 +48,8 @@ enum Output {
 /// Where it cannot be told: exit code 2.
 pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
     let loaded = load(&args.files)?;
-    let chosen = choose(&loaded, args.source.as_deref())?;
     let now = instant(args.at.as_deref())?;
+    let chosen = choose(&loaded, args.source.as_deref(), now)?;
     let message = std::fs::read(&args.request).with_context(|| format!("cannot read {}", args.request.display()))?;
     let capture = Capture::parse(&message).with_context(|| args.request.display().to_string())?;
     let missing = chosen.missing();
@@ -69,8 +69,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
         for key in unfit {
             steps.push(Step { step: "secret", ok: Some(false), detail: format!("{} {}", key.label, key.reason) });
         }
-        for label in &missing {
-            steps.push(Step { step: "secret", ok: Some(false), detail: format!("{label} is not in the files") });
+        for reason in &missing {
+            steps.push(Step { step: "secret", ok: Some(false), detail: reason.clone() });
         }
         let verdict = verifier.explain(&view, now, &NothingFetched, &mut steps);
         if let Err(refusal) = verdict
@@ -84,10 +84,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
     let refusal = verdict.as_ref().err().copied();
     let covers = verdict.as_ref().map_or(covers, |proof| proof.coverage().covers());
     let reason = refusal.map(Refusal::as_str);
+    let authentic = match refusal {
+        None => Some(true),
+        // Nothing was judged.
+        Some(Refusal::NoKey | Refusal::NotFetched) => None,
+        Some(_) => Some(false),
+    };
     match args.output {
         Output::Json => {
             let answer = json!({
-                "authentic": refusal.is_none(), "method": &*chosen.method.name, "covers": covers.as_str(), "reason": reason, "steps": steps,
+                "authentic": authentic, "method": &*chosen.method.name, "covers": covers.as_str(), "reason": reason, "steps": steps,
             });
             writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
         }
@@ -103,7 +109,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
             }
             match refusal {
                 None => writeln!(out, "authentic; the proof covers: {}", covers.as_str())?,
-                Some(refusal) => writeln!(out, "not authentic: {} ({refusal})", refusal.as_str())?,
+                Some(refusal) => {
+                    let verdict = if authentic.is_none() { "it cannot be told" } else { "not authentic" };
+                    writeln!(out, "{verdict}: {} ({refusal})", refusal.as_str())?;
+                }
             }
         }
     }

@@ -209,11 +209,7 @@ fn verifier(
 /// What is wrong with the value of a secretRef, at its place in the spec.
 fn unfit_ref(key: &UnfitKey, refs: &Resolved) -> Problem {
     let at = refs.refs.iter().position(|one| *key.label == *format!("{}/{}", one.name, one.key)).unwrap_or_default();
-    Problem::new(
-        Reason::SecretInvalid,
-        format!("spec.verification.secretRefs[{at}]"),
-        format!("the value of {} {}", key.label, key.reason),
-    )
+    Problem::new(Reason::SecretInvalid, super::resolve::field(at), format!("the value of {} {}", key.label, key.reason))
 }
 
 fn not_a_duration(field: &str, text: &DurationString) -> Problem {

@@ -69,7 +69,7 @@ fn judge(
 ) -> (Result<(), Problems>, Option<Arc<Provider>>) {
     let provider = match &object.value {
         Ok(provider) => provider,
-        Err(broken) => return (Err(broken.problem.clone().into()), before),
+        Err(broken) => return (Err(broken.problem.clone()), before),
     };
     if built_in(name).is_some() && !provider.spec.overrides_built_in {
         let message = format!(

@@ -1,6 +1,7 @@
 //! What a folder of manifests holds, from one reading to the next: last good versions, ages and generations.
 //!
-//! Pure. A file that is broken keeps what it said before of the objects that cannot be read now; a file or object that is gone is gone.
+//! Pure. A file that is no YAML keeps what it said before; an object that schema or rules refuse is a new generation that cannot be read as a
+//! whole, as in a cluster of which the operator is older than the CRDs; a file or object that is gone is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,10 +9,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::event::Folder;
-use super::object::{Key, Object, Watched};
+use super::object::{self, Key, Object, Watched};
+use crate::api::condition::{Gathered, Problem};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
 use crate::manifest::{Loaded, ObjectKey};
@@ -34,17 +37,23 @@ pub struct Manifests {
 #[derive(Clone, Debug)]
 struct Kept<K> {
     file: PathBuf,
-    /// With uid, generation and the time since when it is served.
-    object: Arc<K>,
+    /// With uid, generation and the time since when it is served; or what schema or rules refuse.
+    object: Result<Arc<K>, Arc<Refused>>,
     generation: i64,
     since: Timestamp,
+}
+
+#[derive(Debug)]
+struct Refused {
+    written: Value,
+    broken: object::Broken,
 }
 
 /// Which objects a broken file may still mean.
 struct Broken {
     /// Files of which it is not known what they hold.
     files: BTreeSet<PathBuf>,
-    /// Objects that are named and cannot be used.
+    /// Secrets that are named and cannot be used.
     objects: BTreeSet<ObjectKey>,
 }
 
@@ -53,7 +62,9 @@ impl Broken {
         let mut broken = Self { files: BTreeSet::new(), objects: BTreeSet::new() };
         for problem in &loaded.problems {
             match &problem.object {
-                Some(object) => drop(broken.objects.insert(object.clone())),
+                Some(object) if object.kind == SECRET => drop(broken.objects.insert(object.clone())),
+                // What stands in the file is known.
+                Some(_) => {}
                 None if problem.file.exists() => drop(broken.files.insert(problem.file.clone())),
                 // Gone between the listing and the reading.
                 None => {}
@@ -85,22 +96,35 @@ impl Manifests {
         for mut source in loaded.sources.iter().cloned() {
             let key = Key::of(&source.metadata);
             let before = self.sources.get(&key);
-            let same = before.is_some_and(|before| before.object.spec == source.spec);
+            let same = before.and_then(Kept::good).is_some_and(|before| before.spec == source.spec);
             let (generation, since) = age(before, same, now);
             source.metadata = metadata(&self.source_base, SOURCE, &key, generation, since);
-            sources.insert(key.clone(), Kept { file: file(SOURCE, &key), object: Arc::new(source), generation, since });
+            let object = Ok(Arc::new(source));
+            sources.insert(key.clone(), Kept { file: file(SOURCE, &key), object, generation, since });
         }
         let mut providers = BTreeMap::new();
         for mut provider in loaded.providers.iter().cloned() {
             let key = Key::of(&ObjectMeta { namespace: None, ..provider.metadata.clone() });
             let before = self.providers.get(&key);
-            let same = before.is_some_and(|before| before.object.spec == provider.spec);
+            let same = before.and_then(Kept::good).is_some_and(|before| before.spec == provider.spec);
             let (generation, since) = age(before, same, now);
             provider.metadata = metadata(&self.source_base, PROVIDER, &key, generation, since);
-            providers.insert(
-                key.clone(),
-                Kept { file: file(PROVIDER, &key), object: Arc::new(provider), generation, since },
-            );
+            let object = Ok(Arc::new(provider));
+            providers.insert(key.clone(), Kept { file: file(PROVIDER, &key), object, generation, since });
+        }
+        for (object, written) in &loaded.broken {
+            let key = Key::new(&*object.namespace, &*object.name);
+            let refused = || Arc::new(Refused { written: written.clone(), broken: refused(loaded, object, written) });
+            match object.kind.as_str() {
+                SOURCE => drop(
+                    sources
+                        .insert(key.clone(), Kept::refused(self.sources.get(&key), file(SOURCE, &key), refused(), now)),
+                ),
+                _ => drop(providers.insert(
+                    key.clone(),
+                    Kept::refused(self.providers.get(&key), file(PROVIDER, &key), refused(), now),
+                )),
+            }
         }
         let mut secrets = BTreeMap::new();
         for ((namespace, name), secret) in &loaded.secrets {
@@ -127,11 +151,34 @@ impl Manifests {
         }
         (self.sources, self.providers, self.secrets) = (sources, providers, secrets);
         Folder {
-            sources: objects(&self.sources),
-            providers: objects(&self.providers),
+            sources: objects(&self.source_base, SOURCE, &self.sources),
+            providers: objects(&self.source_base, PROVIDER, &self.providers),
             secrets: self.secrets.iter().map(|(key, (_, secret))| (key.clone(), secret.clone())).collect(),
         }
     }
+}
+
+impl<K> Kept<K> {
+    /// What schema and rules took.
+    fn good(&self) -> Option<&K> {
+        self.object.as_deref().ok()
+    }
+
+    fn refused(before: Option<&Self>, file: PathBuf, refused: Arc<Refused>, now: Timestamp) -> Self {
+        let known = before.and_then(|before| before.object.as_ref().err());
+        let (generation, since) = age(before, known.is_some_and(|known| known.written == refused.written), now);
+        Self { file, object: Err(refused), generation, since }
+    }
+}
+
+/// What a refused object tells all the same.
+fn refused(loaded: &Loaded, key: &ObjectKey, written: &Value) -> object::Broken {
+    let mut problems = Gathered::default();
+    for problem in loaded.problems_of(key) {
+        problems.add(Problem::invalid(&*problem.path, &*problem.message));
+    }
+    let spec = written.get("spec").unwrap_or(&Value::Null);
+    object::Broken { problem: problems.into(), ..object::Broken::around(spec) }
 }
 
 /// The generation counts changes of the spec; an object is as old as it has been there without a break.
@@ -160,14 +207,14 @@ fn uid(base: &str, kind: &str, key: &Key) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-fn objects<K: Watched + kube::Resource>(kept: &BTreeMap<Key, Kept<K>>) -> Vec<Object<K>> {
+fn objects<K: Watched>(base: &str, kind: &str, kept: &BTreeMap<Key, Kept<K>>) -> Vec<Object<K>> {
     kept.iter()
         .map(|(key, kept)| Object {
             key: key.clone(),
-            uid: kept.object.meta().uid.clone().unwrap_or_default(),
+            uid: uid(base, kind, key),
             generation: kept.generation,
             created: kept.since,
-            value: Ok(kept.object.clone()),
+            value: kept.object.clone().map_err(|refused| refused.broken.clone()),
             status: None,
         })
         .collect()
@@ -205,9 +252,14 @@ mod tests {
             let now = format!("2026-11-25T{:02}:00:00Z", self.hour).parse().unwrap();
             let folder = self.manifests.merge(&read(&[self.folder.path()]), now);
             let said = |object: &Object<WebhookSource>| {
-                let source = object.value.as_ref().unwrap();
-                assert_eq!(source.metadata.generation, Some(object.generation));
-                format!("{}:{}@{}", object.key.name, source.spec.provider, object.generation)
+                let provider = match &object.value {
+                    Ok(source) => {
+                        assert_eq!(source.metadata.generation, Some(object.generation));
+                        source.spec.provider.clone()
+                    }
+                    Err(broken) => format!("!{}", broken.provider.clone().unwrap_or_default()),
+                };
+                format!("{}:{provider}@{}", object.key.name, object.generation)
             };
             folder.sources.iter().map(said).collect()
         }
@@ -218,17 +270,17 @@ mod tests {
         let mut place = Place::new();
         place.write("a.yaml", &source("one", "github"));
         assert_eq!(place.read(), ["one:github@1"]);
-        let first = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        let first = place.manifests.sources.values().next().unwrap().good().unwrap().metadata.clone();
         assert_eq!(place.read(), ["one:github@1"]);
         place.write("a.yaml", &source("one", "stripe"));
         assert_eq!(place.read(), ["one:stripe@2"]);
-        let second = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        let second = place.manifests.sources.values().next().unwrap().good().unwrap().metadata.clone();
         assert_eq!((&second.uid, &second.creation_timestamp), (&first.uid, &first.creation_timestamp));
         std::fs::remove_file(place.folder.path().join("a.yaml")).unwrap();
         assert!(place.read().is_empty(), "a removed file is a removed source");
         place.write("a.yaml", &source("one", "stripe"));
         assert_eq!(place.read(), ["one:stripe@1"]);
-        let third = place.manifests.sources.values().next().unwrap().object.metadata.clone();
+        let third = place.manifests.sources.values().next().unwrap().good().unwrap().metadata.clone();
         assert_eq!(third.uid, first.uid);
         assert_ne!(third.creation_timestamp, first.creation_timestamp);
     }
@@ -243,11 +295,14 @@ mod tests {
         place.write("a.yaml", "{{{ not yaml");
         place.write("b.yaml", &source("three", "stripe"));
         assert_eq!(place.read(), ["one:github@1", "three:stripe@2", "two:github@1"]);
-        // One object is wrong, the other gone: the first stays as it was.
+        // One object is refused, the other gone: the first is a generation that cannot be read as a whole.
         place.write("a.yaml", &source("one", "NOT_A_NAME"));
-        assert_eq!(place.read(), ["one:github@1", "three:stripe@2"]);
+        assert_eq!(place.read(), ["one:!NOT_A_NAME@2", "three:stripe@2"]);
+        assert_eq!(place.read(), ["one:!NOT_A_NAME@2", "three:stripe@2"]);
+        place.write("a.yaml", "{{{ not yaml");
+        assert_eq!(place.read(), ["one:!NOT_A_NAME@2", "three:stripe@2"]);
         place.write("a.yaml", &source("one", "stripe"));
-        assert_eq!(place.read(), ["one:stripe@2", "three:stripe@2"]);
+        assert_eq!(place.read(), ["one:stripe@3", "three:stripe@2"]);
     }
 
     #[test]

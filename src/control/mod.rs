@@ -11,6 +11,7 @@ pub mod index;
 pub mod lease;
 pub mod manifests;
 pub mod object;
+pub mod offline;
 pub mod plan;
 pub mod policy;
 pub mod programmed;

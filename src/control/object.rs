@@ -12,7 +12,7 @@ use kube::core::object::HasStatus;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::condition::{Problem, Reason};
+use crate::api::condition::{Problem, Problems, Reason};
 
 /// Namespace and name. The namespace of a cluster-scoped object is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,7 +85,7 @@ pub struct Object<K: Watched> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// Why.
-    pub problem: Problem,
+    pub problem: Problems,
     /// `spec.provider`, where it is text.
     pub provider: Option<String>,
     /// `spec.path`, where it is text.
@@ -116,7 +116,7 @@ impl<K: Watched> Object<K> {
         let value = serde_json::json!({ "metadata": kept, "spec": spec });
         let value = serde_path_to_error::deserialize(value)
             .map(Arc::new)
-            .map_err(|error| Broken { problem: unreadable(&error), ..broken });
+            .map_err(|error| Broken { problem: unreadable(&error).into(), ..broken });
         Self {
             key,
             uid: metadata.uid.unwrap_or_default(),
@@ -140,12 +140,12 @@ impl<K: Watched> Object<K> {
 }
 
 impl Broken {
-    /// What a spec tells although it cannot be read as a whole.
-    fn around(spec: &Value) -> Self {
+    /// What a spec tells although it cannot be read as a whole; the problem is still to be said.
+    pub fn around(spec: &Value) -> Self {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let hostnames = spec.get("hostnames").and_then(Value::as_array);
         Self {
-            problem: Problem::invalid("", ""),
+            problem: Problem::invalid("", "").into(),
             provider: text(spec.get("provider")),
             path: text(spec.get("path")),
             hostnames: hostnames.into_iter().flatten().filter_map(|host| text(Some(host))).collect(),
@@ -210,7 +210,7 @@ mod tests {
             &serde_json::json!({"provider": "xosum", "verification": {"quantum": true}, "suspend": true, "path": "/sales/x"}),
         );
         let broken = object.value.unwrap_err();
-        assert_eq!(broken.problem.reason, Reason::Unsupported);
+        assert_eq!(broken.problem.reason(), Reason::Unsupported);
         assert!(
             broken.problem.to_string().starts_with("spec.verification.quantum: is not known"),
             "{}",
@@ -225,9 +225,9 @@ mod tests {
     #[test]
     fn a_spec_of_the_wrong_shape_is_invalid_with_the_field() {
         let broken = read(&serde_json::json!({"provider": 7})).value.unwrap_err();
-        assert_eq!(broken.problem.reason, Reason::Invalid);
+        assert_eq!(broken.problem.reason(), Reason::Invalid);
         assert!(broken.problem.to_string().starts_with("spec.provider: "), "{}", broken.problem);
         let empty = read(&Value::Null).value.unwrap_err();
-        assert_eq!(empty.problem.reason, Reason::Invalid);
+        assert_eq!(empty.problem.reason(), Reason::Invalid);
     }
 }

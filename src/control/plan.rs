@@ -104,6 +104,11 @@ impl Plan {
         &self.definitions
     }
 
+    /// What the secretRefs of a source refer to at an instant. `None` while a Secret was not read yet.
+    pub fn resolved(&self, source: &WebhookSource, now: Timestamp) -> Option<Resolved> {
+        resolve(source, &self.vault, now)
+    }
+
     /// The sources as they are served.
     pub fn sources(&self) -> &BTreeMap<Key, Planned> {
         &self.sources
@@ -220,7 +225,7 @@ impl Plan {
         };
         let catalogue = self.definitions.catalogue();
         match &object.value {
-            Err(broken) => planned.accepted = Err(broken.problem.clone().into()),
+            Err(broken) => planned.accepted = Err(broken.problem.clone()),
             Ok(source) => match resolve(source, &self.vault, now) {
                 None => planned.pending = true,
                 Some(resolved) => {

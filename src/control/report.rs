@@ -264,7 +264,8 @@ fn lost(conflict: &Conflict) -> String {
     format!("{} is answered by {namespace}/{name}, which is older", conflict.host)
 }
 
-fn displaced(conflicts: &[Conflict]) -> Problems {
+/// What is wrong with a source of which older ones keep all hosts.
+pub fn displaced(conflicts: &[Conflict]) -> Problems {
     let lost: Vec<String> = conflicts.iter().map(lost).collect();
     let message =
         format!("other sources claim it too, and {}: choose another path, or other spec.hostnames", lost.join("; "));

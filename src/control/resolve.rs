@@ -64,6 +64,11 @@ pub fn secret_refs(source: &WebhookSource) -> &[SecretRef] {
     source.spec.verification.as_ref().map_or(&[], |verification| &verification.secret_refs)
 }
 
+/// The field of a secretRef, by its place in the list.
+pub fn field(position: usize) -> String {
+    format!("spec.verification.secretRefs[{position}]")
+}
+
 /// Adds what a source refers to: keys by Secret.
 pub fn collect_wanted(source: &WebhookSource, wanted: &mut BTreeMap<Key, BTreeSet<String>>) {
     let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
@@ -87,11 +92,7 @@ pub fn resolve(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Option<
         };
         let value = value.map_err(|(reason, said)| {
             let Key { namespace, name } = Key::new(namespace, &*secret.name);
-            Problem::new(
-                reason,
-                format!("spec.verification.secretRefs[{position}]"),
-                format!("key {} of Secret {namespace}/{name} {said}", secret.key),
-            )
+            Problem::new(reason, field(position), format!("key {} of Secret {namespace}/{name} {said}", secret.key))
         });
         let (name, key, purpose) = (secret.name.clone(), secret.key.clone(), secret.purpose.clone());
         refs.push(ResolvedRef { name, key, purpose, not_after, value });

@@ -53,7 +53,7 @@ impl Default for Settings {
             path_policies: vec![PathPolicy::default()],
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,
-            max_body_size: 8 << 20,
+            max_body_size: 32 << 20,
             metrics: Metrics::new(),
             fetch: true,
         }

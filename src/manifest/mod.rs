@@ -28,6 +28,8 @@ pub struct Loaded {
     pub providers: Vec<WebhookProvider>,
     /// Secrets by namespace and name.
     pub secrets: BTreeMap<(String, String), SecretData>,
+    /// Sources and providers that schema or rules refuse, as they are written, without status: what is wrong with them is in `problems`.
+    pub broken: BTreeMap<ObjectKey, serde_json::Value>,
     /// What is wrong, in the order of files and lines.
     pub problems: Vec<FileProblem>,
     /// Objects that are none of ours and were skipped.
@@ -125,6 +127,11 @@ impl fmt::Display for FileProblem {
 }
 
 impl FileProblem {
+    /// The same place, to say something that is no problem of the field.
+    pub fn note(self, message: String) -> Self {
+        Self { path: String::new(), message, ..self }
+    }
+
     fn of_file(file: &Path, message: String) -> Self {
         Self { file: file.to_owned(), line: 0, column: None, object: None, path: String::new(), message }
     }
@@ -134,6 +141,29 @@ impl Loaded {
     /// Adds a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name, without its subfolders and without hidden files.
     pub fn read(&mut self, path: impl AsRef<Path>) {
         read_path(path.as_ref(), self);
+    }
+
+    /// Adds a file, or a folder with its subfolders.
+    pub fn read_deep(&mut self, path: impl AsRef<Path>) {
+        let mut seen = BTreeSet::new();
+        let mut left = vec![path.as_ref().to_owned()];
+        while let Some(path) = left.pop() {
+            // A link may lead back to a folder that holds it.
+            if std::fs::canonicalize(&path).is_ok_and(|real| !seen.insert(real)) {
+                continue;
+            }
+            read_path(&path, self);
+            let Ok(entries) = std::fs::read_dir(&path) else { continue };
+            let mut below: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            below.retain(|path| path.is_dir() && !is_hidden(path));
+            below.sort_by(|one, other| other.cmp(one));
+            left.extend(below);
+        }
+    }
+
+    /// What is wrong with one object.
+    pub fn problems_of(&self, key: &ObjectKey) -> impl Iterator<Item = &FileProblem> {
+        self.problems.iter().filter(move |problem| problem.object.as_ref() == Some(key))
     }
 
     /// Adds the documents of a text; `file` is its name in messages.
@@ -159,11 +189,6 @@ impl Loaded {
             message: message.into(),
         }
     }
-
-    /// The files in which something is wrong: what they do not say now, they may have said before.
-    pub fn broken_files(&self) -> BTreeSet<&Path> {
-        self.problems.iter().map(|problem| problem.file.as_path()).collect()
-    }
 }
 
 /// Reads files and folders, as [`Loaded::read`] does.
@@ -187,20 +212,6 @@ pub fn read_documents(file: impl AsRef<Path>, text: &str) -> Loaded {
     loaded
 }
 
-/// Judges of what has been loaded, beyond the schema: each returns what it finds.
-pub type Judge<'a> = &'a dyn Fn(&Loaded) -> Vec<FileProblem>;
-
-/// Everything that is wrong, by file and line: what reading found, and what the judges add.
-pub fn check(loaded: &Loaded, judges: &[Judge<'_>]) -> Vec<FileProblem> {
-    let mut all = loaded.problems.clone();
-    for judge in judges {
-        all.extend(judge(loaded));
-    }
-    all.sort();
-    all.dedup();
-    all
-}
-
 fn read_path(path: &Path, loaded: &mut Loaded) {
     if !path.is_dir() {
         return read_one(path, loaded);
@@ -218,10 +229,13 @@ fn read_path(path: &Path, loaded: &mut Loaded) {
 }
 
 fn is_manifest(file: &Path) -> bool {
-    let hidden = file.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
     let named = file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
     // Follows links: Kubernetes mounts ConfigMaps and Secrets as links into a hidden folder.
-    named && !hidden && file.is_file()
+    named && !is_hidden(file) && file.is_file()
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'))
 }
 
 fn read_one(file: &Path, loaded: &mut Loaded) {

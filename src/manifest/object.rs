@@ -93,7 +93,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The object, when schema and rules take it and its name is new.
+    /// The object, when schema and rules take it and its name is new. Else it is kept as broken: what of it can be read may still count.
     fn valid<T: DeserializeOwned>(&mut self, kind: Kind, node: &Node) -> Option<T> {
         let mut lines = BTreeMap::new();
         node.lines("", &mut lines);
@@ -103,22 +103,22 @@ impl Reader<'_> {
         for violation in &violations {
             self.loaded.problems.push(self.loaded.problem(&key, &violation.path, violation.message.clone()));
         }
-        if !violations.is_empty() {
-            return None;
-        }
         if let Value::Object(members) = &mut object {
             members.remove("status");
         }
         without_nulls(&mut object);
-        match serde_path_to_error::deserialize(object) {
-            Ok(typed) => Some(typed),
-            Err(error) => {
-                let path = error.path().to_string();
-                let problem = self.loaded.problem(&key, &path, error.into_inner().to_string());
-                self.loaded.problems.push(problem);
-                None
+        if violations.is_empty() {
+            match serde_path_to_error::deserialize(&object) {
+                Ok(typed) => return Some(typed),
+                Err(error) => {
+                    let path = error.path().to_string();
+                    let problem = self.loaded.problem(&key, &path, error.into_inner().to_string());
+                    self.loaded.problems.push(problem);
+                }
             }
         }
+        self.loaded.broken.insert(key, object);
+        None
     }
 
     fn secret(&mut self, node: &Node) {
@@ -140,12 +140,25 @@ impl Reader<'_> {
         node: &Node,
         lines: BTreeMap<String, usize>,
     ) -> Option<ObjectKey> {
-        let metadata = |name: &str| node.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Node::text);
-        let Some(name) = metadata("name").filter(|name| !name.is_empty()) else {
+        let member = |name: &str| node.get("metadata").and_then(|metadata| metadata.get(name));
+        let namespace = member("namespace").filter(|_| namespaced);
+        for (field, node) in [("name", member("name")), ("namespace", namespace)] {
+            let Some((line, read)) = node.and_then(|node| Some((node.line, node.misread()?))) else { continue };
+            self.loaded.problems.push(FileProblem {
+                line,
+                path: format!("metadata.{field}"),
+                ..FileProblem::of_file(
+                    self.file,
+                    format!("of a {kind} is no text, as YAML reads {read}: put it in quotes"),
+                )
+            });
+            return None;
+        }
+        let Some(name) = member("name").and_then(Node::text).filter(|name| !name.is_empty()) else {
             self.say(None, "metadata.name", format!("is required: what the {kind} is called, as a text"));
             return None;
         };
-        let namespace = if namespaced { metadata("namespace").unwrap_or(NAMESPACE) } else { "" };
+        let namespace = if namespaced { namespace.and_then(Node::text).unwrap_or(NAMESPACE) } else { "" };
         let key = ObjectKey::new(kind, namespace, name);
         if let Some(first) = self.loaded.origins.get(&key) {
             let message = format!("stands already in {}:{}: write it once", first.file.display(), first.line);

@@ -220,20 +220,54 @@ fn a_folder_is_read_by_name_without_hidden_files_and_subfolders() {
     assert_eq!(names, ["a", "b", "linked"]);
     let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
     assert!(problem.to_string().ends_with("wrong.yaml:1: is no UTF-8 text"), "{problem}");
-    assert_eq!(loaded.broken_files(), [folder.path().join("wrong.yaml").as_path()].into());
 }
 
 #[test]
-fn check_adds_what_judges_find_at_the_line_of_the_field() {
+fn a_word_that_yaml_reads_as_something_else_is_named_so() {
+    for (metadata, said) in [
+        (
+            "{name: a, namespace: n}",
+            "metadata.namespace: of a WebhookSource is no text, as YAML reads y, yes, on, n, no, off and the like as false",
+        ),
+        ("{name: 007}", "metadata.name: of a WebhookSource is no text, as YAML reads it as the number 7"),
+    ] {
+        let text = format!(
+            "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {metadata}\nspec: {{provider: xosum}}\n"
+        );
+        let told = problems(&text);
+        assert_eq!(told, [format!("a.yaml:3: {said}: put it in quotes")]);
+    }
+}
+
+#[test]
+fn what_schema_or_rules_refuse_is_kept_as_it_is_written() {
     let loaded = read_text(
-        "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {name: a}\nspec:\n  provider: unknown\n",
+        "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\nmetadata: {name: a}\nspec: {provider: xosum, suspend: true, tolerance: 48h}\nstatus: {path: /a}\n",
     );
-    let judge = |loaded: &Loaded| {
-        let key = ObjectKey::new("WebhookSource", "default", "a");
-        vec![loaded.problem(&key, "spec.provider", "\"unknown\" is no provider")]
+    let key = ObjectKey::new("WebhookSource", "default", "a");
+    assert!(loaded.sources.is_empty() && loaded.problems_of(&key).count() == 1);
+    assert_eq!(loaded.broken[&key]["spec"]["suspend"], true);
+    assert!(loaded.broken[&key].get("status").is_none());
+}
+
+#[test]
+fn subfolders_are_read_where_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let name = file.replace(['/', '.'], "-");
+        std::fs::write(path, format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\n")).unwrap();
     };
-    let told: Vec<_> = check(&loaded, &[&judge]).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["a.yaml:5: WebhookSource default/a: spec.provider: \"unknown\" is no provider"]);
+    ["top.yaml", "a/b.yaml", "a/b/c.yml", ".git/d.yaml"].into_iter().for_each(write);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("..", folder.path().join("a/back")).unwrap();
+    let names = |loaded: Loaded| loaded.secrets.into_keys().map(|(_, name)| name).collect::<Vec<_>>();
+    assert_eq!(names(read_file(folder.path())), ["top-yaml"]);
+    let mut deep = Loaded::default();
+    deep.read_deep(folder.path());
+    assert_eq!(deep.problems, []);
+    assert_eq!(names(deep), ["a-b-c-yml", "a-b-yaml", "top-yaml"]);
 }
 
 #[test]

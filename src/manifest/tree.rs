@@ -42,6 +42,15 @@ impl Node {
         }
     }
 
+    /// What YAML made of a word that was meant as text, as it does of `n`, `off` and `007` without quotes.
+    pub fn misread(&self) -> Option<String> {
+        match &self.content {
+            Content::Boolean(truth) => Some(format!("y, yes, on, n, no, off and the like as {truth}")),
+            Content::Number(number) => Some(format!("it as the number {number}")),
+            _ => None,
+        }
+    }
+
     /// The document begins this many lines further down in its file.
     pub fn move_down(&mut self, lines: usize) {
         self.line += lines;

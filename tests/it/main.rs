@@ -5,6 +5,8 @@ mod support;
 mod architecture;
 mod asyncapi;
 mod chart;
+mod check_agrees;
+mod check_table;
 mod control_capture;
 mod control_folder;
 mod control_lease;

@@ -12,6 +12,8 @@ use crate::deliver::headers::{encode, name};
 use crate::deliver::message::{CONVERSATION, REJECTED};
 use crate::provider::conversation;
 use crate::provider::event::BadItemReason;
+use std::sync::Arc;
+
 use crate::route::Route;
 
 const STRUCTURED: &str = "application/cloudevents+json";
@@ -20,7 +22,7 @@ const JSON: &str = "application/json";
 /// What is known of what a source publishes.
 pub(super) struct Published {
     /// The compiled source.
-    pub route: Route,
+    pub route: Arc<Route>,
     /// The definition of its provider.
     pub spec: WebhookProviderSpec,
     /// The content mode.
