@@ -23,7 +23,7 @@ use crate::control::object::Key;
 use crate::manifest::Loaded;
 use crate::provider::sample::{Sample, sample};
 use crate::provider::verify::sign::Draft;
-use crate::subject::pattern::is_within;
+use crate::route::coverage::is_within;
 use crate::route::subject::SubjectTemplate;
 
 /// How long events are waited for in all.
