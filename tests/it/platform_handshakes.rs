@@ -132,6 +132,9 @@ fn challenges_are_answered_as_each_vendor_wants() {
             ask("bitbucket-data-center", r#"{"test": true}"#).header("x-event-key", "diagnostics:ping"),
             Some((true, 200, "")),
         ),
+        // A test that is only a text is answered after the proof; what says what it is about is an event.
+        (ask("cloudflare-notifications", r#"{"text":"Hello World!"}"#), Some((false, 200, ""))),
+        (ask("cloudflare-notifications", r#"{"text":"x","alert_type":"universal_ssl_event_type","ts":1}"#), None),
         (ask("mandrill", "").method("HEAD"), Some((true, 200, ""))),
         (ask("mandrill", "mandrill_events=%5B%5D").header("content-type", form), Some((true, 200, ""))),
         (ask("mandrill", "mandrill_events=%5B1%5D").header("content-type", form), None),

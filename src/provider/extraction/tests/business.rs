@@ -33,7 +33,10 @@ fn the_event_in_a_multipart_field_is_the_event() {
     let json = r#"{"event":{"event_time":"1348177752","event_type":"signature_request_sent","event_hash":"3a31"},"signature_request":{"signature_request_id":"sr1"}}"#;
     let body = format!("--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{json}\r\n--b--\r\n");
     let request = request(body).header("content-type", "multipart/form-data; boundary=b");
-    assert_eq!(read("dropbox-sign", &request), [event("signature_request_sent", "3a31:sr1", "sr1")]);
+    assert_eq!(
+        read("dropbox-sign", &request),
+        [event("signature_request_sent", "signature_request_sent:3a31:sr1", "sr1")]
+    );
     let at = request.event(built_in("dropbox-sign")).time;
     assert_eq!(at.as_second(), 1_348_177_752);
 }

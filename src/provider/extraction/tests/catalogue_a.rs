@@ -301,6 +301,9 @@ fn the_entity_of_every_family_of_events_is_the_subject() {
     for (provider, body, subject) in cases {
         assert_eq!(event(provider, (&[], body)).subject.as_deref(), Some(*subject), "{provider}: {body}");
     }
+    let message =
+        event("dialpad", (&[], r#"{"id":1,"from_number":"+1555","to_number":["+1556"],"direction":"inbound"}"#));
+    assert_eq!((message.event_type.as_str(), message.subject.as_deref()), ("sms", Some("1")));
     let zoneless = event("discord", (&[], r#"{"event":{"timestamp":"2026-01-01T00:00:00.123456"}}"#));
     assert_eq!(zoneless.time.to_string(), "2026-01-01T00:00:00.123456Z");
 }
