@@ -1,20 +1,23 @@
-# Everything a developer needs; each target does its own set-up on a machine with Rust and Go.
+# Everything a developer needs; each target does its own set-up on a machine with Rust, Go and a C compiler, and says what is missing.
 # Build output goes to a folder that every checkout shares, so that a second run is quick.
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hookgate
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test lint audit crds bench fuzz clean
+.PHONY: help demo test lint audit crds bench clean
 
 help:            ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo:            ## Build, start NATS and the receiver, send one delivery of each vendor, show the events
-	@cargo build --locked --quiet
+	@scripts/needs.sh cargo go cc
+	cargo build --locked
 	@scripts/demo.sh $(HOOKGATE)
 
-test: lint       ## Format, clippy with warnings as errors, all tests on real servers
+test:            ## Format, clippy with warnings as errors, all tests on real servers (needs Go, Node.js and a C compiler)
+	@scripts/needs.sh cargo go cc
+	@$(MAKE) --no-print-directory lint
 	@tests/servers/build.sh >/dev/null
 	@tests/asyncapi/install.sh >/dev/null
 	cargo test --locked

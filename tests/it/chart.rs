@@ -128,7 +128,10 @@ async fn a_value_that_is_none_is_refused_with_its_name() {
         ("nats.url=http://x", "nats"),
         ("replicas=0", "replicas"),
         ("natss.url=nats://x", "natss"),
-        ("stream.maxAge=7d", "maxAge"),
+        ("stream.maxAge=7w", "maxAge"),
+        ("nats.url=ws://x", "nats"),
+        ("drainDelay=1h", "drainDelay"),
+        ("maxBodySize=0", "maxBodySize"),
     ] {
         let told =
             crate::support::cluster::helm(&["template", "x", &chart, "--set", "nats.url=nats://x:4222", "--set", set])
@@ -152,4 +155,50 @@ async fn the_chart_only_passes_flags_that_exist() {
         let name = flag.split('=').next().unwrap_or_default();
         assert!(help.contains(&format!("--{name}")), "`hookgate run` knows no --{name}");
     }
+}
+
+async fn rendered(set: &[&str]) -> Vec<serde_json::Value> {
+    let chart = chart();
+    let mut arguments = vec!["template", "x", &chart, "--set", "nats.url=nats://x:4222"];
+    set.iter().for_each(|set| arguments.extend(["--set", set]));
+    let all = crate::support::cluster::helm(&arguments).await.ok();
+    let documents = all.split("\n---").filter_map(|text| serde_saphyr::from_str::<serde_json::Value>(text).ok());
+    documents.filter(serde_json::Value::is_object).collect()
+}
+
+#[tokio::test]
+async fn a_pod_may_take_as_long_to_end_as_it_drains() {
+    for (delay, grace) in [("5s", 40), ("50s", 85), ("2m", 155)] {
+        let all = rendered(&[&format!("drainDelay={delay}"), "maxBodySize=1048576"]).await;
+        let pod = all.iter().find_map(|one| one.pointer("/spec/template/spec")).expect("a Deployment");
+        assert_eq!(pod["terminationGracePeriodSeconds"], grace, "{delay}");
+        let arguments = pod.pointer("/containers/0/args").expect("arguments").to_string();
+        assert!(arguments.contains("\"--max-body-size=1048576\""), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_chooses_users_itself_may() {
+    let fixed = ["runAsUser", "runAsGroup", "fsGroup"];
+    let unset: Vec<String> = fixed.iter().map(|key| format!("podSecurityContext.{key}=null")).collect();
+    let all = rendered(&unset.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let context = all.iter().find_map(|one| one.pointer("/spec/template/spec/securityContext")).expect("a context");
+    assert_eq!(context["runAsNonRoot"], true);
+    assert!(fixed.iter().all(|key| context.get(*key).is_none()), "{context}");
+}
+
+#[tokio::test]
+async fn tenants_who_may_edit_a_namespace_may_write_webhook_sources() {
+    let all = rendered(&[]).await;
+    let verbs = |role: &str| {
+        let label = format!("rbac.authorization.k8s.io~1aggregate-to-{role}");
+        let of = all.iter().filter(|one| one.pointer(&format!("/metadata/labels/{label}")).is_some());
+        let verbs = of.filter_map(|one| one.pointer("/rules/0/verbs")?.as_array());
+        verbs.flatten().filter_map(|verb| verb.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(verbs("view"), ["get", "list", "watch"]);
+    for role in ["edit", "admin"] {
+        assert!(["get", "create", "delete"].iter().all(|verb| verbs(role).contains(&(*verb).to_owned())), "{role}");
+    }
+    assert!(rendered(&["rbac.aggregate=false"]).await.iter().all(|one| !one.to_string().contains("aggregate-to")));
 }

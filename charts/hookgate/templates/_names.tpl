@@ -25,3 +25,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "hookgate.namespaces" -}}
 {{- if not .Values.clusterWide }}{{ join "," (default (list .Release.Namespace) .Values.watchNamespaces) }}{{ end }}
 {{- end }}
+
+{{- /* Seconds that a pod may take to end. */}}
+{{- define "hookgate.grace" -}}
+{{- $delay := .Values.drainDelay }}
+{{- $number := regexFind "^[0-9]+" $delay | int }}
+{{- add (ternary (mul $number 60) $number (hasSuffix "m" $delay)) 35 }}
+{{- end }}
