@@ -22,6 +22,17 @@ pub struct Test {
 }
 
 impl Test {
+    /// What it asks for, for people.
+    pub fn shown(&self, pointers: &[String]) -> String {
+        let place = self.place.shown(pointers);
+        match (&self.equals, self.absent) {
+            (None, false) => format!("{place} must be there"),
+            (None, true) => format!("{place} must not be there"),
+            (Some(wanted), false) => format!("{place} must be {wanted:?}"),
+            (Some(wanted), true) => format!("{place} must not be {wanted:?}"),
+        }
+    }
+
     /// Compiles a condition.
     ///
     /// # Errors

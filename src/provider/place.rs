@@ -29,6 +29,20 @@ pub enum Place {
     Fixed(String),
 }
 
+impl Place {
+    /// The place in the words of a definition; `pointers` are those that it was compiled with.
+    pub fn shown(&self, pointers: &[String]) -> String {
+        let pointer = |at: &usize| pointers.get(*at).map_or_else(String::new, |pointer| format!("pointer {pointer}"));
+        match self {
+            Self::Header(name) => format!("header {name}"),
+            Self::Query(name) => format!("query {name}"),
+            Self::Form(name) => format!("form {name}"),
+            Self::Pointer(at) | Self::Envelope(at) => pointer(at),
+            Self::Fixed(text) => format!("{text:?}"),
+        }
+    }
+}
+
 /// What stands at a place that may be written more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<T> {

@@ -91,3 +91,42 @@ async fn one_file_may_be_replaced_as_editors_do_it() {
     std::fs::remove_file(&file).expect("the file is removed");
     operator.until_answers("/sales/b", "404").await;
 }
+
+#[tokio::test]
+async fn what_the_schema_refuses_is_told_and_what_must_act_in_it_acts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).expect("a file is written");
+    write("secret.yaml", SECRET);
+    write("a.yaml", &source("a", ""));
+    write("first.yaml", &source("first", "teleport: 1"));
+    let operator = operator(folder.path());
+    operator.until_answers("/sales/a", "a@1").await;
+    // Never read as a whole: claimed all the same.
+    operator.until_answers("/sales/first", "503").await;
+    // The last good version is served, but suspension acts.
+    write("a.yaml", &source("a", "teleport: 1"));
+    let mut overview = operator.running.overview.clone();
+    let said = |status: &hookgate::api::source::WebhookSourceStatus| {
+        let accepted = status.conditions.iter().find(|condition| condition.type_ == "Accepted");
+        accepted.is_some_and(|accepted| accepted.message.starts_with("spec.teleport: "))
+    };
+    let told = overview.wait_for(|shown| {
+        let of_a = shown.sources.iter().find(|source| source.key.name == "a");
+        of_a.is_some_and(|source| source.status.as_deref().is_some_and(said))
+    });
+    tokio::time::timeout(crate::control_world::SOON, told).await.expect("status says it").expect("an overview");
+    assert_eq!(operator.answers("/sales/a"), "a@1");
+    write("a.yaml", &source("a", "teleport: 1\n  suspend: true"));
+    operator.until_answers("/sales/a", "suspended").await;
+    write("a.yaml", &source("a", "teleport: 1"));
+    operator.until_answers("/sales/a", "a@1").await;
+    // So does an end that is past.
+    let ended = "{name: s, key: k, notAfter: '2020-01-01T00:00:00Z'}";
+    write("a.yaml", &source("a", "teleport: 1").replace("{name: s, key: k}", ended));
+    operator.until_answers("/sales/a", "closed").await;
+    // And a ref that is gone.
+    write("a.yaml", &source("a", "teleport: 1"));
+    operator.until_answers("/sales/a", "a@1").await;
+    write("a.yaml", &source("a", "teleport: 1").replace("secretRefs: [{name: s, key: k}]", "secretRefs: []"));
+    operator.until_answers("/sales/a", "closed").await;
+}

@@ -46,6 +46,7 @@ mod receive_port;
 mod receive_wire;
 mod run_flags;
 mod sdk_signers;
+mod send_command;
 mod servers;
 mod vectors;
 mod verify_command;

@@ -94,6 +94,34 @@ async fn a_right_capture_is_authentic_with_either_line_end() {
 }
 
 #[tokio::test]
+async fn a_chunked_capture_is_judged_without_its_framing() {
+    let folder = manifests();
+    let plain = stripe(SECRET.as_bytes(), BODY, BODY, "\r\n");
+    let (head, body) = plain.split_once("\r\n\r\n").expect("a head");
+    let (one, two) = body.split_at(7);
+    let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", one.len(), two.len());
+    let chunked = format!("{head}\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+    let (code, answer) = verify(&folder, "payments", &chunked, THEN).await;
+    assert_eq!((code, &answer["authentic"]), (0, &Value::Bool(true)), "{answer}");
+}
+
+#[tokio::test]
+async fn a_broken_file_beside_concerns_nobody_and_the_own_one_is_named() {
+    let folder = manifests();
+    folder.write("unrelated.yaml", "{{{");
+    folder.write("broken.yaml", "{apiVersion: hookgate.dev/v1alpha1, kind: WebhookSource, metadata: {name: broken, namespace: shop}, spec: {provider: stripe, x: 1}}");
+    let request = folder.write("capture.http", &stripe(SECRET.as_bytes(), BODY, BODY, "\n")).display().to_string();
+    let files = folder.path().display().to_string();
+    let of = |source: &'static str| {
+        let (files, request) = (files.clone(), request.clone());
+        async move { hookgate(&["verify", "-f", &files, "--source", source, "--request", &request, "--at", THEN]).await }
+    };
+    of("shop/payments").await.ok();
+    let told = of("shop/broken").await.err();
+    assert!(told.contains("broken.yaml:1") && told.contains("spec.x") && !told.contains("unrelated"), "{told}");
+}
+
+#[tokio::test]
 async fn a_wrong_capture_is_told_what_to_mend() {
     let folder = manifests();
     let compact = r#"{"id":"evt_1","type":"charge.succeeded"}"#;
@@ -138,7 +166,9 @@ async fn a_url_that_differs_by_scheme_or_port_is_named() {
 async fn what_cannot_be_told_exits_2_and_says_why() {
     let folder = manifests();
     let right = stripe(SECRET.as_bytes(), BODY, BODY, "\n");
-    assert_eq!(verify(&folder, "keyless", &right, THEN).await.0, 2, "no Secret in the files");
+    let (code, answer) = verify(&folder, "keyless", &right, THEN).await;
+    assert_eq!((code, &answer["authentic"]), (2, &Value::Null), "no Secret in the files: {answer}");
+    assert!(answer["steps"].to_string().contains("the Secret does not exist"), "{answer}");
     assert_eq!(verify(&folder, "nobody", &right, THEN).await.0, 2, "no such source");
     assert_eq!(verify(&folder, "payments", "hello", THEN).await.0, 2, "no capture");
     assert_eq!(verify(&folder, "payments", &right, "yesterday").await.0, 2, "no time");

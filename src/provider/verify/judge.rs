@@ -120,9 +120,7 @@ impl Judge<'_> {
     fn one<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
         for requirement in &self.ready.scheme.require {
             let holds = requirement.holds(view);
-            tell(observer, "condition", Some(holds), || {
-                format!("{:?} must be {:?}", requirement.place, requirement.equals)
-            });
+            tell(observer, "condition", Some(holds), || requirement.shown(&self.ready.scheme.pointer_texts));
             if !holds {
                 return Err(Refusal::NotApplicable);
             }
@@ -230,8 +228,9 @@ impl Judge<'_> {
         let found = signed.signature.find(view);
         tell(observer, "signature", Some(!found.is_empty()), || {
             let n = found.len();
-            let places = &signed.signature.places;
-            if found.present { format!("{n} readable in {places:?}") } else { format!("nothing in {places:?}") }
+            let shown = |place: &Place| place.shown(&self.ready.scheme.pointer_texts);
+            let places = signed.signature.places.iter().map(shown).collect::<Vec<_>>().join(", ");
+            if found.present { format!("{n} readable in {places}") } else { format!("nothing in {places}") }
         });
         if found.is_empty() {
             return Err(if found.present { Refusal::Malformed } else { Refusal::Missing });
@@ -268,7 +267,7 @@ impl Judge<'_> {
         match (matched, at) {
             (true, Some((at, Some(tolerance)))) if !time::within(at, self.now, tolerance) => {
                 tell(observer, "clock", Some(false), || {
-                    format!("signed at {at}, judged at {}: more than {tolerance:?} apart", self.now)
+                    format!("signed at {at}, judged at {}: more than {} s apart", self.now, tolerance.as_secs())
                 });
                 Err(Refusal::Stale)
             }
@@ -285,7 +284,7 @@ impl Judge<'_> {
         observer: &mut O,
     ) -> Result<(), Refusal> {
         let found = view.value(place);
-        tell(observer, "token", Some(found.is_some()), || format!("{place:?}"));
+        tell(observer, "token", Some(found.is_some()), || place.shown(&self.ready.scheme.pointer_texts));
         let value = found.ok_or(Refusal::Missing)?;
         let token = match prefix {
             None => &value[..],

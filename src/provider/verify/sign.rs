@@ -159,8 +159,8 @@ impl Signer<'_> {
         match (&requirement.place, &requirement.equals, requirement.absent) {
             (place @ (Place::Header(_) | Place::Query(_)), Some(value), false) => self.put(place, scheme, value),
             _ => cannot(format!(
-                "the request must say {:?} = {:?}: give data that does",
-                requirement.place, requirement.equals
+                "{}: give data that says so",
+                requirement.shown(&scheme.pointer_texts)
             )),
         }
     }
