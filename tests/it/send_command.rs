@@ -49,7 +49,8 @@ async fn an_event_is_shown_wherever_the_source_sends_it_and_in_either_mode() {
     // What is broken and concerns nobody here is nobody's trouble.
     folder.write("unrelated.yaml", "{{{");
     for _ in 0..3 {
-        let told = send(&folder, &operator, &nats.url(), &["--source", "demo/custom", "--event", "issues.opened"]).await.ok();
+        let told =
+            send(&folder, &operator, &nats.url(), &["--source", "demo/custom", "--event", "issues.opened"]).await.ok();
         assert!(told.contains("  webhooks.demo.issues\n") && told.contains("github.issues.opened"), "{told}");
     }
     let told = send(&folder, &operator, &nats.url(), &["--source", "demo/custom", "--event", "push"]).await.ok();

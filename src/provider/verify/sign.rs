@@ -158,10 +158,7 @@ impl Signer<'_> {
         }
         match (&requirement.place, &requirement.equals, requirement.absent) {
             (place @ (Place::Header(_) | Place::Query(_)), Some(value), false) => self.put(place, scheme, value),
-            _ => cannot(format!(
-                "{}: give data that says so",
-                requirement.shown(&scheme.pointer_texts)
-            )),
+            _ => cannot(format!("{}: give data that says so", requirement.shown(&scheme.pointer_texts))),
         }
     }
 
