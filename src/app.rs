@@ -20,7 +20,7 @@ use crate::control::run::Overview;
 use crate::control::start::{self, Needs, Replica, Running};
 use crate::deliver::{Delivery, Link};
 use crate::fetch::KeyStore;
-use crate::metrics::{Metrics, SourceState};
+use crate::metrics::{Metrics, SourceStanding};
 use crate::receive::handle::Receiver;
 use crate::receive::listen;
 use crate::receive::routes::Routes;
@@ -80,8 +80,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     bound.set(GateState::Open);
     let accept = CancellationToken::new();
     let service = move |request, arrival| receiver.clone().handle(request, arrival);
-    let serving =
-        listen::serve(public, tls, service, listen::Settings::default(), metrics.connections().clone(), accept.clone());
+    let serving = listen::serve(public, tls, service, listen::Settings::default(), (&metrics).into(), accept.clone());
     let mut serving = tokio::spawn(serving);
 
     tokio::select! {
@@ -165,7 +164,7 @@ async fn follow_control(
     loop {
         metrics.is_leader().set(i64::from(*leader.borrow_and_update()));
         let sources = overview.borrow_and_update().clone();
-        for state in SourceState::ALL {
+        for state in SourceStanding::ALL {
             let count = sources.sources.iter().filter(|source| source.state == state).count();
             metrics.sources(state).set(i64::try_from(count).unwrap_or(i64::MAX));
         }

@@ -14,7 +14,7 @@ use hookgate::json::{Cuts, Pointers, as_text, compact_chunks, elements, id_text,
 use hookgate::manifest;
 use hookgate::provider::Provider;
 use hookgate::provider::catalogue::built_ins;
-use hookgate::provider::request::{Head, RequestView, Verified};
+use hookgate::provider::request::{Head, RequestView};
 use hookgate::provider::verify::fetched::NothingFetched;
 use hookgate::provider::verify::jwt::{JwtKey, key_set};
 use hookgate::provider::verify::keys::KeyRef;
@@ -277,8 +277,8 @@ fn verify_all(vendor: &Vendor, values: &[&[u8]], query: Option<&str>, body: &[u8
 
 fn read(vendor: &Vendor, values: &[&[u8]], body: &[u8]) {
     request(vendor, values, None, body, |request| {
-        let Ok(proof) = vendor.open.verify(&request, now()) else { return };
-        let verified = Verified::new(Bytes::copy_from_slice(body), proof);
+        let body = Bytes::copy_from_slice(body);
+        let Ok(verified) = vendor.open.prove(request.head, &body, now(), &NothingFetched) else { return };
         match vendor.provider.extraction.read(&verified, &request.head, None) {
             Ok(batch) => {
                 assert!(batch.received <= 1000, "a delivery of {} items", batch.received);

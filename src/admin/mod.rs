@@ -136,7 +136,7 @@ fn show(entry: &Entry, now: Timestamp) -> Shown {
             covers: route.verifier.covers().as_str(),
             active_secrets: route.verifier.active_keys(now),
             suspended: route.suspended,
-            in_flight: route.limits.in_flight.held(),
+            in_flight: route.claim.state.in_flight.held(),
         }),
     };
     Shown {
@@ -147,7 +147,7 @@ fn show(entry: &Entry, now: Timestamp) -> Shown {
         path: claim.path.clone(),
         since: claim.created,
         served,
-        last_accepted: claim.metrics.last_accepted(),
-        last_rejected: claim.metrics.last_rejected().map(|(time, why)| Rejected { time, reason: why.as_str() }),
+        last_accepted: claim.state.metrics.last_accepted(),
+        last_rejected: claim.state.metrics.last_rejected().map(|(time, why)| Rejected { time, reason: why.as_str() }),
     }
 }

@@ -5,12 +5,11 @@ use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::receive::connection::Arrival;
-use crate::receive::listen::{self, Settings};
+use crate::receive::listen::{self, Counts, Settings};
 
 /// Probes and scrapers need few connections.
 const CONNECTIONS: usize = 256;
@@ -23,5 +22,5 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         async move { answered.await.unwrap_or_else(|never| match never {}) }
     };
     let settings = Settings { connections: CONNECTIONS, ..Settings::default() };
-    listen::serve(listener, None, answer, settings, Gauge::default(), stop).await;
+    listen::serve(listener, None, answer, settings, Counts::default(), stop).await;
 }

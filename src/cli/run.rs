@@ -15,6 +15,7 @@ use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
 use crate::receive::handle::Options as ReceiverOptions;
+use crate::route::Sources;
 
 /// Arguments of `run`. Every flag has a twin in the environment.
 #[derive(Debug, clap::Args)]
@@ -141,7 +142,7 @@ impl Args {
             base_url: self.base_url.clone(),
             source_base: self.source_base.trim_end_matches('/').to_owned(),
             allow_memory_streams: self.stream.allow_memory_streams,
-            metrics,
+            sources: Sources::new(metrics),
             ..self.bounds.settings(self.policy.settings()?)
         })
     }

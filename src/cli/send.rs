@@ -23,8 +23,8 @@ use crate::control::object::Key;
 use crate::manifest::Loaded;
 use crate::provider::sample::{Sample, sample};
 use crate::provider::verify::sign::Draft;
-use crate::route::coverage::is_within;
 use crate::route::subject::SubjectTemplate;
+use crate::subject::pattern::is_within;
 
 /// How long events are waited for in all.
 const WAIT: Duration = Duration::from_secs(2);

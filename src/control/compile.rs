@@ -20,9 +20,10 @@ use crate::api::quantity::Size;
 use crate::api::source::{
     Deduplicate, Limits as WrittenLimits, OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec,
 };
-use crate::deliver::message::Origin;
+use crate::event::Origin;
 use crate::glob::Globs;
 use crate::provider::Provider;
+use crate::provider::answer::Answer;
 use crate::provider::catalogue::Catalogue;
 use crate::provider::definition_error::problems;
 use crate::provider::handshake::Handshake;
@@ -32,7 +33,7 @@ use crate::route::capture::CaptureTarget;
 use crate::route::filter::{Filter, Places};
 use crate::route::selection::{Routing, Rule, Selection};
 use crate::route::subject::SubjectTemplate;
-use crate::route::{Answer, Claim, Host, Limits, Methods, Route};
+use crate::route::{Claim, Host, Limits, Methods, Quota, Route};
 
 /// A route, and what its owner should know of it.
 #[derive(Debug)]
@@ -50,16 +51,17 @@ pub fn claim(source: &WebhookSource, settings: &Settings) -> Claim {
     let namespace = source.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let name = source.metadata.name.clone().unwrap_or_default();
     let path = source.spec.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}"));
-    let metrics = settings.metrics.source(&namespace, &name, &source.spec.provider);
+    let uid = source.metadata.uid.as_deref().unwrap_or_default();
+    let state = settings.sources.state(uid, &namespace, &name, &source.spec.provider);
     Claim {
-        uid: source.metadata.uid.as_deref().unwrap_or_default().into(),
+        uid: uid.into(),
         provider: source.spec.provider.as_str().into(),
         hosts: Host::parse_all(&source.spec.hostnames),
         created: source.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         namespace: namespace.into(),
         name: name.into(),
         path,
-        metrics,
+        state,
     }
 }
 
@@ -87,7 +89,7 @@ pub fn compile(
     let routing = wrong.keep(routing(spec.routing.as_ref(), &claim, settings, &mut places));
     let deadline = wrong.keep(deadline(spec));
     let own = wrong.keep(own_limits(spec));
-    let answer = wrong.keep(answer(spec, provider.as_deref()));
+    let answer = wrong.keep(answer(spec, provider.as_deref())).flatten();
     if let (Some(provider), Some((verifier, unfit)), Some(capture), Some(selection)) =
         (provider, proven, capture, selection)
         && let (Some(routing), Some(deadline), Some(own), Some(answer)) = (routing, deadline, own, answer)
@@ -114,10 +116,9 @@ pub fn compile(
                 &claim.name,
                 &claim.uid,
                 &claim.provider,
-                written.stream.as_deref(),
-                &settings.subject_policy.rejected(&claim.namespace, &claim.name),
                 written.format.unwrap_or_default(),
             ),
+            rejected: settings.subject_policy.rejected(&claim.namespace, &claim.name),
             stream: written.stream,
             shape: written.data.unwrap_or_default(),
             include_original: written.include_original.unwrap_or(true),
@@ -380,32 +381,29 @@ fn limits(
     }
     let positive =
         |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));
-    let rate = positive(written.requests_per_second, 100);
-    let burst = positive(written.burst, rate.saturating_mul(2));
-    Limits::new(max_body, rate, burst, positive(written.max_in_flight, 256), own.allowed)
+    let rate = written.requests_per_second.map(|_| {
+        let per_second = positive(written.requests_per_second, 1);
+        Quota { per_second, burst: positive(written.burst, per_second.saturating_mul(2)) }
+    });
+    let in_flight = positive(written.max_in_flight, 256).into();
+    Limits { max_body, allowed: own.allowed, in_flight, rate }
 }
 
-fn answer(spec: &WebhookSourceSpec, provider: Option<&Provider>) -> Result<Answer, Problem> {
-    let status = |code: Option<i32>| {
-        let code = code.unwrap_or(200);
-        u16::try_from(code)
-            .ok()
-            .and_then(|code| StatusCode::from_u16(code).ok())
-            .filter(StatusCode::is_success)
-            .ok_or_else(|| Problem::invalid("spec.response.status", format!("{code} is not from 200 to 299")))
+/// What an accepted delivery is answered: what the source writes, else what its vendor wants to hear.
+fn answer(spec: &WebhookSourceSpec, provider: Option<&Provider>) -> Result<Option<Arc<Answer>>, Problem> {
+    let Some(own) = &spec.response else {
+        return Ok(provider.map(|provider| provider.answer.clone()));
     };
-    let media = |text: &Option<String>| {
-        let parse = |text: &String| {
-            HeaderValue::try_from(text)
-                .map_err(|_| Problem::invalid("spec.response.contentType", format!("{text:?} is no media type")))
-        };
-        text.as_ref().map(parse).transpose()
+    let code = own.status.unwrap_or(200);
+    let status = u16::try_from(code).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status
+        .filter(StatusCode::is_success)
+        .ok_or_else(|| Problem::invalid("spec.response.status", format!("{code} is not from 200 to 299")))?;
+    let media = |text: &String| {
+        HeaderValue::try_from(text)
+            .map_err(|_| Problem::invalid("spec.response.contentType", format!("{text:?} is no media type")))
     };
-    if let Some(own) = &spec.response {
-        let media =
-            media(&own.content_type)?.or(own.body.as_ref().map(|_| HeaderValue::from_static("application/json")));
-        return Ok(Answer::literal(status(own.status)?, media, own.body.clone().unwrap_or_default()));
-    }
-    let vendor = provider.map(|provider| provider.answer.clone()).unwrap_or_default();
-    Ok(Answer::counting(status(vendor.status)?, media(&vendor.content_type)?, vendor.body.unwrap_or_default()))
+    let media = own.content_type.as_ref().map(media).transpose()?;
+    let media = media.or(own.body.as_ref().map(|_| HeaderValue::from_static("application/json")));
+    Ok(Some(Arc::new(Answer::literal(status, media, own.body.clone().unwrap_or_default()))))
 }

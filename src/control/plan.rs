@@ -296,7 +296,7 @@ impl Plan {
                     hosts: Host::parse_all(&broken.hostnames),
                     path: broken.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}")),
                     created: object.created,
-                    metrics: self.settings.metrics.source(namespace, name, provider),
+                    state: self.settings.sources.state(&object.uid, namespace, name, provider),
                 }
             }
         };

@@ -2,7 +2,7 @@
 
 use super::status::Finding;
 use crate::api::condition::{Problem, Reason};
-use crate::route::coverage::{Cover, Streams};
+use crate::subject::{Cover, Streams};
 
 /// Judges the subjects that a source can publish on, as NATS patterns. `None`: durable streams own all of them.
 pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow_memory: bool) -> Option<Finding> {
@@ -45,7 +45,7 @@ pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::coverage::Stream;
+    use crate::subject::Stream;
 
     fn stream(name: &str, subjects: &[&str], file_storage: bool) -> Stream {
         Stream {

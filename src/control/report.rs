@@ -19,9 +19,9 @@ use super::status_writer::{Transition, Write};
 use crate::api::condition::{Problem, Problems, Reason, types};
 use crate::api::provider::WebhookProviderStatus;
 use crate::api::source::{WebhookSource, WebhookSourceStatus};
-use crate::metrics::SourceState;
-use crate::route::coverage::Streams;
+use crate::metrics::SourceStanding;
 use crate::route::{Conflict, Entry};
+use crate::subject::Streams;
 
 /// Sources whose activity may be written at one evaluation, so that lively sources do not flood the API server.
 const LIVELY: usize = 50;
@@ -106,7 +106,7 @@ impl Reports {
             let Some(Entry::Served(route)) = plan.sources().get(key).and_then(|planned| planned.entry.as_ref()) else {
                 continue;
             };
-            let metrics = &route.claim.metrics;
+            let metrics = &route.claim.state.metrics;
             let activity = Activity {
                 accepted: metrics.last_accepted(),
                 rejected: metrics.last_rejected().map(|(at, outcome)| (at, outcome.as_str())),
@@ -201,12 +201,12 @@ pub fn provider_of(source: &Object<WebhookSource>) -> Option<&String> {
 }
 
 /// How a source stands on this replica, for the metric.
-pub fn state(planned: &Planned) -> SourceState {
+pub fn state(planned: &Planned) -> SourceStanding {
     match planned.route() {
-        None => SourceState::NotServed,
-        Some(route) if route.suspended => SourceState::Suspended,
-        Some(_) if planned.accepted.is_err() || planned.pending => SourceState::Previous,
-        Some(_) => SourceState::Serving,
+        None => SourceStanding::NotServed,
+        Some(route) if route.suspended => SourceStanding::Suspended,
+        Some(_) if planned.accepted.is_err() || planned.pending => SourceStanding::Previous,
+        Some(_) => SourceStanding::Serving,
     }
 }
 

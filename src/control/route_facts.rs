@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::status::Finding;
 use crate::api::source::VerificationStatus;
 use crate::route::Route;
-use crate::route::coverage::Streams;
+use crate::subject::Streams;
 
 /// Why the route answers 503 although it compiled.
 pub fn closed(route: &Route, now: Timestamp) -> Option<String> {

@@ -22,9 +22,9 @@ use super::settings::Settings;
 use super::status_writer::Write;
 use super::watch::scopes;
 use crate::api::source::WebhookSourceStatus;
-use crate::metrics::SourceState;
+use crate::metrics::SourceStanding;
 use crate::route::RouteTable;
-use crate::route::coverage::Streams;
+use crate::subject::Streams;
 
 /// How long events that come together are gathered.
 const GATHER: Duration = Duration::from_millis(5);
@@ -78,7 +78,7 @@ pub struct SourceOverview {
     /// The provider, where the spec can be read.
     pub provider: String,
     /// How it stands.
-    pub state: SourceState,
+    pub state: SourceStanding,
     /// Its status; `None` while its Secrets were not read yet.
     pub status: Option<Arc<WebhookSourceStatus>>,
 }

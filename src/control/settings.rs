@@ -2,6 +2,7 @@
 
 use super::policy::PathPolicy;
 use crate::metrics::Metrics;
+use crate::route::Sources;
 use crate::route::subject::SubjectPolicy;
 
 /// The operator's settings as far as they decide what is served.
@@ -25,8 +26,8 @@ pub struct Settings {
     pub spool: SpoolSetting,
     /// No source may take larger bodies than this, in bytes.
     pub max_body_size: u64,
-    /// What is counted: a route carries the counters of its source.
-    pub metrics: Metrics,
+    /// What changes about sources, which outlives their routes.
+    pub sources: Sources,
     /// Methods may fetch the vendor's public keys.
     pub fetch: bool,
 }
@@ -54,7 +55,7 @@ impl Default for Settings {
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,
             max_body_size: 32 << 20,
-            metrics: Metrics::new(),
+            sources: Sources::new(Metrics::new()),
             fetch: true,
         }
     }

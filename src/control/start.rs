@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::{capture, event, folder, lease, reader, run, status_writer, watch as watches};
 use crate::route::RouteTable;
 use crate::route::capture::Capture;
-use crate::route::coverage::Streams;
+use crate::subject::Streams;
 
 /// How many Secrets may wait to be read.
 const TO_READ: usize = 64;

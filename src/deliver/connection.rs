@@ -2,8 +2,6 @@
 //!
 //! Says in the log why it is not there and what to do; never says a password, and passes none to the client's own logs.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -246,9 +244,7 @@ fn delay(attempt: usize) -> Duration {
 
 /// Up to a fifth less, so that replicas do not come all at once.
 pub(super) fn jittered(duration: Duration) -> Duration {
-    // A hasher with random keys is the standard library's source of randomness; no secret depends on it.
-    let random = u32::try_from(RandomState::new().hash_one(0) & 0xffff).unwrap_or_default();
-    duration - duration * (random / 5) / 0x1_0000
+    duration.mul_f64(1.0 - fastrand::f64() / 5.0)
 }
 
 /// Writes why NATS is not there: each reason once, until it changes.

@@ -1,15 +1,14 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
-//! `connection` keeps the one connection, `streams` knows who owns which subject, `publish` waits for acknowledgements.
-//! Knows routes only through `Message`; never parses a body.
+//! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
+//! waits for acknowledgements. Knows events only as envelopes and messages; never parses a body.
 
+mod accept;
 mod ack;
 mod circuit;
 pub mod connection;
 mod credentials;
-pub mod headers;
 mod link;
-pub mod message;
 pub mod publish;
 mod shutdown;
 pub mod streams;
@@ -17,52 +16,28 @@ mod waiting;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+pub use accept::{Delivered, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
-pub use headers::Headers;
-pub use publish::{Delivery, Options, Stored};
+pub use publish::{Delivery, Options};
 pub use streams::StreamOptions;
 
-/// An event as NATS takes it.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// The subject, escaped and within the server's limits.
-    pub subject: String,
-    /// All headers but those that the two last fields make.
-    pub headers: Headers,
-    /// The payload.
-    pub payload: Bytes,
-    /// `Nats-Msg-Id`: what JetStream keeps one copy of.
-    pub msg_id: String,
-    /// `Nats-Expected-Stream`: the stream that must take it, where the source names one.
-    pub expected_stream: Option<Arc<str>>,
-}
-
-impl Message {
-    /// Its bytes as the server's `max_payload` counts them: headers and payload.
-    pub fn wire_len(&self) -> usize {
-        self.headers_len() + self.payload.len()
-    }
-
-    /// The bytes of all headers on the wire.
-    pub fn headers_len(&self) -> usize {
-        let expected = self.expected_stream.as_ref();
-        const AROUND: usize = "NATS/1.0\r\n\r\n".len();
-        AROUND
-            + self.headers.wire_len()
-            + headers::line_len(headers::name::MSG_ID, self.msg_id.len())
-            + expected.map_or(0, |stream| headers::line_len(headers::name::EXPECTED_STREAM, stream.len()))
-    }
-}
-
-/// How a message became durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a message became durable, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// JetStream stored it.
-    Stored,
+    Stored {
+        /// The stream that has it.
+        stream: Arc<str>,
+        /// Its sequence there.
+        sequence: u64,
+    },
     /// JetStream had it already.
-    Duplicate,
+    Duplicate {
+        /// The stream that has it.
+        stream: Arc<str>,
+        /// The sequence of the first copy.
+        sequence: u64,
+    },
 }
 
 /// Why a message is not durable.
@@ -80,6 +55,10 @@ pub enum Unavailable {
     /// No stream owns the subject.
     #[error("no stream owns the subject")]
     NoStream,
+    /// The stream is there, and nobody answered for it until the time was up: a leader is being elected, or the server
+    /// restarts. Nothing was stored.
+    #[error("JetStream has nobody who answers for the stream at present")]
+    NoResponders,
     /// The stream that owns it keeps messages in memory, or acknowledges nothing.
     #[error("the stream that owns the subject is not durable")]
     NotDurable,

@@ -16,17 +16,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Link, NatsOptions, OptionsError};
-use super::headers::{MAX_HEADERS, name};
 use super::link::{Pulse, Watch};
 use super::streams::{self, Known, StreamOptions};
 use super::waiting::{Answer, End, Waiting};
-use super::{Message, Outcome, Unavailable, ack};
-use crate::route::coverage::Streams;
+use super::{Outcome, Unavailable, ack};
+use crate::event::limits::{MAX_HEADERS, MAX_SUBJECT};
+use crate::event::{Message, header, lines};
+use crate::subject::Streams;
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
 const TELLING: Duration = Duration::from_millis(250);
-/// The longest subject in bytes: with the reply subject it stays well below the server's 4,096 for a control line.
-const MAX_SUBJECT: usize = 1024;
+/// Between tries of a message for whose stream nobody answers (ADR-22 of NATS); doubled up to `MOST`.
+const AGAIN: Duration = Duration::from_millis(25);
+const MOST: Duration = Duration::from_millis(250);
+/// The empty line that ends a header block.
+const END: &str = "\r\n";
 
 /// What delivery needs to know.
 #[derive(Clone, Debug)]
@@ -57,17 +61,6 @@ pub struct Counters {
     pub unknown: AtomicU64,
     /// Acknowledgements for which nobody waited any more.
     pub late: AtomicU64,
-}
-
-/// Where a message is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The stream.
-    pub stream: Arc<str>,
-    /// Its sequence there; of the first copy where it is a duplicate.
-    pub sequence: u64,
-    /// The stream had it already.
-    pub duplicate: bool,
 }
 
 /// Publishes messages; shared by all routes.
@@ -166,19 +159,17 @@ impl Delivery {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Publishes and waits for the acknowledgement until `deadline`.
-    pub async fn send(&self, message: &Message, deadline: Instant) -> Result<Outcome, Unavailable> {
-        let stored = self.publish(message, deadline).await?;
-        Ok(if stored.duplicate { Outcome::Duplicate } else { Outcome::Stored })
-    }
-
-    /// The same, and says where the message is stored.
-    pub async fn publish(&self, message: &Message, deadline: Instant) -> Result<Stored, Unavailable> {
-        let result = self.inner.publish(message, deadline).await;
+    /// Publishes a message and waits for the acknowledgement until `by`; only the stream of this name may take it, where
+    /// one is given.
+    ///
+    /// # Errors
+    /// Why it is not known to be durable. Nothing was published but for `TimedOut`.
+    pub async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
+        let result = self.inner.publish(message, stream, by).await;
         let counters = &self.inner.counters;
         match &result {
-            Ok(Stored { duplicate: false, .. }) => counters.stored.fetch_add(1, Ordering::Relaxed),
-            Ok(_) => counters.duplicates.fetch_add(1, Ordering::Relaxed),
+            Ok(Outcome::Stored { .. }) => counters.stored.fetch_add(1, Ordering::Relaxed),
+            Ok(Outcome::Duplicate { .. }) => counters.duplicates.fetch_add(1, Ordering::Relaxed),
             Err(error) if error.outcome_is_unknown() => counters.unknown.fetch_add(1, Ordering::Relaxed),
             Err(_) => 0,
         };
@@ -205,7 +196,7 @@ impl Delivery {
         self.inner.refresh.notify_one();
     }
 
-    /// The most bytes that the server takes for headers and payload together; see `Message::wire_len`.
+    /// The most bytes that the server takes for headers and payload together; the empty line after the headers counts.
     pub fn max_payload(&self) -> usize {
         self.inner.client.max_payload()
     }
@@ -239,7 +230,30 @@ impl Inner {
             && !self.closing.load(Ordering::Relaxed)
     }
 
-    async fn publish(&self, message: &Message, deadline: Instant) -> Result<Stored, Unavailable> {
+    async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
+        let mut pause = AGAIN;
+        loop {
+            match self.attempt(message, stream, by).await {
+                // Known until the server says that it does not exist: nobody answers for a stream whose leader is being
+                // elected, or whose server restarts.
+                Err(Unavailable::NoStream) if self.knows_owner(&message.subject) => {
+                    if Instant::now() + pause >= by {
+                        return Err(Unavailable::NoResponders);
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MOST);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    fn knows_owner(&self, subject: &str) -> bool {
+        self.known.load().as_ref().is_some_and(|known| known.owner(subject).is_some())
+    }
+
+    /// One try.
+    async fn attempt(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
         // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
         let connection = self.statistics.connects.load(Ordering::Relaxed);
         if !self.is_reachable() {
@@ -254,24 +268,22 @@ impl Inner {
             self.refresh.notify_one();
             return Err(Unavailable::NotDurable);
         }
-        if message.headers_len() > MAX_HEADERS || message.wire_len() > self.client.max_payload() {
-            return Err(Unavailable::TooLarge);
-        }
-        let wire = wire(message)?;
+        fits(message, stream, self.client.max_payload())?;
+        let headers = convert(&message.headers, stream)?;
         let began = Instant::now();
         if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
             return Err(Unavailable::Unresponsive);
         }
-        let Some(waiter) = self.waiting.take(began, deadline, connection) else {
+        let Some(waiter) = self.waiting.take(began, by, connection) else {
             return Err(Unavailable::Overloaded);
         };
         self.pulse.waits();
         let mut reply = String::with_capacity(self.inbox.len() + 20);
         let _ = write!(reply, "{}{}", self.inbox, waiter.number());
         let (subject, reply) = (Subject::from(&*message.subject), Subject::from(reply));
-        let queued = self.client.publish_with_reply_and_headers(subject, reply, wire, message.payload.clone());
+        let queued = self.client.publish_with_reply_and_headers(subject, reply, headers, message.payload.clone());
         // Costs no timer but where the connection takes no more commands.
-        match tokio::time::timeout_at(deadline.into(), queued).await {
+        match tokio::time::timeout_at(by.into(), queued).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::MaxPayloadExceeded => {
                 return Err(Unavailable::TooLarge);
@@ -287,34 +299,30 @@ impl Inner {
             match end {
                 End::Answered(_) => owner.circuit.answered(),
                 // Where nothing comes back at all, that says nothing of this stream.
-                End::Expired if deadline - began >= TELLING && !self.pulse.is_stalled() => {
+                End::Expired if by - began >= TELLING && !self.pulse.is_stalled() => {
                     owner.circuit.missed(self.millis(Instant::now()));
                 }
                 End::Expired | End::Lost => {}
             }
         }
         let End::Answered(answer) = end else { return Err(Unavailable::TimedOut) };
-        match ack::parse(answer.status, &answer.payload) {
-            Ok(ack) => {
-                let stream = match owner.filter(|owner| **owner.name == *ack.stream) {
-                    Some(owner) => Arc::clone(owner.name),
-                    None => self.judge(message, &ack.stream, deadline).await?,
-                };
-                Ok(Stored { stream, sequence: ack.sequence, duplicate: ack.duplicate })
+        let ack = ack::parse(answer.status, &answer.payload).inspect_err(|error| {
+            if *error == Unavailable::NoStream {
+                self.refresh.notify_one();
             }
-            Err(error) => {
-                if error == Unavailable::NoStream {
-                    self.refresh.notify_one();
-                }
-                Err(error)
-            }
-        }
+        })?;
+        let sequence = ack.sequence;
+        let stream = match owner.filter(|owner| **owner.name == *ack.stream) {
+            Some(owner) => Arc::clone(owner.name),
+            None => self.judge(stream, &ack.stream, by).await?,
+        };
+        Ok(if ack.duplicate { Outcome::Duplicate { stream, sequence } } else { Outcome::Stored { stream, sequence } })
     }
 
     /// A stream acknowledged that was not known to own the subject: it counts when it turns out to be durable.
     #[cold]
-    async fn judge(&self, message: &Message, stream: &str, deadline: Instant) -> Result<Arc<str>, Unavailable> {
-        if message.expected_stream.as_ref().is_some_and(|expected| **expected != *stream) {
+    async fn judge(&self, expected: Option<&str>, stream: &str, by: Instant) -> Result<Arc<str>, Unavailable> {
+        if expected.is_some_and(|expected| expected != stream) {
             return Err(Unavailable::Refused { code: 0, description: format!("stream {stream:?} took it instead") });
         }
         let mut snapshot = self.snapshot.clone();
@@ -327,7 +335,7 @@ impl Inner {
                 return Err(Unavailable::NotDurable);
             }
             self.refresh.notify_one();
-            match tokio::time::timeout_at(deadline.into(), snapshot.changed()).await {
+            match tokio::time::timeout_at(by.into(), snapshot.changed()).await {
                 Ok(Ok(())) => {}
                 // It is stored, but where is not known.
                 Ok(Err(_)) | Err(_) => return Err(Unavailable::TimedOut),
@@ -344,18 +352,29 @@ fn invalid(what: &str) -> Unavailable {
     Unavailable::Refused { code: 0, description: format!("the message has an invalid {what}") }
 }
 
-/// The headers as the client takes them.
-fn wire(message: &Message) -> Result<HeaderMap, Unavailable> {
+/// The one place where sizes are judged: headers and payload as the server counts them, with what publishing adds.
+fn fits(message: &Message, stream: Option<&str>, max_payload: usize) -> Result<(), Unavailable> {
+    let added = stream.map_or(0, |stream| header::EXPECTED_STREAM.name.len() + ": ".len() + stream.len() + END.len());
+    let headers = message.headers.len() + added + END.len();
     if message.subject.len() > MAX_SUBJECT {
         return Err(invalid("subject"));
     }
-    let own = [(name::MSG_ID, Some(&*message.msg_id)), (name::EXPECTED_STREAM, message.expected_stream.as_deref())];
-    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    if headers > MAX_HEADERS || headers + message.payload.len() > max_payload {
+        return Err(Unavailable::TooLarge);
+    }
+    Ok(())
+}
+
+/// The one place where the bytes of a header block become what the client takes: it publishes no block as it is, and
+/// writes these lines again. A lane of our own would send the block.
+fn convert(block: &[u8], stream: Option<&str>) -> Result<HeaderMap, Unavailable> {
     let mut headers = HeaderMap::new();
-    for (name, value) in message.headers.iter().chain(own) {
+    let own = stream.map(|stream| (header::EXPECTED_STREAM.name.as_bytes(), stream.as_bytes()));
+    for (name, value) in lines(block).chain(own) {
+        let name = header::known(name).ok_or_else(|| invalid("header"))?;
         // Parsed: the client's `From` panics on CR and LF.
-        let value: HeaderValue = value.parse().map_err(|_| invalid("header"))?;
-        headers.insert(HeaderName::from_static(name), value);
+        let value = std::str::from_utf8(value).ok().and_then(|value| value.parse::<HeaderValue>().ok());
+        headers.insert(HeaderName::from_static(name), value.ok_or_else(|| invalid("header"))?);
     }
     Ok(headers)
 }

@@ -2,6 +2,7 @@
 //!
 //! Creates the default stream where it is missing and alters nothing that is there. While NATS is away the last reading stays.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use tokio::sync::{Notify, watch};
 
 use super::circuit::Circuit;
 use super::connection::{Link, jittered};
-use crate::route::coverage::{Stream, Streams, overlaps};
-use crate::route::subject::SubjectPolicy;
+use crate::subject::pattern::overlaps;
+use crate::subject::{Stream, Streams};
 
 /// Between readings.
 const EVERY: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ impl Default for StreamOptions {
     fn default() -> Self {
         Self {
             name: Some("WEBHOOKS".to_owned()),
-            subjects: SubjectPolicy::default().stream_subjects(),
+            subjects: "webhooks.*.>".to_owned(),
             replicas: 1,
             duplicate_window: Duration::from_secs(3600),
             max_age: Duration::from_secs(7 * 24 * 3600),
@@ -105,6 +106,10 @@ struct Page {
     #[serde(default)]
     total: usize,
     streams: Option<Vec<Listed>>,
+    /// Streams of a cluster that are there and did not answer in time: no leader, or a server that is away.
+    missing: Option<Vec<String>>,
+    /// Streams that its servers cannot serve at present, and why.
+    offline: Option<HashMap<String, serde::de::IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -205,15 +210,16 @@ impl Keeper {
 
     /// Reads all streams and makes the default one where it is missing. True: something changed.
     async fn read(&self, context: &Context) -> Result<bool, KeepError> {
-        let mut streams = list(context).await?;
-        let missing = self.options.name.as_deref().filter(|name| streams.iter().all(|stream| stream.name != **name));
+        let mut listing = list(context).await?;
+        let missing = self.options.name.as_deref().filter(|name| !listing.has(name));
         let made = match missing {
-            Some(name) => self.make(context, name, &streams).await,
+            Some(name) => self.make(context, name, &listing.streams).await,
             None => Ok(()),
         };
         if missing.is_some() && made.is_ok() {
-            streams = list(context).await?;
+            listing = list(context).await?;
         }
+        let streams = listing.known(self.snapshot.borrow().as_deref());
         let changed = self.publish(streams);
         made.map(|()| changed)
     }
@@ -266,21 +272,65 @@ impl Keeper {
     }
 }
 
+/// What the server says of all streams.
+#[derive(Debug, Default)]
+struct Listing {
+    streams: Vec<Stream>,
+    /// Names of those that are there and of which it could learn no more.
+    silent: Vec<String>,
+}
+
+impl Listing {
+    fn has(&self, name: &str) -> bool {
+        self.streams.iter().any(|stream| stream.name == name) || self.silent.iter().any(|silent| silent == name)
+    }
+
+    /// A stream is known until the server says that it does not exist: one that is silent stays as it was.
+    fn known(self, before: Option<&Streams>) -> Vec<Stream> {
+        let stay = self.silent.iter().filter_map(|name| before?.named(name).cloned());
+        self.streams.into_iter().chain(stay).collect()
+    }
+}
+
 /// All streams of the account, page by page.
-async fn list(context: &Context) -> Result<Vec<Stream>, KeepError> {
-    let mut streams = Vec::new();
+async fn list(context: &Context) -> Result<Listing, KeepError> {
+    let mut listing = Listing::default();
     loop {
-        let asked = serde_json::json!({ "offset": streams.len() });
-        let page: Page = match context.request("STREAM.LIST", &asked).await {
+        let read = listing.streams.len() + listing.silent.len();
+        let page: Page = match context.request("STREAM.LIST", &serde_json::json!({ "offset": read })).await {
             Ok(Response::Ok(page)) => page,
             Ok(Response::Err { error }) => return Err(KeepError::Read(error.to_string())),
             Err(error) => return Err(KeepError::Read(error.to_string())),
         };
-        let listed = page.streams.unwrap_or_default();
-        let end = listed.is_empty();
-        streams.extend(listed.into_iter().map(|listed| Stream::from(listed.config)));
-        if end || streams.len() >= page.total {
-            return Ok(streams);
+        listing.streams.extend(page.streams.unwrap_or_default().into_iter().map(|listed| Stream::from(listed.config)));
+        listing.silent.extend(page.missing.unwrap_or_default());
+        listing.silent.extend(page.offline.unwrap_or_default().into_keys());
+        let now = listing.streams.len() + listing.silent.len();
+        if now == read || now >= page.total {
+            return Ok(listing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_silent_stays_known_and_one_that_is_gone_does_not() {
+        let page = r#"{"total":3,"streams":[{"config":{"name":"A","subjects":["a.>"],"storage":"file"}}],
+            "missing":["B"],"offline":{"C":"unsupported"},"newer":[1]}"#;
+        let page: Page = serde_json::from_str(page).unwrap();
+        let streams: Vec<Stream> =
+            page.streams.unwrap().into_iter().map(|listed| Stream::from(listed.config)).collect();
+        let stream = |name: &str| Stream { name: name.to_owned(), ..streams[0].clone() };
+        let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec() };
+        let silent = page.missing.unwrap().into_iter().chain(page.offline.unwrap().into_keys()).collect();
+        let listing = Listing { streams: streams.clone(), silent };
+        assert!(listing.has("A") && listing.has("B") && !listing.has("D"));
+        let names: Vec<String> = listing.known(Some(&before)).into_iter().map(|stream| stream.name).collect();
+        assert_eq!(names, ["A", "B", "C"]);
+        let first = Listing { streams, silent: vec!["B".to_owned()] };
+        assert_eq!(first.known(None).len(), 1, "nothing is known of what was never read");
     }
 }

@@ -3,6 +3,7 @@
 //! Labels are namespace, source, provider and words of this module; never a path, an id or an error text. Nothing here
 //! hashes a label on the request line: a source's counters are found once and kept beside its route.
 
+mod histogram;
 pub mod outcome;
 pub mod process;
 pub mod source;
@@ -16,15 +17,11 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use outcome::{EventResult, Outcome, SourceState};
+pub use histogram::Durations;
+pub use outcome::{EventResult, Outcome, SourceStanding};
 pub use source::SourceMetrics;
-
-/// Seconds: a receiver answers in well under a millisecond, waits a few for JetStream, and never longer than a
-/// deadline of 60 s. 5 s is the longest default deadline.
-const BUCKETS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// The media type of what [`Metrics::render`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,8 +34,8 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     families: source::Families,
-    request_duration: Histogram,
-    publish_duration: Histogram,
+    request_duration: Durations,
+    publish_duration: Durations,
     sources: Family<StateLabel, Gauge>,
     spool_events: Gauge,
     spool_bytes: Gauge,
@@ -68,13 +65,13 @@ impl Metrics {
         root.register_collector(Box::new(process::Process));
         let registry = root.sub_registry_with_prefix("hookgate");
         let families = source::Families::register(registry);
-        let request_duration = Histogram::new(BUCKETS);
+        let request_duration = Durations::default();
         registry.register(
             "request_duration_seconds",
             "From the head of a request to its answer",
             request_duration.clone(),
         );
-        let publish_duration = Histogram::new(BUCKETS);
+        let publish_duration = Durations::default();
         registry.register(
             "publish_duration_seconds",
             "From a publish to its acknowledgement by JetStream",
@@ -121,17 +118,17 @@ impl Metrics {
     }
 
     /// `hookgate_request_duration_seconds`.
-    pub fn request_duration(&self) -> &Histogram {
+    pub fn request_duration(&self) -> &Durations {
         &self.0.request_duration
     }
 
     /// `hookgate_publish_duration_seconds`.
-    pub fn publish_duration(&self) -> &Histogram {
+    pub fn publish_duration(&self) -> &Durations {
         &self.0.publish_duration
     }
 
     /// `hookgate_sources{state}`.
-    pub fn sources(&self, state: SourceState) -> Gauge {
+    pub fn sources(&self, state: SourceStanding) -> Gauge {
         self.0.sources.get_or_create_owned(&StateLabel { state: state.as_str() })
     }
 
@@ -197,9 +194,9 @@ mod tests {
         let calls = metrics.source("sales", "calls", "xosum");
         calls.count(Outcome::Accepted);
         calls.count_events(EventResult::Stored, 2);
-        metrics.sources(SourceState::Serving).set(1);
-        metrics.request_duration().observe(0.002);
-        metrics.publish_duration().observe(0.001);
+        metrics.sources(SourceStanding::Serving).set(1);
+        metrics.request_duration().observe(std::time::Duration::from_millis(2));
+        metrics.publish_duration().observe(std::time::Duration::from_millis(1));
         let text = metrics.render().unwrap();
         for line in [
             "hookgate_requests_total{namespace=\"sales\",source=\"calls\",provider=\"xosum\",outcome=\"Accepted\"} 1",

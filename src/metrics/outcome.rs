@@ -148,7 +148,7 @@ impl EventResult {
 /// How a source stands on this replica; the label `state` of `hookgate_sources`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum SourceState {
+pub enum SourceStanding {
     /// Its current generation is served.
     Serving,
     /// Its last good generation is served.
@@ -158,9 +158,9 @@ pub enum SourceState {
     NotServed,
 }
 
-impl SourceState {
+impl SourceStanding {
     /// Every state.
-    pub const ALL: [SourceState; 4] = [Self::Serving, Self::Previous, Self::Suspended, Self::NotServed];
+    pub const ALL: [SourceStanding; 4] = [Self::Serving, Self::Previous, Self::Suspended, Self::NotServed];
 
     /// As the metric spells it.
     pub fn as_str(self) -> &'static str {

@@ -21,6 +21,13 @@ struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    namespace: String,
+    source: String,
+    provider: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabels {
     namespace: String,
     source: String,
@@ -35,6 +42,8 @@ type Key = (String, String, String);
 pub(super) struct Families {
     requests: Family<RequestLabels, Counter>,
     events: Family<EventLabels, Counter>,
+    filter_errors: Family<SourceLabels, Counter>,
+    omitted: Family<SourceLabels, Counter>,
     known: Arc<Mutex<HashMap<Key, Weak<SourceMetrics>>>>,
 }
 
@@ -44,7 +53,15 @@ impl Families {
         registry.register("requests", "Requests by how they ended", requests.clone());
         let events = Family::<EventLabels, Counter>::default();
         registry.register("events", "Events by what became of them", events.clone());
-        Self { requests, events, known: Arc::default() }
+        let filter_errors = Family::<SourceLabels, Counter>::default();
+        registry.register("filter_errors", "Filters that could not be judged", filter_errors.clone());
+        let omitted = Family::<SourceLabels, Counter>::default();
+        registry.register(
+            "events_omitted",
+            "Events too large with the vendor's item, sent without it",
+            omitted.clone(),
+        );
+        Self { requests, events, filter_errors, omitted, known: Arc::default() }
     }
 
     pub(super) fn source(&self, namespace: &str, source: &str, provider: &str) -> Arc<SourceMetrics> {
@@ -58,6 +75,8 @@ impl Families {
             families: self.clone(),
             requests: Default::default(),
             events: Default::default(),
+            filter_errors: OnceLock::new(),
+            omitted: OnceLock::new(),
             last_accepted: AtomicI64::new(0),
             last_rejected: AtomicU64::new(0),
         });
@@ -73,6 +92,8 @@ pub struct SourceMetrics {
     families: Families,
     requests: [OnceLock<Counter>; Outcome::ALL.len()],
     events: [OnceLock<Counter>; EventResult::COUNT],
+    filter_errors: OnceLock<Counter>,
+    omitted: OnceLock<Counter>,
     /// Unix seconds; 0: never.
     last_accepted: AtomicI64,
     /// Unix seconds shifted by 8, and the position of the outcome; 0: never.
@@ -113,6 +134,24 @@ impl SourceMetrics {
             .inc_by(events);
     }
 
+    /// Counts filters that could not be judged: of `events`, or of a rule.
+    pub fn count_filter_errors(&self, errors: u64) {
+        if errors > 0 {
+            let register = || self.families.filter_errors.get_or_create_owned(&self.labels());
+            self.filter_errors.get_or_init(register).inc_by(errors);
+        }
+    }
+
+    /// Counts an event that went out without the vendor's item.
+    pub fn count_omitted(&self) {
+        self.omitted.get_or_init(|| self.families.omitted.get_or_create_owned(&self.labels())).inc();
+    }
+
+    fn labels(&self) -> SourceLabels {
+        let (namespace, source, provider) = self.key.clone();
+        SourceLabels { namespace, source, provider }
+    }
+
     /// Remembers that a delivery was accepted, for status.
     pub fn accepted(&self, at: Timestamp) {
         self.last_accepted.store(at.as_second(), Ordering::Relaxed);
@@ -141,6 +180,16 @@ impl SourceMetrics {
         self.requests[outcome as usize].get().map_or(0, Counter::get)
     }
 
+    /// How many filters could not be judged.
+    pub fn filter_errors(&self) -> u64 {
+        self.filter_errors.get().map_or(0, Counter::get)
+    }
+
+    /// How many events went out without the vendor's item.
+    pub fn omitted(&self) -> u64 {
+        self.omitted.get().map_or(0, Counter::get)
+    }
+
     /// How many events became this.
     pub fn events(&self, result: EventResult) -> u64 {
         self.events[result as usize].get().map_or(0, Counter::get)
@@ -156,6 +205,8 @@ impl Drop for SourceMetrics {
         }
         known.remove(&self.key);
         let (namespace, source, provider) = &self.key;
+        self.families.filter_errors.remove(&self.labels());
+        self.families.omitted.remove(&self.labels());
         for outcome in Outcome::ALL.into_iter().filter(|o| self.requests[*o as usize].get().is_some()) {
             self.families.requests.remove(&RequestLabels {
                 namespace: namespace.clone(),

@@ -1,32 +1,42 @@
-//! What a vendor hears: a status and a body, filled in from the request under strict rules.
+//! What a vendor hears where nothing went wrong: of a handshake, or of a delivery that was accepted.
 //!
-//! Values are capped, escaped for their media type, and never HTML. A challenge that is signed can never be a body.
+//! Compiled once; values of the request are capped, escaped for their media type, and never HTML. A challenge that is signed
+//! can never be a body.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::place::{Place, PointerList};
+use super::request::RequestView;
 use super::template::{self, Piece};
 use super::verify::signature_encoding;
 use super::verify::view::View;
 use crate::api;
 use crate::api::scheme::Encoding;
+use crate::json::Pointers;
 
 /// The longest value of a request that is echoed, in bytes.
 const MAX_ECHO: usize = 1024;
 /// The longest challenge that is signed, in bytes.
 const MAX_CHALLENGE: usize = 256;
+/// What every answer carries: browsers neither guess at its type nor run anything of it.
+pub const ALWAYS: [(HeaderName, HeaderValue); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+];
 
 /// A compiled answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The media type.
-    pub content_type: HeaderValue,
+    status: StatusCode,
+    /// Values in the body are escaped as JSON.
     json: bool,
-    body: Vec<Part>,
-    headers: Vec<(HeaderName, Vec<Part>)>,
+    body: Text,
+    /// Those that are the same for every request.
+    headers: HeaderMap,
+    varying: Vec<(HeaderName, Vec<Part>)>,
+    /// Of an answer that reads the request by itself.
+    pointers: Pointers,
 }
 
 /// An answer, filled in.
@@ -34,17 +44,23 @@ pub struct Answer {
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// The media type.
-    pub content_type: HeaderValue,
-    /// Further headers.
+    /// All headers.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
 #[derive(Clone, Debug)]
+enum Text {
+    Constant(Bytes),
+    Varying(Vec<Part>),
+}
+
+#[derive(Clone, Debug)]
 enum Part {
     Literal(String),
+    /// The number of items received.
+    Items,
     Echo(Place),
     Signed(Place, Encoding),
 }
@@ -52,48 +68,118 @@ enum Part {
 /// Signs a challenge with the route's key; `None` without a live one.
 pub type Signer<'s> = &'s dyn Fn(&[u8]) -> Option<Vec<u8>>;
 
+/// What an answer is filled in with.
+struct Filling<'f, 'v, 's> {
+    view: &'f View<'v>,
+    sign: Signer<'s>,
+    items: usize,
+    /// A value that is not there is left out: what happened has happened.
+    lenient: bool,
+}
+
 impl Answer {
-    /// Compiles an answer.
+    /// Compiles the answer of a handshake, which reads the request for its own conditions as well.
     ///
     /// # Errors
     /// A sentence that names the variable or header that is wrong.
-    pub fn compile(written: &api::provider::Answer, list: &mut PointerList) -> Result<Self, String> {
-        let body = written.body.as_deref().unwrap_or_default();
-        let looks_json = body.trim_start().starts_with(['{', '[']);
-        let content_type = written.content_type.clone().unwrap_or_else(|| {
-            if looks_json { "application/json".to_owned() } else { "text/plain; charset=utf-8".to_owned() }
-        });
-        let status = written.status.unwrap_or(200);
-        let status = u16::try_from(status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-        let mut headers = Vec::new();
-        for (name, value) in &written.headers {
-            let header = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
-            headers.push((header, parts(value, list)?));
-        }
-        Ok(Self {
-            status: status.filter(StatusCode::is_success).ok_or("status must be from 200 to 299")?,
-            json: content_type.contains("json"),
-            content_type: HeaderValue::try_from(content_type).map_err(|_| "contentType is no media type")?,
-            body: parts(body, list)?,
-            headers,
-        })
+    pub fn of_handshake(written: &api::provider::Answer, list: &mut PointerList) -> Result<Self, String> {
+        Self::compile(written, list, false)
     }
 
-    /// Fills in an answer from the request; `None` where a value is not there, too long or not fit to be signed.
-    pub fn fill(&self, view: &View<'_>, sign: Signer<'_>) -> Option<Reply> {
-        let mut headers = HeaderMap::new();
-        for (name, parts) in &self.headers {
-            let value = text(parts, view, sign, false)?;
-            headers.insert(name.clone(), HeaderValue::try_from(value).ok()?);
+    /// Compiles the answer of accepted deliveries, in which `{items}` is the number of items received.
+    ///
+    /// # Errors
+    /// A sentence that names the variable or header that is wrong.
+    pub fn of_events(written: &api::provider::Answer) -> Result<Self, String> {
+        let mut list = PointerList::default();
+        let answer = Self::compile(written, &mut list, true)?;
+        Ok(Self { pointers: list.compile()?.0, ..answer })
+    }
+
+    /// An answer whose body is sent as it stands.
+    pub fn literal(status: StatusCode, content_type: Option<HeaderValue>, body: String) -> Self {
+        let mut headers = HeaderMap::from_iter(ALWAYS);
+        let usual = || HeaderValue::from_static(usual_type(&body));
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, content_type.unwrap_or_else(usual));
         }
-        let body = text(&self.body, view, sign, self.json)?;
-        Some(Reply { status: self.status, content_type: self.content_type.clone(), headers, body: body.into() })
+        let (body, pointers) = (Text::Constant(body.into()), Pointers::default());
+        Self { status, json: false, body, headers, varying: Vec::new(), pointers }
+    }
+
+    fn compile(written: &api::provider::Answer, list: &mut PointerList, events: bool) -> Result<Self, String> {
+        let body = written.body.as_deref().unwrap_or_default();
+        let content_type = written.content_type.clone().unwrap_or_else(|| usual_type(body).to_owned());
+        let status = written.status.unwrap_or(200);
+        let status = u16::try_from(status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+        let mut headers = HeaderMap::from_iter(ALWAYS);
+        let mut varying = Vec::new();
+        let json = content_type.contains("json");
+        let content_type = HeaderValue::try_from(content_type).map_err(|_| "contentType is no media type")?;
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        for (name, value) in &written.headers {
+            let header = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
+            match &*parts(value, list, events)? {
+                [] => {}
+                [Part::Literal(text)] => {
+                    let value = HeaderValue::try_from(text).map_err(|_| format!("{text:?} is no header value"))?;
+                    headers.insert(header, value);
+                }
+                parts => varying.push((header, parts.to_vec())),
+            }
+        }
+        let body = match &*parts(body, list, events)? {
+            [] => Text::Constant(Bytes::new()),
+            [Part::Literal(text)] => Text::Constant(text.clone().into()),
+            parts => Text::Varying(parts.to_vec()),
+        };
+        let status = status.filter(StatusCode::is_success).ok_or("status must be from 200 to 299")?;
+        Ok(Self { status, json, body, headers, varying, pointers: Pointers::default() })
+    }
+
+    /// Fills in the answer of a handshake; `None` where a value is not there, too long or not fit to be signed.
+    pub fn fill(&self, view: &View<'_>, sign: Signer<'_>) -> Option<Reply> {
+        self.reply(&Filling { view, sign, items: 0, lenient: false })
+    }
+
+    /// The answer of a delivery of that many items. A value that is not there is left out.
+    pub fn accepted(&self, request: &RequestView<'_>, items: usize, sign: Signer<'_>) -> Reply {
+        if let (Text::Constant(body), true) = (&self.body, self.varying.is_empty()) {
+            return Reply { status: self.status, headers: self.headers.clone(), body: body.clone() };
+        }
+        let view = View::new(*request, None, &self.pointers);
+        let filled = self.reply(&Filling { view: &view, sign, items, lenient: true });
+        filled.unwrap_or_else(|| Reply { status: self.status, headers: self.headers.clone(), body: Bytes::new() })
+    }
+
+    fn reply(&self, filling: &Filling<'_, '_, '_>) -> Option<Reply> {
+        let mut headers = self.headers.clone();
+        for (name, parts) in &self.varying {
+            match HeaderValue::try_from(filling.text(parts, false)?) {
+                Ok(value) => drop(headers.insert(name.clone(), value)),
+                Err(_) if filling.lenient => {}
+                Err(_) => return None,
+            }
+        }
+        let body = match &self.body {
+            Text::Constant(body) => body.clone(),
+            Text::Varying(parts) => filling.text(parts, self.json)?.into(),
+        };
+        Some(Reply { status: self.status, headers, body })
     }
 }
 
-fn parts(body: &str, list: &mut PointerList) -> Result<Vec<Part>, String> {
+/// The media type of a body that names none.
+fn usual_type(body: &str) -> &'static str {
+    if body.trim_start().starts_with(['{', '[']) { "application/json" } else { "text/plain; charset=utf-8" }
+}
+
+fn parts(text: &str, list: &mut PointerList, events: bool) -> Result<Vec<Part>, String> {
     let compile = |piece| match piece {
         Piece::Literal(text) => Ok(Part::Literal(text)),
+        Piece::Variable(name, None) if events && name == "items" => Ok(Part::Items),
         Piece::Variable(name, argument) => {
             let argument = argument.unwrap_or_default();
             match name.as_str() {
@@ -103,7 +189,7 @@ fn parts(body: &str, list: &mut PointerList) -> Result<Vec<Part>, String> {
             }
         }
     };
-    template::parse(body, false)?.into_iter().map(compile).collect()
+    template::parse(text, false)?.into_iter().map(compile).collect()
 }
 
 /// `query:NAME`, `header:NAME`, `pointer:/a` or `form:NAME`.
@@ -116,35 +202,103 @@ fn source(text: &str, list: &mut PointerList) -> Result<Place, String> {
             HeaderName::try_from(name).map(Place::Header).map_err(|_| format!("{name:?} is no header name"))
         }
         _ => Err(format!(
-            "{{{text}}} is no variable of a handshake's answer: query:, header:, pointer:, form:, hmac-sha256-hex:, hmac-sha256-base64:"
+            "{{{text}}} is no variable of an answer: query:, header:, pointer:, form:, hmac-sha256-hex:, hmac-sha256-base64:, and items where events are answered"
         )),
     }
 }
 
-fn text(parts: &[Part], view: &View<'_>, sign: Signer<'_>, json: bool) -> Option<String> {
-    let mut out = String::new();
-    for part in parts {
-        match part {
-            Part::Literal(text) => out.push_str(text),
-            Part::Echo(place) => {
-                let value = view.value(place)?;
-                let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= MAX_ECHO)?;
-                if json {
-                    let quoted = serde_json::to_string(value).ok()?;
-                    out.push_str(&quoted[1..quoted.len() - 1]);
-                } else {
-                    out.push_str(value);
+impl Filling<'_, '_, '_> {
+    fn text(&self, parts: &[Part], json: bool) -> Option<String> {
+        let mut out = String::new();
+        for part in parts {
+            let known = match part {
+                Part::Literal(text) => {
+                    out.push_str(text);
+                    Some(())
                 }
-            }
-            Part::Signed(place, encoding) => {
-                let challenge = view.value(place)?;
-                let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
-                if challenge.is_empty() || challenge.len() > MAX_CHALLENGE || !challenge.iter().all(harmless) {
-                    return None;
+                Part::Items => {
+                    out.push_str(&self.items.to_string());
+                    Some(())
                 }
-                out.push_str(&signature_encoding(&sign(&challenge)?, *encoding));
+                Part::Echo(place) => self.echo(place, json, &mut out),
+                Part::Signed(place, encoding) => self.signed(place, *encoding, &mut out),
+            };
+            if !self.lenient {
+                known?;
             }
         }
+        Some(out)
     }
-    Some(out)
+
+    fn echo(&self, place: &Place, json: bool, out: &mut String) -> Option<()> {
+        let value = self.view.value(place)?;
+        let value = std::str::from_utf8(&value).ok().filter(|value| value.len() <= MAX_ECHO)?;
+        if json {
+            let quoted = serde_json::to_string(value).ok()?;
+            out.push_str(&quoted[1..quoted.len() - 1]);
+        } else {
+            out.push_str(value);
+        }
+        Some(())
+    }
+
+    fn signed(&self, place: &Place, encoding: Encoding, out: &mut String) -> Option<()> {
+        let challenge = self.view.value(place)?;
+        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
+        if challenge.is_empty() || challenge.len() > MAX_CHALLENGE || !challenge.iter().all(harmless) {
+            return None;
+        }
+        out.push_str(&signature_encoding(&(self.sign)(&challenge)?, encoding));
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::provider::request::Head;
+
+    fn written(body: &str, headers: &[(&str, &str)]) -> api::provider::Answer {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers = headers.iter().map(owned).collect();
+        api::provider::Answer { body: Some(body.to_owned()), headers, ..api::provider::Answer::default() }
+    }
+
+    fn accepted(answer: &Answer, body: &[u8], items: usize) -> Reply {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-call", HeaderValue::from_static("c-7"));
+        let received = jiff::Timestamp::UNIX_EPOCH;
+        let head = Head { method: &Method::POST, path: "/", query: Some("id=q-1"), headers: &headers, received };
+        answer.accepted(&RequestView { head, body }, items, &|_| None)
+    }
+
+    #[test]
+    fn items_are_counted_where_the_vendor_wants_to_hear_it() {
+        let answer = Answer::of_events(&written(r#"{"accepted": {items}}"#, &[])).unwrap();
+        let reply = accepted(&answer, b"{}", 12);
+        assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &br#"{"accepted": 12}"#[..]));
+        assert_eq!(reply.headers[header::CONTENT_TYPE], "application/json");
+        assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let literal = Answer::literal(StatusCode::ACCEPTED, None, "{items}".to_owned());
+        assert_eq!(accepted(&literal, b"{}", 12).body, "{items}");
+        let empty = Answer::of_events(&api::provider::Answer::default()).unwrap();
+        assert!(!accepted(&empty, b"{}", 1).headers.contains_key(header::CONTENT_TYPE), "no body has no type");
+    }
+
+    #[test]
+    fn an_answer_to_events_has_the_headers_and_values_that_its_definition_asks_for() {
+        let body = r#"{"id":"{pointer:/id}","call":"{header:X-Call}"}"#;
+        let answer = Answer::of_events(&written(body, &[("X-Fixed", "1"), ("X-Echo", "{query:id}")])).unwrap();
+        let reply = accepted(&answer, br#"{"id":"a\"b"}"#, 1);
+        assert_eq!(reply.body, r#"{"id":"a\"b","call":"c-7"}"#);
+        assert_eq!(
+            (&reply.headers["x-fixed"], &reply.headers["x-echo"]),
+            (&HeaderValue::from_static("1"), &HeaderValue::from_static("q-1"))
+        );
+        let absent = accepted(&answer, b"[]", 1);
+        assert_eq!(absent.body, r#"{"id":"","call":"c-7"}"#, "what was accepted is answered all the same");
+        assert!(Answer::of_events(&written("{cookie:a}", &[])).unwrap_err().contains("{cookie:a}"));
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method as HttpMethod};
 
+use super::answer::Answer;
 use super::definition_error::DefinitionError;
 use super::extraction::Extraction;
 use super::handshake::Handshake;
@@ -40,7 +41,7 @@ pub struct Provider {
     /// How a verified body becomes events.
     pub extraction: Extraction,
     /// What the vendor wants to hear.
-    pub answer: api::provider::Answer,
+    pub answer: Arc<Answer>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The default deadline of an answer.
@@ -76,7 +77,10 @@ impl Provider {
             }
         }
         let extraction = Extraction::compile(spec).map_err(|found| errors.extend(found)).ok();
-        let (Some(extraction), true) = (extraction, errors.is_empty()) else {
+        let answer = Answer::of_events(&spec.respond.clone().unwrap_or_default());
+        let answer =
+            answer.map_err(|reason| errors.push(DefinitionError { path: "spec.respond".to_owned(), reason })).ok();
+        let (Some(extraction), Some(answer), true) = (extraction, answer, errors.is_empty()) else {
             return Err(errors);
         };
         let timeout = spec.deadline.as_ref().and_then(DurationString::get).unwrap_or(VENDOR_TIMEOUT);
@@ -86,7 +90,7 @@ impl Provider {
             methods,
             handshakes,
             extraction,
-            answer: spec.respond.clone().unwrap_or_default(),
+            answer: Arc::new(answer),
             max_body: spec.limits.as_ref().and_then(|l| l.max_body_size.as_ref()?.bytes()).unwrap_or(MAX_BODY),
             deadline: (timeout * 4 / 5).min(MAX_DEADLINE),
             retries: spec.retries,

@@ -102,8 +102,6 @@ pub enum BadItemReason {
     NoId,
     /// Not of the shape that the definition reads.
     NotMappable,
-    /// Larger than NATS takes.
-    TooLarge,
     /// `events.filter` failed or was no boolean.
     FilterError,
     /// The same id stood over other bytes in this batch.
@@ -116,7 +114,6 @@ impl BadItemReason {
         match self {
             Self::NoId => "NoId",
             Self::NotMappable => "NotMappable",
-            Self::TooLarge => "TooLarge",
             Self::FilterError => "FilterError",
             Self::SameId => "SameId",
         }

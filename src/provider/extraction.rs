@@ -26,7 +26,8 @@ use super::event::{BadItem, BadItemReason, Batch, Data, DecodeError, Event, Medi
 use super::mapping::Map;
 use super::place::Place;
 use super::redact::Redactions;
-use super::request::{Head, Verified};
+use super::request::Head;
+use super::verify::Verified;
 use super::verify::time;
 use crate::api::scheme::TimeUnit;
 use crate::api::source::Deduplicate;

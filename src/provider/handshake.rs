@@ -73,7 +73,7 @@ impl Handshake {
         let mut list = PointerList::default();
         let when = written.when.iter().map(|condition| Test::compile(condition, &mut list)).collect::<Result<_, _>>();
         let respond =
-            Answer::compile(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
+            Answer::of_handshake(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
         let when = when.map_err(|error: PlaceError| at("when")(error.reason))?;
         let capture = match &written.capture {
             None => None,

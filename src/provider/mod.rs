@@ -2,7 +2,7 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS. Only `verify` makes a `Proof`; extraction takes nothing else.
 
-mod answer;
+pub mod answer;
 pub mod catalogue;
 pub mod compile;
 mod compiler;
@@ -22,9 +22,9 @@ mod template;
 pub mod verify;
 
 pub use compile::Provider;
+pub use verify::{Proof, Verified};
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What a proof covers; the weakest of a method's alternatives is what status shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,26 +90,5 @@ impl Coverage {
         } else {
             Covers::None
         }
-    }
-}
-
-/// That a request is authentic. Made by `verify` alone.
-#[derive(Clone, Debug)]
-pub struct Proof {
-    /// The method, as in the spec.
-    pub(crate) method: Arc<str>,
-    /// What it covers.
-    pub(crate) coverage: Arc<Coverage>,
-}
-
-impl Proof {
-    /// The method, as in the spec.
-    pub fn method(&self) -> &Arc<str> {
-        &self.method
-    }
-
-    /// What it covers.
-    pub fn coverage(&self) -> &Coverage {
-        &self.coverage
     }
 }

@@ -1,9 +1,6 @@
 //! A request as schemes, conditions and extraction see it: borrowed, nothing parsed ahead of need.
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
-
-use super::Proof;
 
 /// What arrived before the body, and when.
 #[derive(Clone, Copy, Debug)]
@@ -27,30 +24,6 @@ pub struct RequestView<'a> {
     pub head: Head<'a>,
     /// The body, byte for byte.
     pub body: &'a [u8],
-}
-
-/// A body whose proof holds: the only input of extraction.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    body: Bytes,
-    proof: Proof,
-}
-
-impl Verified {
-    /// Joins a body with the proof that `verify` made of it.
-    pub fn new(body: Bytes, proof: Proof) -> Self {
-        Self { body, proof }
-    }
-
-    /// The body, byte for byte.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Its proof.
-    pub fn proof(&self) -> &Proof {
-        &self.proof
-    }
 }
 
 /// The values of a query parameter or form field, percent-decoded, in order.

@@ -21,6 +21,8 @@ pub(super) struct Activity {
     head_since: AtomicU64,
     /// The head that was read last breaks a rule that hyper does not hold.
     offence: AtomicBool,
+    /// hyper answered something that is no request.
+    refused: AtomicBool,
     /// The next answer is the last one.
     closing: AtomicBool,
     /// When nothing is left to be read, the connection ends.
@@ -46,6 +48,7 @@ impl Activity {
             last: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             offence: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             hang_up: AtomicBool::new(false),
         })
@@ -72,6 +75,21 @@ impl Activity {
     /// The head that is being read breaks a rule.
     pub(super) fn offend(&self) {
         self.offence.store(true, Ordering::Relaxed);
+    }
+
+    /// A head has begun and is not complete.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.head_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// hyper answered what it could not read.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether hyper did; it ends the connection then.
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// A head is complete. Says whether it broke a rule; the request lasts until the guard is dropped.

@@ -9,16 +9,15 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::failures::Failures;
 use super::reject::{Reject, Wait};
 use crate::route::Route;
 use crate::route::budget::Held;
 
-/// How long a stranger waits for one of the places of strangers, and how often it looks.
+/// How long a stranger waits for one of the places of strangers.
 const PATIENCE: Duration = Duration::from_millis(500);
-const LOOK: Duration = Duration::from_millis(10);
 
 /// A request that got in, and the place it takes.
 #[derive(Debug)]
@@ -50,8 +49,9 @@ pub(super) async fn admit<'a>(
     if !route.verifier.open(now) && route.captures(now).is_none() {
         return Err(Reject::NoLiveSecret);
     }
-    let place = route.limits.in_flight.take(1).ok_or(Reject::Overloaded)?;
-    let stranger = stranger(route).await?;
+    let (state, limits) = (&route.claim.state, &route.limits);
+    let place = state.in_flight.take(1, limits.in_flight).ok_or(Reject::Overloaded)?;
+    let stranger = state.strangers.wait(1, limits.strangers(), PATIENCE).await.ok_or(Reject::Overloaded)?;
     if let Some(time) = failures.exceeded(&route.claim.uid, client, Instant::now()) {
         return Err(Reject::TooManyFailures(Wait { time, retries: route.retries }));
     }
@@ -60,20 +60,6 @@ pub(super) async fn admit<'a>(
         return Err(Reject::MediaType);
     }
     Ok(Admitted { place, stranger })
-}
-
-async fn stranger(route: &Route) -> Result<Held<'_>, Reject> {
-    let mut waited = Duration::ZERO;
-    loop {
-        if let Some(held) = route.limits.strangers.take(1) {
-            return Ok(held);
-        }
-        if waited >= PATIENCE {
-            return Err(Reject::Overloaded);
-        }
-        sleep(LOOK).await;
-        waited += LOOK;
-    }
 }
 
 /// Identity, or gzip where the definition says that the vendor signs the compressed bytes.

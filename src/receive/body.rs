@@ -22,9 +22,9 @@ pub(super) struct Hold<'a> {
 }
 
 impl<'a> Hold<'a> {
-    /// Holds nothing yet.
-    pub(super) fn new(source: &'a Budget, process: &'a Budget) -> Result<Self, Reject> {
-        let none = |budget: &'a Budget| budget.take(0).ok_or(Reject::Overloaded);
+    /// Holds nothing yet of two budgets, each with its limit.
+    pub(super) fn new(source: (&'a Budget, u64), process: (&'a Budget, u64)) -> Result<Self, Reject> {
+        let none = |(budget, limit): (&'a Budget, u64)| budget.take(0, limit).ok_or(Reject::Overloaded);
         Ok(Self { source: none(source)?, process: none(process)? })
     }
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, Waiting};
 use super::listen::Settings;
 use super::wire::{Version, Wire};
+use crate::metrics::{Outcome, SourceMetrics};
 
 /// Heads larger than this, or of more fields, are answered 431.
 const HEAD_BYTES: usize = 32 << 10;
@@ -68,6 +69,7 @@ pub(super) async fn serve<T, S>(
     peer: SocketAddr,
     service: S,
     settings: Arc<Settings>,
+    refused: Option<Arc<SourceMetrics>>,
     stop: CancellationToken,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -129,6 +131,9 @@ pub(super) async fn serve<T, S>(
                 .keep_alive_timeout(Duration::from_secs(10));
             drive(http.serve_connection(TokioIo::new(wire), answer), version, &activity, &settings, &stop).await;
         }
+    }
+    if let Some(metrics) = refused.filter(|_| activity.was_refused()) {
+        metrics.count(Outcome::BadRequest);
     }
 }
 

@@ -1,44 +1,51 @@
-//! A proven delivery on its way to NATS: read, select, publish. All of it durable, or none of it acknowledged.
+//! A proven delivery on its way to NATS: read, select, deliver. All of it durable, or none of it acknowledged.
 //!
-//! Items of a batch are published at one time under one deadline. What cannot be an event goes to the subject of rejected
+//! Items of a batch are delivered at one time under one deadline. What cannot be an event goes to the subject of rejected
 //! items, and counts as done only when it is stored there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures::future::join_all;
-use prometheus_client::metrics::histogram::Histogram;
-
+use super::delivery::DeliveryId;
 use super::heavy::beside_workers;
 use super::reject::Reject;
 use super::trace::Trace;
 use crate::api::provider::Retries;
-use crate::deliver::message::{Payload, Receipt};
-use crate::deliver::{Delivery, Message, Outcome, Unavailable};
-use crate::metrics::EventResult;
+use crate::deadline::Deadline;
+use crate::deliver::{Delivered, Delivery, Outcome, Policy, Unavailable};
+use crate::event::{Envelope, Payload, Receipt};
+use crate::metrics::{EventResult, Metrics};
 use crate::provider::conversation;
 use crate::provider::event::{BadItem, BadItemReason, Batch, DecodeError, Event};
-use crate::provider::request::{Head, Verified};
+use crate::provider::request::Head;
+use crate::provider::verify::Verified;
 use crate::route::Route;
 use crate::route::filter::{Data, Variables};
 use crate::route::selection::{Selected, select, steps};
 use crate::route::subject::{SubjectTemplate, SubjectVars};
 
-/// JetStream acknowledges within milliseconds or is in trouble: no longer than this, nor a third of the deadline.
-const ACKNOWLEDGEMENT: Duration = Duration::from_secs(1);
-
 /// Steps of filters that are done by those who read requests: some 50 microseconds.
 const LIGHT: u64 = 5_000;
 
+/// What delivering takes beside the delivery itself.
+pub(super) struct With<'a> {
+    pub(super) id: DeliveryId,
+    pub(super) delivery: &'a Delivery,
+    pub(super) deadline: Deadline,
+    /// A sender may ask for its trace to be sampled.
+    pub(super) trust_trace: bool,
+}
+
 /// Makes every event of a delivery durable. Returns how many items arrived.
-pub(super) async fn publish(
+pub(super) async fn deliver(
     route: &Route,
     verified: &Verified,
     head: &Head<'_>,
-    trust_trace: bool,
-    delivery: &Delivery,
-    duration: &Histogram,
+    with: &With<'_>,
+    metrics: &Metrics,
 ) -> Result<usize, Reject> {
-    let batch = read(route, verified, head)?;
+    let With { id, delivery, deadline, trust_trace } = *with;
+    let batch = read(id, route, verified, head)?;
+    let received = batch.received;
     let trace = Trace::read(head.headers, trust_trace);
     let receipt = Receipt {
         method: verified.proof().method(),
@@ -47,35 +54,35 @@ pub(super) async fn publish(
         traceparent: trace.parent.as_deref(),
         tracestate: trace.state.as_deref(),
     };
-    let alone = batch.received <= 1;
-    let largest = delivery.max_payload();
-    let deadline = Instant::now() + route.deadline;
-    let received = batch.received;
     let mut items = batch.items.into_iter();
-    let mut fates = Fates { route, receipt: &receipt, largest, alone, deadline, messages: Vec::new(), filtered: 0 };
+    let mut fates =
+        Fates { route, receipt: &receipt, deadline, envelopes: Vec::with_capacity(items.len()), filtered: 0 };
     if let Some(item) = fates.take(&mut items, LIGHT)? {
         let rest = || fates.take(&mut [item].into_iter().chain(items), u64::MAX);
-        beside_workers(deadline, rest).await.ok_or(Reject::Unavailable(Unavailable::TimedOut))??;
+        beside_workers(deadline, rest).await.ok_or(Reject::TooLate)??;
     }
-    let Fates { messages, filtered, .. } = fates;
-    route.claim.metrics.count_events(EventResult::Filtered, filtered);
+    let Fates { envelopes, filtered, .. } = fates;
+    route.claim.state.metrics.count_events(EventResult::Filtered, filtered);
+    if envelopes.is_empty() {
+        return Ok(received);
+    }
+    let policy = Policy { stream: route.stream.as_deref(), omit_original: route.retries == Retries::Never };
     let begun = Instant::now();
-    let sent = send(route, &messages, delivery).await;
-    if !messages.is_empty() {
-        duration.observe(begun.elapsed().as_secs_f64());
-    }
-    sent?;
+    let delivered = delivery.accept(&envelopes, &policy, deadline).await;
+    metrics.publish_duration().observe(begun.elapsed());
+    count(id, route, &envelopes, delivered)?;
     Ok(received)
 }
 
 /// Reads the body. Where the vendor never sends again, what cannot be read is kept instead of refused.
-fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Reject> {
+fn read(id: DeliveryId, route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Reject> {
     let extraction = &route.provider.extraction;
     match extraction.read(verified, head, route.deduplicate) {
         Ok(batch) => Ok(batch),
         Err(error @ DecodeError::MediaType(_)) => Err(Reject::Undecodable(error)),
         Err(error) if route.retries == Retries::Never => {
-            tracing::warn!(%error, namespace = &*route.claim.namespace, source = &*route.claim.name, "kept as rejected");
+            let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
+            tracing::warn!(%error, namespace, source, delivery = %id, "kept as rejected");
             Ok(Batch { items: vec![Err(extraction.refused(verified, head))], received: 1, dropped: 0 })
         }
         Err(error) => Err(Reject::Undecodable(error)),
@@ -86,11 +93,8 @@ fn read(route: &Route, verified: &Verified, head: &Head<'_>) -> Result<Batch, Re
 struct Fates<'a> {
     route: &'a Route,
     receipt: &'a Receipt<'a>,
-    largest: usize,
-    alone: bool,
-    deadline: Instant,
-    /// And whether each is of a rejected item.
-    messages: Vec<(Message, bool)>,
+    deadline: Deadline,
+    envelopes: Vec<Envelope<'a>>,
     filtered: u64,
 }
 
@@ -106,10 +110,13 @@ impl Fates<'_> {
                 Err(bad) => self.reject(bad),
                 Ok(event) => match judge(self.route, &event, self.deadline, &mut steps) {
                     None => return Ok(Some(Ok(event))),
-                    Some(Selected::Published(template, _)) => self.publish(event, template)?,
+                    Some(Selected::Published(template, failed)) => self.publish(event, template, failed),
                     Some(Selected::LeftOut) => self.filtered += 1,
-                    Some(Selected::Failed(_)) => self.reject(event.rejected(BadItemReason::FilterError)),
-                    Some(Selected::Late) => return Err(Reject::Unavailable(Unavailable::TimedOut)),
+                    Some(Selected::Failed(_)) => {
+                        self.route.claim.state.metrics.count_filter_errors(1);
+                        self.reject(event.rejected(BadItemReason::FilterError));
+                    }
+                    Some(Selected::Late) => return Err(Reject::TooLate),
                 },
             }
         }
@@ -117,11 +124,14 @@ impl Fates<'_> {
     }
 
     fn reject(&mut self, bad: BadItem) {
-        self.messages.push((rejected(self.route, bad, self.receipt, self.largest), true));
+        let route = self.route;
+        self.envelopes.push(Envelope::rejected(&route.origin, self.receipt, route.rejected.clone(), bad));
     }
 
-    fn publish(&mut self, event: Event, template: &SubjectTemplate) -> Result<(), Reject> {
+    /// `failed` filters of rules could not be judged on the way to the template.
+    fn publish(&mut self, event: Event, template: &SubjectTemplate, failed: u64) {
         let route = self.route;
+        route.claim.state.metrics.count_filter_errors(failed);
         let subject = template.render(&SubjectVars {
             namespace: &route.claim.namespace,
             source: &route.claim.name,
@@ -129,30 +139,13 @@ impl Fates<'_> {
             event_type: &event.event_type,
             subject: event.subject.as_deref(),
         });
-        // Where both do not fit, the normalized data without the vendor's item may.
-        for include_original in [route.include_original, false] {
-            let payload = conversation::payload(&event.data, route.shape, include_original);
-            let mapped = payload.mapped;
-            let payload = Payload { bytes: payload.bytes, media_type: &payload.media_type, mapped };
-            let message = route.origin.event(&event, payload, self.receipt, subject.clone());
-            if message.wire_len() <= self.largest {
-                self.messages.push((message, false));
-                return Ok(());
-            }
-            if !mapped || !include_original {
-                break;
-            }
-        }
-        if self.alone {
-            return Err(Reject::TooLarge);
-        }
-        self.reject(event.rejected(BadItemReason::TooLarge));
-        Ok(())
+        let payload = payload(route, &event);
+        self.envelopes.push(Envelope::event(&route.origin, self.receipt, subject, event, payload));
     }
 }
 
 /// Whether an event is let through, and on which subject. `None`, unjudged, where that may take more steps than are left.
-fn judge<'r>(route: &'r Route, event: &Event, deadline: Instant, left: &mut u64) -> Option<Selected<'r>> {
+fn judge<'r>(route: &'r Route, event: &Event, deadline: Deadline, left: &mut u64) -> Option<Selected<'r>> {
     let data = conversation::filtered(&event.data).map_or(&b"null"[..], |data| data);
     let variables = Variables {
         event_type: &event.event_type,
@@ -162,7 +155,7 @@ fn judge<'r>(route: &'r Route, event: &Event, deadline: Instant, left: &mut u64)
         source: &route.claim.name,
         namespace: &route.claim.namespace,
         provider: &route.claim.provider,
-        deadline: Some(deadline),
+        deadline: Some(deadline.due()),
         ..Variables::new(Data::new(&route.places, data))
     };
     if *left < u64::MAX {
@@ -171,47 +164,49 @@ fn judge<'r>(route: &'r Route, event: &Event, deadline: Instant, left: &mut u64)
     Some(select(&route.selection, &route.routing, &variables))
 }
 
-/// The message of a rejected item; an item that does not fit even there is told without its bytes.
-fn rejected(route: &Route, mut bad: BadItem, receipt: &Receipt<'_>, largest: usize) -> Message {
-    let message = route.origin.rejected(&bad, receipt);
-    if message.wire_len() <= largest {
-        return message;
-    }
-    bad.item = bytes::Bytes::new();
-    // The same id as the whole item has: it is still that item.
-    Message { msg_id: message.msg_id, ..route.origin.rejected(&bad, receipt) }
+fn payload(route: &Route, event: &Event) -> Payload {
+    let whole = conversation::payload(&event.data, route.shape, route.include_original);
+    let without_original = event.data.mapped.clone().filter(|_| whole.mapped && route.include_original);
+    Payload { bytes: whole.bytes, media_type: whole.media_type, mapped: whole.mapped, without_original }
 }
 
-/// Publishes all, and waits for all: what is stored already is a duplicate when the vendor sends the rest again.
-async fn send(route: &Route, messages: &[(Message, bool)], delivery: &Delivery) -> Result<(), Reject> {
-    let deadline = Instant::now() + ACKNOWLEDGEMENT.min(route.deadline / 3);
-    let outcomes = match messages {
-        [] => return Ok(()),
-        [(message, _)] => vec![delivery.send(message, deadline).await],
-        _ => join_all(messages.iter().map(|(message, _)| delivery.send(message, deadline))).await,
-    };
-    let mut failure = None;
-    for (outcome, (_, rejected)) in outcomes.into_iter().zip(messages) {
-        match outcome {
-            Ok(_) if *rejected => route.claim.metrics.count_events(EventResult::Rejected, 1),
-            Ok(outcome) => route.claim.metrics.count_events(result(outcome), 1),
-            Err(unavailable) => failure = Some(worse(failure, unavailable)),
+/// Counts what became of each, and says why the delivery as a whole is not acknowledged: what is stored already is a
+/// duplicate when the vendor sends it again.
+fn count(id: DeliveryId, route: &Route, envelopes: &[Envelope<'_>], delivered: Vec<Delivered>) -> Result<(), Reject> {
+    let metrics = &route.claim.state.metrics;
+    let mut failure: Option<Unavailable> = None;
+    for (envelope, Delivered { outcome, omitted }) in envelopes.iter().zip(delivered) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(unavailable) => {
+                failure = Some(worse(failure, unavailable));
+                continue;
+            }
+        };
+        let (result, stream, sequence) = match &outcome {
+            Outcome::Stored { stream, sequence } => (EventResult::Stored, stream, sequence),
+            Outcome::Duplicate { stream, sequence } => (EventResult::Duplicate, stream, sequence),
+        };
+        tracing::debug!(delivery = %id, stream = &**stream, sequence, result = result.as_str(), "event");
+        let result = if envelope.is_rejected() { EventResult::Rejected } else { result };
+        metrics.count_events(result, 1);
+        if omitted {
+            metrics.count_omitted();
         }
     }
     failure.map_or(Ok(()), |unavailable| Err(Reject::Unavailable(unavailable)))
 }
 
-fn result(outcome: Outcome) -> EventResult {
-    match outcome {
-        Outcome::Stored => EventResult::Stored,
-        Outcome::Duplicate => EventResult::Duplicate,
-    }
-}
-
-/// Which of two failures a batch is answered with: one that the owner must see beats one that passes by itself.
+/// Which of two failures a batch is answered with: one that the owner must see beats one that passes by itself, and one
+/// after which the vendor sends again beats one that is final.
 fn worse(first: Option<Unavailable>, second: Unavailable) -> Unavailable {
+    let rank = |failure: &Unavailable| match failure {
+        Unavailable::NoStream | Unavailable::NotDurable => 2,
+        Unavailable::TooLarge => 0,
+        _ => 1,
+    };
     match first {
-        Some(first @ (Unavailable::NoStream | Unavailable::NotDurable)) => first,
-        Some(_) | None => second,
+        Some(first) if rank(&first) >= rank(&second) => first,
+        _ => second,
     }
 }

@@ -14,28 +14,29 @@ use hyper::body::{Body, Incoming};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::Level;
 
 use super::admit::{Admitted, admit};
 use super::body::{self, Hold};
 use super::client::TrustedProxies;
 use super::connection::Arrival;
+use super::delivery::{self, DeliveryId};
 use super::events;
 use super::failures::Failures;
 use super::framing::{self, Offence};
+use super::record::Record;
 use super::reject::{Reject, Wait};
 use super::respond;
 use super::routes::Routes;
+use crate::deadline::Deadline;
 use crate::deliver::Delivery;
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
-use crate::provider::Proof;
 use crate::provider::handshake::{Effect, Reply, Shake};
-use crate::provider::request::{Head, RequestView, Verified};
-use crate::provider::verify::Refusal;
+use crate::provider::request::{Head, RequestView};
+use crate::provider::verify::{Refusal, Verified};
 use crate::route::budget::Budget;
 use crate::route::capture::{Capture, CaptureError, Captures};
-use crate::route::{Claim, Entry, Route};
+use crate::route::{Entry, Route};
 
 /// How the receiver treats all sources together.
 #[derive(Clone, Debug)]
@@ -67,25 +68,26 @@ pub struct Receiver {
     proxies: TrustedProxies,
     failures: Failures,
     bodies: Budget,
+    body_bytes: u64,
     body_time: Duration,
     trust_trace: bool,
     delivery: Delivery,
     keys: Arc<KeyStore>,
     captures: Captures,
-    metrics: Metrics,
+    record: Record,
 }
 
 /// A request that was not rejected.
-struct Accepted {
-    response: Response<Full<Bytes>>,
-    outcome: Outcome,
+pub(super) struct Accepted {
+    reply: Reply,
+    pub(super) outcome: Outcome,
     /// How many items arrived.
-    items: usize,
+    pub(super) items: usize,
 }
 
 impl Accepted {
     fn handshake(reply: Reply) -> Self {
-        Self { response: respond::handshake(reply), outcome: Outcome::Handshake, items: 0 }
+        Self { reply, outcome: Outcome::Handshake, items: 0 }
     }
 }
 
@@ -103,32 +105,39 @@ impl Receiver {
             routes,
             proxies: options.proxies,
             failures: Failures::default(),
-            bodies: Budget::new(options.body_bytes),
+            bodies: Budget::default(),
+            body_bytes: options.body_bytes,
             body_time: options.body_time,
             trust_trace: options.trust_trace,
             delivery,
             keys,
             captures,
-            metrics,
+            record: Record::new(metrics),
         })
     }
 
     /// Answers one request. Counts it and writes its log line.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, arrival: Arrival) -> Response<Full<Bytes>> {
         let begun = Instant::now();
+        let id = DeliveryId::new();
         let (head, mut body) = request.into_parts();
         let found = self.find(&head, arrival);
         let mut whole = body.is_end_stream();
         let answered = match &found {
-            Ok(Entry::Served(route)) => self.serve(route, &head, &mut body, &mut whole, arrival).await,
+            Ok(Entry::Served(route)) => self.serve(id, route, &head, &mut body, &mut whole, arrival).await,
             Ok(Entry::NotServed(_)) => Err(Reject::NotServed),
             Err(reject) => Err(reject.clone()),
         };
-        self.record(found.as_ref().ok().map(Entry::claim), &answered, begun);
-        match answered {
-            Ok(accepted) => accepted.response,
+        let claim = found.as_ref().ok().map(Entry::claim);
+        self.record.answered(id, claim, &answered, begun);
+        let mut response = match answered {
+            Ok(accepted) => respond::accepted(accepted.reply),
             Err(reject) => respond::rejected(&reject, whole),
+        };
+        if claim.is_some() {
+            response.headers_mut().insert(delivery::HEADER, id.header());
         }
+        response
     }
 
     fn find(&self, head: &Parts, arrival: Arrival) -> Result<Entry, Reject> {
@@ -140,6 +149,7 @@ impl Receiver {
 
     async fn serve(
         &self,
+        id: DeliveryId,
         route: &Arc<Route>,
         head: &Parts,
         body: &mut Incoming,
@@ -148,10 +158,11 @@ impl Receiver {
     ) -> Result<Accepted, Reject> {
         let client = self.proxies.client(arrival.peer, &head.headers);
         let Admitted { place: _place, stranger } = admit(route, head, client, &self.failures, Timestamp::now()).await?;
-        let mut hold = Hold::new(&route.limits.bytes, &self.bodies)?;
+        let state = &route.claim.state;
+        let mut hold = Hold::new((&state.bytes, route.limits.bytes()), (&self.bodies, self.body_bytes))?;
         let body = body::read(body, route.limits.max_body, self.body_time, &mut hold).await?;
         *whole = true;
-
+        let deadline = Deadline::after(route.deadline);
         let now = Timestamp::now();
         let head = Head {
             method: &head.method,
@@ -161,94 +172,90 @@ impl Receiver {
             received: now,
         };
         let view = RequestView { head, body: &body };
+        let charge = || self.failures.charge(&route.claim.uid, client, Instant::now());
         let unproven = |refusal: Refusal| {
             // A key that is missing on our side is no stranger's failure.
             if !matches!(refusal, Refusal::NoKey | Refusal::NotFetched) {
-                self.failures.charge(&route.claim.uid, client, Instant::now());
+                charge();
             }
             Reject::Unproven(refusal)
         };
         // Only where the definition says that its vendor cannot sign them.
         if let Some((reply, effect)) = handshake(route, &view, true, now).map_err(unproven)? {
-            self.effect(route, effect, now).await?;
+            // What nobody signed is a stranger's until it does what it asks for.
+            self.effect(route, effect, now, deadline).await.inspect_err(|_| charge())?;
             return Ok(Accepted::handshake(reply));
         }
-        let proof = self.prove(route, &view, now).await.map_err(unproven)?;
+        let verified = self.prove(id, route, head, &body, now, deadline).await.map_err(unproven)?;
         drop(stranger);
-        route.limits.take().map_err(|time| Reject::OverRate(Wait { time, retries: route.retries }))?;
+        if let Some(quota) = route.limits.rate {
+            let over = |time| Reject::OverRate(Wait { time, retries: route.retries });
+            state.rate.take(quota, std::time::Instant::now()).map_err(over)?;
+        }
         if let Some((reply, effect)) = handshake(route, &view, false, now).map_err(unproven)? {
-            self.effect(route, effect, now).await?;
+            self.effect(route, effect, now, deadline).await?;
             return Ok(Accepted::handshake(reply));
         }
         if *head.method != Method::POST {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
-        let verified = Verified::new(body.clone(), proof);
-        let items =
-            events::publish(route, &verified, &head, self.trust_trace, &self.delivery, self.metrics.publish_duration())
-                .await?;
-        Ok(Accepted { response: respond::accepted(&route.answer, items), outcome: Outcome::Accepted, items })
+        let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
+        let items = events::deliver(route, &verified, &head, &with, self.record.metrics()).await?;
+        let reply = route.answer.accepted(&view, items, &|challenge| route.verifier.tag(challenge, now));
+        Ok(Accepted { reply, outcome: Outcome::Accepted, items })
     }
 
     /// Does what a handshake asks for before it is answered.
-    async fn effect(&self, route: &Route, effect: Option<Effect>, now: Timestamp) -> Result<(), Reject> {
+    async fn effect(
+        &self,
+        route: &Route,
+        effect: Option<Effect>,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<(), Reject> {
         match effect {
             None => Ok(()),
-            Some(Effect::Confirm(url)) => self.keys.confirm(&url).await.map_err(Reject::Confirm),
+            Some(Effect::Confirm(url)) => {
+                let confirmed = deadline.bound(self.keys.confirm(&url)).await;
+                confirmed.map_err(|_| Reject::TooLate)?.map_err(Reject::Confirm)
+            }
             Some(Effect::Capture(value)) => {
                 let target = route.captures(now).ok_or(Reject::Capture(CaptureError::NotWanted))?.clone();
                 let captures = self.captures.as_ref().ok_or(Reject::Capture(CaptureError::NoCluster))?;
                 let (done, heard) = oneshot::channel();
                 let capture = Capture { namespace: route.claim.namespace.to_string(), target, value, done };
                 captures.try_send(capture).map_err(|_| Reject::Overloaded)?;
-                heard.await.map_err(|_| Reject::Overloaded)?.map_err(Reject::Capture)
+                let heard = deadline.bound(heard).await.map_err(|_| Reject::TooLate)?;
+                heard.map_err(|_| Reject::Overloaded)?.map_err(Reject::Capture)
             }
         }
     }
 
     /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
-    async fn prove(&self, route: &Route, view: &RequestView<'_>, now: Timestamp) -> Result<Proof, Refusal> {
-        match route.verifier.verify_with(view, now, &*self.keys) {
+    async fn prove(
+        &self,
+        id: DeliveryId,
+        route: &Route,
+        head: Head<'_>,
+        body: &Bytes,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Verified, Refusal> {
+        match route.verifier.prove(head, body, now, &*self.keys) {
             Err(Refusal::NotFetched) => {}
             judged => return judged,
         }
-        if let Some(wanted) = route.verifier.wanted(view, now, &*self.keys)
-            && let Err(error) = self.keys.fetch(&wanted).await
+        if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys)
+            && let Some(error) = match deadline.bound(self.keys.fetch(&wanted)).await {
+                Ok(fetched) => fetched.err().map(|error| error.to_string()),
+                Err(passed) => Some(passed.to_string()),
+            }
         {
             let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
-            tracing::warn!(namespace, source, %error, "the vendor's public key is not to be had");
+            tracing::warn!(namespace, source, delivery = %id, %error, "the vendor's public key is not to be had");
             return Err(Refusal::NotFetched);
         }
-        route.verifier.verify_with(view, now, &*self.keys)
-    }
-
-    /// One line and one count for each request; levels and words are those of `Reject`.
-    fn record(&self, claim: Option<&Claim>, answered: &Result<Accepted, Reject>, begun: Instant) {
-        let took = begun.elapsed();
-        self.metrics.request_duration().observe(took.as_secs_f64());
-        let metrics = claim.map_or(self.metrics.unrouted(), |claim| &claim.metrics);
-        let (namespace, source) = claim.map_or(("", ""), |claim| (&*claim.namespace, &*claim.name));
-        let reject = match answered {
-            Ok(Accepted { outcome, items, .. }) => {
-                metrics.count(*outcome);
-                if *outcome == Outcome::Accepted {
-                    metrics.accepted(Timestamp::now());
-                }
-                tracing::debug!(namespace, source, outcome = outcome.as_str(), items, ?took, "request");
-                return;
-            }
-            Err(reject) => reject,
-        };
-        let row = reject.row();
-        metrics.count(row.outcome);
-        metrics.rejected(Timestamp::now(), row.outcome);
-        let outcome = row.outcome.as_str();
-        // The level of an event is a constant of its place.
-        match row.level {
-            Level::WARN => tracing::warn!(namespace, source, outcome, reason = %reject, ?took, "request"),
-            Level::INFO => tracing::info!(namespace, source, outcome, reason = %reject, ?took, "request"),
-            _ => tracing::debug!(namespace, source, outcome, reason = %reject, ?took, "request"),
-        }
+        route.verifier.prove(head, body, now, &*self.keys)
     }
 }
 

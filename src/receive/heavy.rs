@@ -3,18 +3,19 @@
 //! Who waits for a turn waits no longer than its deadline; the work itself looks at the clock.
 
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+
+use crate::deadline::Deadline;
 
 /// As many as there are cores, so that what waits is not slowed by what works.
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
 /// Does the work when its turn comes; `None` where the deadline comes first.
-pub(super) async fn beside_workers<T>(deadline: Instant, work: impl FnOnce() -> T) -> Option<T> {
-    let turn = tokio::time::timeout_at(deadline.into(), TURNS.acquire()).await.ok()?.ok()?;
+pub(super) async fn beside_workers<T>(deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
+    let turn = deadline.bound(TURNS.acquire()).await.ok()?.ok()?;
     // A runtime of one thread has no other worker to hand its tasks to.
     let done = match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),

@@ -2,7 +2,6 @@
 //!
 //! Never looks into a request: that is `handle`.
 
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Service};
+use crate::metrics::{Metrics, SourceMetrics};
 
 /// How long to wait after a failed accept: the process may be out of file descriptors, and others give theirs back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -58,12 +58,32 @@ impl Default for Settings {
     }
 }
 
+/// What the port counts by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Open connections.
+    open: Gauge,
+    /// Where a request is counted that is none, and that nobody but hyper answers.
+    refused: Option<Arc<SourceMetrics>>,
+}
+
+impl From<Gauge> for Counts {
+    fn from(open: Gauge) -> Self {
+        Self { open, refused: None }
+    }
+}
+
+impl From<&Metrics> for Counts {
+    fn from(metrics: &Metrics) -> Self {
+        Self { open: metrics.connections().clone(), refused: Some(metrics.unrouted().clone()) }
+    }
+}
+
 impl Settings {
     /// The age at which one connection is asked to end.
     pub(super) fn age(&self) -> Duration {
         // Any spread will do: what matters is that connections of one moment do not end in one moment.
-        let random = std::collections::hash_map::RandomState::new().build_hasher().finish() % 1000;
-        self.max_age.mul_f64(0.9 + random as f64 / 5000.0)
+        self.max_age.mul_f64(0.9 + fastrand::f64() / 5.0)
     }
 }
 
@@ -75,7 +95,7 @@ pub async fn serve(
     tls: Option<TlsAcceptor>,
     service: impl Service,
     settings: Settings,
-    open: Gauge,
+    counts: Counts,
     stop: CancellationToken,
 ) -> usize {
     let settings = Arc::new(settings);
@@ -85,17 +105,18 @@ pub async fn serve(
     let start = |stream: TcpStream, peer, place: OwnedSemaphorePermit| {
         let (tls, service, settings) = (tls.clone(), service.clone(), settings.clone());
         // Children of their own: looking at a token locks it, and every poll of a connection looks.
-        let (open, stop, cut) = (open.clone(), stop.child_token(), cut.child_token());
+        let (counts, stop, cut) = (counts.clone(), stop.child_token(), cut.child_token());
         connections.spawn(async move {
             let _place = place;
-            let _open = Open::new(open);
+            let _open = Open::new(counts.open);
+            let refused = counts.refused;
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
             let served = async {
                 match tls {
-                    None => connection::serve(stream, peer, service, settings, stop).await,
+                    None => connection::serve(stream, peer, service, settings, refused, stop).await,
                     Some(tls) => match timeout(settings.tls_timeout, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => connection::serve(stream, peer, service, settings, stop).await,
+                        Ok(Ok(stream)) => connection::serve(stream, peer, service, settings, refused, stop).await,
                         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                         Err(_) => tracing::debug!("TLS handshake took too long"),
                     },

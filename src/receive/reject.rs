@@ -56,7 +56,7 @@ pub enum Reject {
     /// Not of a media type that the provider sends.
     #[error("the media type is not one that the provider sends")]
     MediaType,
-    /// Larger than the source's limit, or than NATS takes.
+    /// Larger than the source's limit.
     #[error("the body is too large")]
     TooLarge,
     /// The body took too long.
@@ -80,6 +80,9 @@ pub enum Reject {
     /// The address that confirms a subscription could not be fetched.
     #[error("{0}")]
     Confirm(FetchError),
+    /// The deadline passed before the delivery was done.
+    #[error("the deadline passed before the delivery was done")]
+    TooLate,
     /// Not durable.
     #[error("{0}")]
     Unavailable(Unavailable),
@@ -101,7 +104,8 @@ pub struct Row {
     pub status: StatusCode,
     /// The metric's label and the reason in status.
     pub outcome: Outcome,
-    /// How loud the log is: what strangers can cause is quiet, what the platform team must see warns.
+    /// How loud the log is: what the platform team must see warns. Of one kind there is a line every ten seconds at most,
+    /// but at debug.
     pub level: Level,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
@@ -123,7 +127,7 @@ impl Reject {
                 Retries::ServerErrors | Retries::Never => S::SERVICE_UNAVAILABLE,
             };
             let seconds = wait.time.as_secs() + u64::from(wait.time.subsec_nanos() > 0);
-            row(status, outcome, Level::DEBUG, Some(seconds.max(1)), "too many requests\n")
+            row(status, outcome, Level::INFO, Some(seconds.max(1)), "too many requests\n")
         };
         match self {
             Self::BadRequest(_) => row(S::BAD_REQUEST, Outcome::BadRequest, Level::DEBUG, None, "bad request\n"),
@@ -138,7 +142,7 @@ impl Reject {
             Self::Unproven(Refusal::NotFetched) => unavailable(Outcome::KeyNotFetched, Level::WARN, 30),
             Self::NotServed => unavailable(Outcome::NotServed, Level::INFO, 30),
             Self::NotSynced => unavailable(Outcome::NotSynced, Level::DEBUG, 5),
-            Self::Overloaded => unavailable(Outcome::Overloaded, Level::DEBUG, 1),
+            Self::Overloaded => unavailable(Outcome::Overloaded, Level::WARN, 1),
             Self::ContentEncoding => row(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 Outcome::ContentEncoding,
@@ -152,7 +156,7 @@ impl Reject {
             Self::TooLarge | Self::Unavailable(Unavailable::TooLarge) => {
                 row(S::PAYLOAD_TOO_LARGE, Outcome::TooLarge, Level::INFO, None, "too large\n")
             }
-            Self::TooSlow => row(S::REQUEST_TIMEOUT, Outcome::BodyTooSlow, Level::DEBUG, None, "too slow\n"),
+            Self::TooSlow => row(S::REQUEST_TIMEOUT, Outcome::BodyTooSlow, Level::INFO, None, "too slow\n"),
             // One body for all: which part of a proof is wrong is nobody's business but the owner's.
             Self::Unproven(refusal) => row(S::UNAUTHORIZED, unproven(*refusal), Level::INFO, None, "unauthorized\n"),
             Self::TooManyFailures(until) => wait(until, Outcome::TooManyFailures),
@@ -160,6 +164,7 @@ impl Reject {
             Self::Undecodable(_) => row(S::BAD_REQUEST, Outcome::Undecodable, Level::WARN, None, "bad request\n"),
             Self::Capture(_) => unavailable(Outcome::CaptureFailed, Level::WARN, 30),
             Self::Confirm(_) => unavailable(Outcome::ConfirmFailed, Level::WARN, 30),
+            Self::TooLate => unavailable(Outcome::Unavailable, Level::WARN, 5),
             Self::Unavailable(Unavailable::NoStream) => unavailable(Outcome::NoStream, Level::WARN, 30),
             Self::Unavailable(Unavailable::NotDurable) => unavailable(Outcome::NotDurable, Level::WARN, 30),
             Self::Unavailable(Unavailable::Overloaded) => unavailable(Outcome::Overloaded, Level::WARN, 1),

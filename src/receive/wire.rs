@@ -1,6 +1,6 @@
 //! The bytes of one connection on their way to hyper: seen by `Scan`, timed by `Activity`, ended without a loss.
 //!
-//! Never changes a byte. Ends a connection only where nothing is left to be read, and reads on for a moment after its own
+//! Changes no byte but the heads of answers that hyper gives by itself. Ends a connection only where nothing is left to be read, and reads on for a moment after its own
 //! end, since a socket closed over unread bytes is reset and takes the answer with it.
 
 use std::io;
@@ -40,6 +40,8 @@ pub(super) struct Wire<T> {
     /// The client has said that it sends no more.
     ended: bool,
     lingering: Option<(Pin<Box<Sleep>>, usize)>,
+    /// An answer that hyper gave by itself, amended and on its way.
+    own: BytesMut,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
@@ -62,7 +64,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
             }
             activity.touch();
         };
-        Ok(Some(Self { inner, activity, prefix, version, scan: Scan::default(), ended: false, lingering: None }))
+        Ok(Some(Self {
+            inner,
+            activity,
+            prefix,
+            version,
+            scan: Scan::default(),
+            ended: false,
+            lingering: None,
+            own: BytesMut::new(),
+        }))
     }
 
     pub(super) fn version(&self) -> Version {
@@ -88,6 +99,38 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         if self.scan.see(bytes) {
             self.activity.offend();
         }
+    }
+}
+
+/// What every answer carries, as lines.
+const ALWAYS: &[u8] = b"x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'\r\n";
+
+impl<T: AsyncWrite + Unpin> Wire<T> {
+    /// hyper answers what is no request by itself, 400 or 431, and asks nobody: such an answer gets the lines that all
+    /// others have, and is counted. True: it is taken whole.
+    fn amend(&mut self, first: &[u8], others: &[io::IoSlice<'_>]) -> bool {
+        let own = first.starts_with(b"HTTP/1.1 4") && self.version == Version::Http1 && self.activity.is_in_head();
+        let Some(end) =
+            memchr::memchr(b'\n', first).filter(|_| own && memchr::memmem::find(first, b"nosniff").is_none())
+        else {
+            return false;
+        };
+        self.activity.refuse();
+        for part in [&first[..=end], ALWAYS, &first[end + 1..]] {
+            self.own.extend_from_slice(part);
+        }
+        others.iter().for_each(|part| self.own.extend_from_slice(part));
+        true
+    }
+
+    fn send_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.own.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_write(cx, &self.own))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.own.advance(sent),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -120,6 +163,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
+        ready!(wire.send_own(cx))?;
+        if wire.amend(bytes, &[]) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = ready!(Pin::new(&mut wire.inner).poll_write(cx, bytes))?;
         wire.touch();
         Poll::Ready(Ok(written))
@@ -131,6 +178,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
+        ready!(wire.send_own(cx))?;
+        if let [first, others @ ..] = slices
+            && wire.amend(first, others)
+        {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
         let written = ready!(Pin::new(&mut wire.inner).poll_write_vectored(cx, slices))?;
         wire.touch();
         Poll::Ready(Ok(written))
@@ -141,11 +194,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let wire = self.get_mut();
+        ready!(wire.send_own(cx))?;
+        Pin::new(&mut wire.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
+        ready!(wire.send_own(cx))?;
         if wire.lingering.is_none() {
             ready!(Pin::new(&mut wire.inner).poll_shutdown(cx))?;
         }

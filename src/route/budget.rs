@@ -1,12 +1,19 @@
-//! A number of things that may be held at one time. Taken at once or not at all: nobody waits, nothing is locked.
+//! A number of things that are held at one time. Taken at once or not at all; nothing is locked.
+//!
+//! The limit is the caller's, so that what is held outlives a change of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// How much is held, and how much may be.
-#[derive(Debug)]
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// How much is held.
+#[derive(Debug, Default)]
 pub struct Budget {
     held: AtomicU64,
-    limit: u64,
+    /// Something was given back. (A semaphore would lock at each of these, and has a limit of its own.)
+    freed: Notify,
 }
 
 /// A part of a budget, given back when it is dropped.
@@ -14,33 +21,40 @@ pub struct Budget {
 pub struct Held<'a> {
     budget: &'a Budget,
     amount: u64,
+    limit: u64,
 }
 
 impl Budget {
-    /// A budget of which nothing is held.
-    pub fn new(limit: u64) -> Self {
-        Self { held: AtomicU64::new(0), limit }
-    }
-
-    /// How much may be held.
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
     /// How much is held.
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Takes an amount; `None` where that is more than is left.
-    pub fn take(&self, amount: u64) -> Option<Held<'_>> {
-        self.add(amount).then(|| Held { budget: self, amount })
+    /// Takes an amount; `None` where that is more than `limit` leaves.
+    pub fn take(&self, amount: u64, limit: u64) -> Option<Held<'_>> {
+        self.add(amount, limit).then(|| Held { budget: self, amount, limit })
     }
 
-    fn add(&self, amount: u64) -> bool {
+    /// Takes an amount as soon as `limit` leaves it, and waits for that no longer than `patience`.
+    pub async fn wait(&self, amount: u64, limit: u64, patience: Duration) -> Option<Held<'_>> {
+        if self.add(amount, limit) {
+            return Some(Held { budget: self, amount, limit });
+        }
+        let until = Instant::now() + patience;
+        loop {
+            timeout_at(until, self.freed.notified()).await.ok()?;
+            if self.add(amount, limit) {
+                // What came back may be enough for two who wait, and one notice was kept for both.
+                self.freed.notify_one();
+                return Some(Held { budget: self, amount, limit });
+            }
+        }
+    }
+
+    fn add(&self, amount: u64, limit: u64) -> bool {
         self.held
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                held.checked_add(amount).filter(|sum| *sum <= self.limit)
+                held.checked_add(amount).filter(|sum| *sum <= limit)
             })
             .is_ok()
     }
@@ -50,7 +64,7 @@ impl Held<'_> {
     /// Takes more, so that `amount` is held altogether. False, and nothing changed, where that is more than is left.
     pub fn grow(&mut self, amount: u64) -> bool {
         let more = amount.saturating_sub(self.amount);
-        let grown = self.budget.add(more);
+        let grown = self.budget.add(more, self.limit);
         if grown {
             self.amount += more;
         }
@@ -61,6 +75,7 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.amount, Ordering::Relaxed);
+        self.budget.freed.notify_one();
     }
 }
 
@@ -70,15 +85,42 @@ mod tests {
 
     #[test]
     fn nothing_beyond_the_limit_is_given_and_everything_comes_back() {
-        let budget = Budget::new(10);
-        let mut first = budget.take(6).unwrap();
-        assert!(budget.take(5).is_none());
-        let second = budget.take(4).unwrap();
+        let budget = Budget::default();
+        let mut first = budget.take(6, 10).unwrap();
+        assert!(budget.take(5, 10).is_none());
+        let second = budget.take(4, 10).unwrap();
         assert!(!first.grow(7));
         drop(second);
         assert!(first.grow(10) && budget.held() == 10);
-        assert!(budget.take(u64::MAX).is_none(), "no overflow");
+        assert!(budget.take(u64::MAX, u64::MAX).is_none(), "no overflow");
         drop(first);
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_smaller_limit_counts_what_is_held_under_the_larger_one() {
+        let budget = Budget::default();
+        let held: Vec<_> = (0..4).map(|_| budget.take(1, 4).unwrap()).collect();
+        assert!(budget.take(1, 2).is_none());
+        drop(held);
+        assert!(budget.take(1, 2).is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_gets_what_is_given_back_and_who_waits_in_vain_is_told() {
+        let budget = std::sync::Arc::new(Budget::default());
+        let held = budget.take(1, 1).unwrap();
+        assert!(budget.wait(1, 1, Duration::from_millis(5)).await.is_none());
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let budget = budget.clone();
+                tokio::spawn(async move { budget.wait(1, 1, Duration::from_secs(60)).await.is_some() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(held);
+        for one in waiting {
+            assert!(one.await.unwrap(), "each got it after the one before");
+        }
     }
 }

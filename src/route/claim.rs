@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::metrics::SourceMetrics;
+use super::state::SourceState;
 
 /// A host that a source claims, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,8 +63,8 @@ pub struct Claim {
     pub path: String,
     /// Since when: the older of two claims wins.
     pub created: Timestamp,
-    /// What is counted about it.
-    pub metrics: Arc<SourceMetrics>,
+    /// What changes about it.
+    pub state: Arc<SourceState>,
 }
 
 impl Claim {

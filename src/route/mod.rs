@@ -2,14 +2,15 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS.
 
-pub mod answer;
 pub mod budget;
 pub mod capture;
 pub mod claim;
-pub mod coverage;
 pub mod filter;
 pub mod limits;
+pub mod rate;
+pub mod repeats;
 pub mod selection;
+pub mod state;
 pub mod subject;
 pub mod table;
 
@@ -18,9 +19,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use answer::Answer;
 pub use claim::{Claim, Host};
 pub use limits::{Limits, Methods};
+pub use rate::Quota;
+pub use state::{SourceState, Sources};
 pub use table::{Conflict, Entry, RouteTable};
 
 use self::capture::CaptureTarget;
@@ -28,8 +30,9 @@ use self::filter::Places;
 use self::selection::{Routing, Selection};
 use crate::api::provider::Retries;
 use crate::api::source::{DataShape, Deduplicate, OnOutage};
-use crate::deliver::message::Origin;
+use crate::event::Origin;
 use crate::provider::Provider;
+use crate::provider::answer::Answer;
 use crate::provider::verify::Verifier;
 
 /// A source, compiled: everything that its requests need, and nothing that changes.
@@ -58,13 +61,15 @@ pub struct Route {
     /// What the vendor sends again: decides between 429 and 503, and whether what cannot be decoded is kept.
     pub retries: Retries,
     /// What an accepted delivery is answered.
-    pub answer: Answer,
+    pub answer: Arc<Answer>,
     /// Which events are published.
     pub selection: Selection,
     /// On which subject.
     pub routing: Routing,
     /// What the filters of both read of an event's data.
     pub places: Places,
+    /// The subject of items that cannot be events.
+    pub rejected: String,
     /// The stream that must take them, where the source names one.
     pub stream: Option<String>,
     /// What the payload is.

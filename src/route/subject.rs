@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 pub use self::policy::{PolicyError, SubjectPolicy};
+use crate::subject::token::{is_token_char, push_token};
 
 /// The longest subject in bytes.
 pub const MAX_LENGTH: usize = 512;
@@ -190,18 +191,6 @@ fn close_token(pattern: &mut String, any: &mut bool) {
         pattern.truncate(pattern.rfind('.').map_or(0, |dot| dot + 1));
         pattern.push('*');
     }
-}
-
-fn is_token_char(char: char) -> bool {
-    char.is_ascii_alphanumeric() || char == '_' || char == '-'
-}
-
-/// One token: whatever is not allowed in one becomes `_`.
-fn push_token(subject: &mut String, value: &str) {
-    if value.is_empty() {
-        subject.push('_');
-    }
-    subject.extend(value.chars().map(|char| if is_token_char(char) { char } else { '_' }));
 }
 
 /// One token of at most `MAX_TOKEN` bytes.

@@ -179,7 +179,7 @@ async fn a_status_is_written_when_something_changed_and_not_otherwise() {
 
 #[tokio::test]
 async fn streams_decide_whether_a_source_is_programmed() {
-    use hookgate::route::coverage::{Stream, Streams};
+    use hookgate::subject::{Stream, Streams};
     let (operator, place) = place().await;
     place.secret("s", "one").await;
     place.apply("calls", generic("s")).await;

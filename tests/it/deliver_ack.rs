@@ -1,6 +1,5 @@
 //! An event is stored when a durable stream says so, and the answer says at once what else is the case.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::{Config, StorageType};
@@ -8,12 +7,12 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use hookgate::api::source::Format;
-use hookgate::deliver::message::{Origin, Payload, Receipt};
-use hookgate::deliver::{Message, Outcome, Unavailable};
+use hookgate::deliver::{Outcome, Unavailable};
+use hookgate::event::{Block, Content, Envelope, Message, Origin, Payload, Receipt, header};
 use hookgate::provider::Covers;
 use hookgate::provider::event::{Data, Event, MediaType, Unsigned};
 
-use crate::deliver_parts::{SOON, delivery, message, second, start, without_stream};
+use crate::deliver_parts::{SOON, Sent, delivery, message, second, send, start, without_stream};
 use crate::support::nats::Nats;
 use crate::support::wait::eventually;
 
@@ -21,11 +20,13 @@ use crate::support::wait::eventually;
 async fn an_event_is_stored_once_and_its_repetition_is_a_duplicate() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    let first = message("webhooks.sales.calls.x", "uid:1", "one");
-    assert_eq!(delivery.send(&first, second()).await, Ok(Outcome::Stored));
-    assert_eq!(delivery.send(&first, second()).await, Ok(Outcome::Duplicate));
-    let stored = delivery.publish(&message("webhooks.sales.calls.x", "uid:2", "two"), second()).await.unwrap();
-    assert_eq!((&*stored.stream, stored.sequence, stored.duplicate), ("WEBHOOKS", 2, false));
+    let first = message("webhooks.sales.calls.x", "1", "one");
+    assert_eq!(send(&delivery, &first, second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &first, second()).await, Ok(Sent::Duplicate));
+    let stored = delivery.publish(&message("webhooks.sales.calls.x", "2", "two"), None, second()).await.unwrap();
+    assert_eq!(stored, Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 2 });
+    let again = delivery.publish(&first, None, second()).await.unwrap();
+    assert_eq!(again, Outcome::Duplicate { stream: "WEBHOOKS".into(), sequence: 1 });
     assert_eq!(nats.count("WEBHOOKS").await, 2);
 }
 
@@ -33,14 +34,14 @@ async fn an_event_is_stored_once_and_its_repetition_is_a_duplicate() {
 async fn a_subject_that_no_stream_owns_is_said_at_once_until_one_does() {
     let nats = Nats::start().await;
     let delivery = start(&without_stream(nats.url())).await;
-    let event = message("webhooks.a.x", "uid:1", "x");
+    let event = message("webhooks.a.x", "1", "x");
     let began = Instant::now();
-    assert_eq!(delivery.send(&event, began + SOON).await, Err(Unavailable::NoStream));
+    assert_eq!(send(&delivery, &event, began + SOON).await, Err(Unavailable::NoStream));
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 
     nats.create_stream("LATER", &["webhooks.>"]).await;
     // At once, although the streams were read before it existed.
-    assert_eq!(delivery.send(&event, Instant::now() + SOON).await, Ok(Outcome::Stored));
+    assert_eq!(send(&delivery, &event, Instant::now() + SOON).await, Ok(Sent::Stored));
     assert!(delivery.streams().borrow().as_ref().unwrap().named("LATER").is_some());
 }
 
@@ -50,16 +51,16 @@ async fn ten_thousand_events_at_a_time_are_all_acknowledged_and_all_there() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     let messages: Vec<Message> =
-        (0..EVENTS).map(|n| message(&format!("webhooks.s.{}", n % 7), &format!("uid:{n}"), vec![b'x'; 512])).collect();
+        (0..EVENTS).map(|n| message(&format!("webhooks.s.{}", n % 7), &format!("{n}"), vec![b'x'; 512])).collect();
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut sends: FuturesUnordered<_> = messages.iter().map(|message| delivery.publish(message, deadline)).collect();
+    let mut sends: FuturesUnordered<_> =
+        messages.iter().map(|message| delivery.publish(message, None, deadline)).collect();
     let mut sequences = Vec::with_capacity(EVENTS);
     let mut most = 0;
     while let Some(result) = sends.next().await {
         most = most.max(delivery.in_flight());
-        let stored = result.unwrap();
-        assert!(!stored.duplicate);
-        sequences.push(stored.sequence);
+        let Outcome::Stored { sequence, .. } = result.unwrap() else { panic!("no id is there twice") };
+        sequences.push(sequence);
     }
     sequences.sort_unstable();
     let expected: Vec<u64> = (1..=EVENTS as u64).collect();
@@ -75,10 +76,10 @@ async fn more_than_the_bound_at_a_time_are_refused_and_the_others_are_stored() {
     let mut options = crate::deliver_parts::options(nats.url());
     options.max_in_flight = 10;
     let delivery = start(&options).await;
-    let messages: Vec<Message> = (0..100).map(|n| message("webhooks.a.x", &format!("uid:{n}"), "x")).collect();
+    let messages: Vec<Message> = (0..100).map(|n| message("webhooks.a.x", &format!("{n}"), "x")).collect();
     let deadline = Instant::now() + SOON;
-    let results = futures::future::join_all(messages.iter().map(|message| delivery.send(message, deadline))).await;
-    let stored = results.iter().filter(|result| **result == Ok(Outcome::Stored)).count();
+    let results = futures::future::join_all(messages.iter().map(|message| send(&delivery, message, deadline))).await;
+    let stored = results.iter().filter(|result| **result == Ok(Sent::Stored)).count();
     let refused = results.iter().filter(|result| **result == Err(Unavailable::Overloaded)).count();
     assert_eq!(stored + refused, 100, "{results:?}");
     assert!(refused > 0 && stored >= 10, "{stored} stored, {refused} refused");
@@ -91,20 +92,26 @@ async fn an_event_over_max_payload_is_refused_and_harms_no_other() {
     let delivery = delivery(&nats).await;
     assert_eq!(delivery.max_payload(), 4096);
     // Headers count: this one fits to the byte.
-    let mut fits = message("webhooks.a.x", "uid:1", "");
-    fits.payload = Bytes::from(vec![b'x'; 4096 - fits.headers_len()]);
-    let mut over = message("webhooks.a.x", "uid:2", "");
-    over.payload = Bytes::from(vec![b'x'; 4096 - over.headers_len() + 1]);
+    let mut fits = message("webhooks.a.x", "1", "");
+    // The empty line after the headers is two bytes.
+    fits.payload = Bytes::from(vec![b'x'; 4096 - fits.headers.len() - 2]);
+    let mut over = message("webhooks.a.x", "2", "");
+    over.payload = Bytes::from(vec![b'x'; 4096 - over.headers.len() - 1]);
     let deadline = second();
-    let small = message("webhooks.a.x", "uid:3", "x");
-    let (fits, over, other) =
-        tokio::join!(delivery.send(&fits, deadline), delivery.send(&over, deadline), delivery.send(&small, deadline));
-    assert_eq!(fits, Ok(Outcome::Stored));
+    let small = message("webhooks.a.x", "3", "x");
+    let (fits, over, other) = tokio::join!(
+        send(&delivery, &fits, deadline),
+        send(&delivery, &over, deadline),
+        send(&delivery, &small, deadline)
+    );
+    assert_eq!(fits, Ok(Sent::Stored));
     assert_eq!(over, Err(Unavailable::TooLarge));
-    assert_eq!(other, Ok(Outcome::Stored));
-    let mut headers = message("webhooks.a.x", "uid:4", "x");
-    headers.headers.push("ce-subject", &"x".repeat(17_000));
-    assert_eq!(delivery.send(&headers, second()).await, Err(Unavailable::TooLarge));
+    assert_eq!(other, Ok(Sent::Stored));
+    let mut block = Block::default();
+    block.push(header::SUBJECT, &[&"x".repeat(17_000)]);
+    let (headers, msg_id) = block.finish("uid", "4");
+    let headers = Message { headers, msg_id, ..message("webhooks.a.x", "4", "x") };
+    assert_eq!(send(&delivery, &headers, second()).await, Err(Unavailable::TooLarge));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
 }
 
@@ -115,20 +122,19 @@ async fn a_limit_of_the_stream_itself_is_too_large_too() {
         Config { name: "S".to_owned(), subjects: vec!["s.>".to_owned()], max_message_size: 100, ..Config::default() };
     nats.jetstream().await.create_stream(config).await.unwrap();
     let delivery = start(&without_stream(nats.url())).await;
-    assert_eq!(delivery.send(&message("s.a", "uid:1", vec![b'x'; 500]), second()).await, Err(Unavailable::TooLarge));
+    assert_eq!(send(&delivery, &message("s.a", "1", vec![b'x'; 500]), second()).await, Err(Unavailable::TooLarge));
 }
 
 #[tokio::test]
 async fn an_event_for_a_named_stream_is_stored_in_that_one_only() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    let named = |stream: &str| {
-        let stream: Arc<str> = stream.into();
-        Message { expected_stream: Some(stream), ..message("webhooks.a.x", "uid:1", "x") }
-    };
-    assert!(matches!(delivery.send(&named("OTHER"), second()).await, Err(Unavailable::Refused { code: 10060, .. })));
+    let message = message("webhooks.a.x", "1", "x");
+    let refused = delivery.publish(&message, Some("OTHER"), second()).await;
+    assert!(matches!(refused, Err(Unavailable::Refused { code: 10060, .. })), "{refused:?}");
     assert_eq!(nats.count("WEBHOOKS").await, 0);
-    assert_eq!(delivery.send(&named("WEBHOOKS"), second()).await, Ok(Outcome::Stored));
+    let stored = delivery.publish(&message, Some("WEBHOOKS"), second()).await;
+    assert_eq!(stored, Ok(Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 1 }));
 }
 
 #[tokio::test]
@@ -143,18 +149,18 @@ async fn a_memory_stream_is_not_durable_unless_that_is_allowed() {
     let context = nats.jetstream().await;
     context.create_stream(config("MEMORY", "memory.>")).await.unwrap();
     let strict = start(&without_stream(nats.url())).await;
-    assert_eq!(strict.send(&message("memory.a", "uid:1", "x"), second()).await, Err(Unavailable::NotDurable));
+    assert_eq!(send(&strict, &message("memory.a", "1", "x"), second()).await, Err(Unavailable::NotDurable));
     assert_eq!(nats.count("MEMORY").await, 0, "it was not even published");
     assert!(!strict.streams().borrow().as_ref().unwrap().named("MEMORY").unwrap().file_storage);
 
     // One that appeared after the last reading acknowledges, and is found out.
     context.create_stream(config("NEW", "new.>")).await.unwrap();
-    assert_eq!(strict.send(&message("new.a", "uid:2", "x"), Instant::now() + SOON).await, Err(Unavailable::NotDurable));
+    assert_eq!(send(&strict, &message("new.a", "2", "x"), Instant::now() + SOON).await, Err(Unavailable::NotDurable));
 
     let mut options = without_stream(nats.url());
     options.stream.allow_memory = true;
     let lenient = start(&options).await;
-    assert_eq!(lenient.send(&message("memory.a", "uid:3", "x"), second()).await, Ok(Outcome::Stored));
+    assert_eq!(send(&lenient, &message("memory.a", "3", "x"), second()).await, Ok(Sent::Stored));
 }
 
 #[tokio::test]
@@ -166,7 +172,7 @@ async fn a_stream_that_acknowledges_nothing_is_never_durable() {
     let mut options = without_stream(nats.url());
     options.stream.allow_memory = true;
     let delivery = start(&options).await;
-    assert_eq!(delivery.send(&message("s.a", "uid:1", "x"), second()).await, Err(Unavailable::NotDurable));
+    assert_eq!(send(&delivery, &message("s.a", "1", "x"), second()).await, Err(Unavailable::NotDurable));
 }
 
 #[tokio::test]
@@ -181,8 +187,8 @@ async fn what_jetstream_refuses_is_said_in_its_words() {
     };
     nats.jetstream().await.create_stream(config).await.unwrap();
     let delivery = start(&without_stream(nats.url())).await;
-    assert_eq!(delivery.send(&message("full.a", "uid:1", "x"), second()).await, Ok(Outcome::Stored));
-    let refused = delivery.send(&message("full.a", "uid:2", "x"), second()).await.unwrap_err();
+    assert_eq!(send(&delivery, &message("full.a", "1", "x"), second()).await, Ok(Sent::Stored));
+    let refused = send(&delivery, &message("full.a", "2", "x"), second()).await.unwrap_err();
     assert!(
         matches!(&refused, Unavailable::Refused { code: 10077, description } if description.contains("maximum messages")),
         "{refused:?}"
@@ -194,12 +200,14 @@ async fn a_message_that_nats_could_not_take_harms_no_other() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     for subject in ["", "webhooks.a.x b", "webhooks.a.x\r\nPUB x 0\r\n", &"webhooks.a.x".repeat(500)] {
-        let refused = delivery.send(&message(subject, "uid:1", "x"), second()).await;
+        let refused = send(&delivery, &message(subject, "1", "x"), second()).await;
         assert!(refused.is_err(), "{subject:?}: {refused:?}");
     }
-    let refused = delivery.send(&message("webhooks.a.x", "uid:1\r\nNats-Rollup: all", "x"), second()).await;
+    let headers = Bytes::from_static(b"NATS/1.0\r\nNats-Msg-Id: 1\r\nNats-Rollup: all\r\n");
+    let injected = Message { headers, ..message("webhooks.a.x", "1", "x") };
+    let refused = send(&delivery, &injected, second()).await;
     assert!(matches!(refused, Err(Unavailable::Refused { code: 0, .. })), "{refused:?}");
-    assert_eq!(delivery.send(&message("webhooks.a.x", "uid:1", "x"), second()).await, Ok(Outcome::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
 }
 
@@ -207,16 +215,7 @@ async fn a_message_that_nats_could_not_take_harms_no_other() {
 async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    let origin = Origin::new(
-        "https://hooks.example.com",
-        "sales",
-        "calls",
-        "5f1d",
-        "xosum",
-        Some("WEBHOOKS"),
-        "webhooks._rejected.sales.calls",
-        Format::Binary,
-    );
+    let origin = Origin::new("https://hooks.example.com", "sales", "calls", "5f1d", "xosum", Format::Binary);
     let payload = Bytes::from_static(b"{\"n\": 1.00}");
     let event = Event {
         event_type: "transcript.ready".to_owned(),
@@ -234,15 +233,17 @@ async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
         tracestate: None,
     };
-    let payload = Payload { bytes: payload, media_type: &MediaType::Json, mapped: true };
-    let message = origin.event(&event, payload, &receipt, "webhooks.sales.calls.transcript.ready".to_owned());
+    let payload = Payload { bytes: payload, media_type: MediaType::Json, mapped: true, without_original: None };
+    let subject = "webhooks.sales.calls.transcript.ready".to_owned();
+    let message = Envelope::event(&origin, &receipt, subject, event, payload).message(Content::Whole);
     // Who subscribes sees the wire itself, before any stream.
     let client = nats.client().await;
     let mut consumer = client.subscribe("webhooks.>").await.unwrap();
     let mut ready = client.subscribe("ready").await.unwrap();
     client.publish("ready", Bytes::new()).await.unwrap();
     ready.next().await.expect("the server has both subscriptions");
-    assert_eq!(delivery.send(&message, second()).await, Ok(Outcome::Stored));
+    let stored = delivery.publish(&message, Some("WEBHOOKS"), second()).await;
+    assert_eq!(stored, Ok(Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 1 }));
 
     let read = tokio::time::timeout(SOON, consumer.next()).await.unwrap().unwrap();
     let mut headers: Vec<(String, String)> = read
@@ -276,10 +277,15 @@ async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
     expected.sort();
     assert_eq!(headers, expected);
     assert_eq!(&read.payload[..], b"{\"n\": 1.00}");
-    // The server counts as we do.
+    // The server counts as we do: the block, what publishing adds, and the empty line.
+    let added = "Nats-Expected-Stream: WEBHOOKS\r\n".len() + "\r\n".len();
     assert_eq!(
         read.length,
-        read.subject.len() + message.wire_len() + read.reply.as_ref().map_or(0, |reply| reply.len())
+        read.subject.len()
+            + message.headers.len()
+            + added
+            + message.payload.len()
+            + read.reply.as_ref().map_or(0, |reply| reply.len())
     );
     assert_eq!(nats.collect("webhooks.>", 1, SOON).await[0].payload, read.payload);
 }
@@ -289,8 +295,8 @@ async fn waiting_ends_when_the_sender_goes() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     nats.pause();
-    let event = message("webhooks.a.x", "uid:1", "x");
-    let gone = tokio::time::timeout(Duration::from_millis(50), delivery.send(&event, Instant::now() + SOON)).await;
+    let event = message("webhooks.a.x", "1", "x");
+    let gone = tokio::time::timeout(Duration::from_millis(50), send(&delivery, &event, Instant::now() + SOON)).await;
     assert!(gone.is_err(), "it was waiting");
     assert_eq!(delivery.in_flight(), 0, "its place is free");
     nats.resume();
@@ -298,5 +304,5 @@ async fn waiting_ends_when_the_sender_goes() {
         delivery.counters().late.load(std::sync::atomic::Ordering::Relaxed) == 1
     })
     .await;
-    assert_eq!(delivery.send(&event, second()).await, Ok(Outcome::Duplicate));
+    assert_eq!(send(&delivery, &event, second()).await, Ok(Sent::Duplicate));
 }

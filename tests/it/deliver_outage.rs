@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hookgate::deliver::{Delivery, Outcome, Unavailable};
+use hookgate::deliver::{Delivery, Unavailable};
 
-use crate::deliver_parts::{SOON, delivery, message, options, second};
+use crate::deliver_parts::{SOON, Sent, delivery, message, options, second, send};
 use crate::support::nats::Nats;
 use crate::support::port::free_port;
 use crate::support::wait::eventually;
@@ -13,13 +13,13 @@ use crate::support::wait::eventually;
 async fn who_waits_is_told_within_a_second_that_nats_died_and_is_served_within_a_second_after_it_is_back() {
     let mut nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    assert_eq!(delivery.send(&message("webhooks.a.x", "uid:0", "x"), second()).await, Ok(Outcome::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "0", "x"), second()).await, Ok(Sent::Stored));
 
     // Frozen first, so that these are published and wait when it dies.
     nats.pause();
     let waiting = tokio::spawn({
         let delivery = delivery.clone();
-        async move { delivery.send(&message("webhooks.a.x", "uid:1", "x"), Instant::now() + SOON).await }
+        async move { send(&delivery, &message("webhooks.a.x", "1", "x"), Instant::now() + SOON).await }
     });
     eventually("it waits", SOON, async || delivery.in_flight() == 1).await;
     let killed = Instant::now();
@@ -30,7 +30,7 @@ async fn who_waits_is_told_within_a_second_that_nats_died_and_is_served_within_a
     // From now on nothing is published, and nobody waits.
     let away = Instant::now();
     for n in 0..1_000 {
-        let answer = delivery.send(&message("webhooks.a.x", &format!("uid:away-{n}"), "x"), second()).await;
+        let answer = send(&delivery, &message("webhooks.a.x", &format!("away-{n}"), "x"), second()).await;
         assert_eq!(answer, Err(Unavailable::Disconnected));
     }
     assert!(away.elapsed() < Duration::from_secs(1), "a millisecond each: {:?}", away.elapsed());
@@ -40,8 +40,8 @@ async fn who_waits_is_told_within_a_second_that_nats_died_and_is_served_within_a
 
     nats.start_again().await;
     let back = Instant::now();
-    let event = message("webhooks.a.x", "uid:2", "x");
-    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    let event = message("webhooks.a.x", "2", "x");
+    eventually("service is back", SOON, async || send(&delivery, &event, second()).await.is_ok()).await;
     // A quarter of a second on a machine that does nothing else.
     assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
     let left = nats.count("WEBHOOKS").await;
@@ -64,9 +64,9 @@ async fn an_orderly_restart_under_load_loses_nothing_that_was_acknowledged() {
                 while !stop.is_cancelled() {
                     n += 1;
                     let event = message("webhooks.a.x", &format!("{worker}:{n}"), "x");
-                    match delivery.send(&event, second()).await {
-                        Ok(Outcome::Stored) => stored += 1,
-                        Ok(Outcome::Duplicate) => panic!("every id is new"),
+                    match send(&delivery, &event, second()).await {
+                        Ok(Sent::Stored) => stored += 1,
+                        Ok(Sent::Duplicate) => panic!("every id is new"),
                         Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                     }
                 }
@@ -97,14 +97,14 @@ async fn a_frozen_nats_holds_the_first_requests_to_their_deadline_and_no_later_o
     let delivery = delivery(&nats).await;
     nats.pause();
     let began = Instant::now();
-    let event = message("webhooks.a.x", "uid:1", "x");
-    assert_eq!(delivery.send(&event, second()).await, Err(Unavailable::TimedOut));
+    let event = message("webhooks.a.x", "1", "x");
+    assert_eq!(send(&delivery, &event, second()).await, Err(Unavailable::TimedOut));
     let held = began.elapsed();
     assert!(held > Duration::from_millis(950) && held < Duration::from_millis(1500), "{held:?}");
 
     let again = Instant::now();
     for n in 0..100 {
-        let answer = delivery.send(&message("webhooks.a.x", &format!("uid:2-{n}"), "x"), second()).await;
+        let answer = send(&delivery, &message("webhooks.a.x", &format!("2-{n}"), "x"), second()).await;
         assert_eq!(answer, Err(Unavailable::Unresponsive));
     }
     assert!(again.elapsed() < Duration::from_secs(1), "ten milliseconds each: {:?}", again.elapsed());
@@ -112,7 +112,7 @@ async fn a_frozen_nats_holds_the_first_requests_to_their_deadline_and_no_later_o
 
     nats.resume();
     let resumed = Instant::now();
-    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    eventually("service is back", SOON, async || send(&delivery, &event, second()).await.is_ok()).await;
     assert!(resumed.elapsed() < Duration::from_secs(1), "{:?}", resumed.elapsed());
     assert_eq!(nats.count("WEBHOOKS").await, 1, "the one whose outcome was unknown, once");
 }
@@ -127,8 +127,8 @@ async fn a_nats_frozen_for_long_counts_as_lost_and_comes_back() {
     assert!(lost.is_ok_and(|lost| lost.is_ok()), "pings go unanswered");
     nats.resume();
     let resumed = Instant::now();
-    let event = message("webhooks.a.x", "uid:1", "x");
-    eventually("service is back", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    let event = message("webhooks.a.x", "1", "x");
+    eventually("service is back", SOON, async || send(&delivery, &event, second()).await.is_ok()).await;
     assert!(resumed.elapsed() < Duration::from_secs(3), "{:?}", resumed.elapsed());
 }
 
@@ -137,13 +137,13 @@ async fn it_starts_without_nats_and_connects_when_there_is_one() {
     let port = free_port();
     let url = format!("nats://127.0.0.1:{port}");
     let delivery = Delivery::start(&options(&*url)).await.unwrap();
-    let event = message("webhooks.a.x", "uid:1", "x");
-    assert_eq!(delivery.send(&event, second()).await, Err(Unavailable::Disconnected));
+    let event = message("webhooks.a.x", "1", "x");
+    assert_eq!(send(&delivery, &event, second()).await, Err(Unavailable::Disconnected));
     assert!(!delivery.link().borrow().connected_once);
     assert!(delivery.streams().borrow().is_none(), "nothing is known yet");
 
     let nats = Nats::start_with(&format!("listen: \"127.0.0.1:{port}\"")).await;
-    eventually("service begins", SOON, async || delivery.send(&event, second()).await.is_ok()).await;
+    eventually("service begins", SOON, async || send(&delivery, &event, second()).await.is_ok()).await;
     drop(nats);
 }
 
@@ -154,9 +154,7 @@ async fn at_the_end_what_was_published_is_acknowledged_and_nothing_more_is_taken
     let sends: Vec<_> = (0..500)
         .map(|n| {
             let delivery = delivery.clone();
-            tokio::spawn(
-                async move { delivery.send(&message("webhooks.a.x", &format!("uid:{n}"), "x"), second()).await },
-            )
+            tokio::spawn(async move { send(&delivery, &message("webhooks.a.x", &format!("{n}"), "x"), second()).await })
         })
         .collect();
     while delivery.in_flight() == 0 {
@@ -172,7 +170,7 @@ async fn at_the_end_what_was_published_is_acknowledged_and_nothing_more_is_taken
     }
     assert!(stored > 0);
     assert_eq!(nats.count("WEBHOOKS").await, stored);
-    let late = delivery.send(&message("webhooks.a.x", "uid:late", "x"), second()).await;
+    let late = send(&delivery, &message("webhooks.a.x", "late", "x"), second()).await;
     assert_eq!(late, Err(Unavailable::Disconnected));
 }
 

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hookgate::deliver::{Delivery, Headers, Message, NatsOptions, Options, StreamOptions};
+use hookgate::deliver::{Delivery, NatsOptions, Options, Outcome, StreamOptions, Unavailable};
+use hookgate::event::{Block, Message};
 
 use crate::support::nats::Nats;
 use crate::support::wait::eventually;
@@ -34,13 +35,23 @@ pub async fn delivery(nats: &Nats) -> Delivery {
 }
 
 pub fn message(subject: &str, id: &str, payload: impl Into<Bytes>) -> Message {
-    Message {
-        subject: subject.to_owned(),
-        headers: Headers::default(),
-        payload: payload.into(),
-        msg_id: id.to_owned(),
-        expected_stream: None,
-    }
+    let (headers, msg_id) = Block::default().finish("uid", id);
+    Message { subject: subject.to_owned(), headers, payload: payload.into(), msg_id }
+}
+
+/// Where a message went, without the stream and sequence.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sent {
+    Stored,
+    Duplicate,
+}
+
+/// Publishes to whichever stream owns the subject.
+pub async fn send(delivery: &Delivery, message: &Message, by: Instant) -> Result<Sent, Unavailable> {
+    Ok(match delivery.publish(message, None, by).await? {
+        Outcome::Stored { .. } => Sent::Stored,
+        Outcome::Duplicate { .. } => Sent::Duplicate,
+    })
 }
 
 /// The deadline of a request that begins now.

@@ -245,3 +245,20 @@ impl Sender {
         if text.starts_with("http/1.1 200") { Sent::Accepted } else { panic!("{text}") }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_say_whether_nats_is_connected() {
+    let manifests = manifests();
+    let mut nats = Nats::start().await;
+    let operator = Operator::in_folder(manifests.path(), &nats.url(), &[]).await;
+    let says = async |line: &str| {
+        let text = operator.get("/metrics").await.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+        text.is_some_and(|text| text.lines().any(|said| said == line))
+    };
+    let soon = Duration::from_secs(20);
+    eventually("connected", soon, async || says("hookgate_nats_connected 1").await).await;
+    nats.kill();
+    eventually("away", soon, async || says("hookgate_nats_connected 0").await).await;
+    nats.start_again().await;
+    eventually("back", soon, async || says("hookgate_nats_connected 1").await).await;
+}

@@ -82,11 +82,20 @@ impl Ask {
                 Shake::No => {}
                 Shake::Refused(_) => return None,
                 Shake::Answer(reply, _) => {
-                    let own = reply.headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap_or_default()));
+                    let always = [
+                        http::header::CONTENT_TYPE,
+                        http::header::X_CONTENT_TYPE_OPTIONS,
+                        http::header::CONTENT_SECURITY_POLICY,
+                    ];
+                    let own = reply.headers.iter().filter(|(name, _)| !always.contains(*name));
+                    let own = own.map(|(n, v)| format!("{n}: {}", v.to_str().unwrap_or_default()));
                     let body = String::from_utf8_lossy(&reply.body).into_owned();
-                    let kind = reply.content_type.to_str().unwrap_or_default();
+                    let kind = reply.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                    let kind = kind.unwrap_or_default();
                     assert!(!kind.contains("html"), "{}", self.provider);
-                    let said: Vec<String> = own.chain((!body.is_empty()).then_some(body)).collect();
+                    let mut said: Vec<String> = own.collect();
+                    said.sort();
+                    said.extend((!body.is_empty()).then_some(body));
                     return Some((handshake.unsigned, reply.status.as_u16(), said.join("\n")));
                 }
             }

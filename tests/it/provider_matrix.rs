@@ -11,8 +11,8 @@ use bytes::Bytes;
 use hookgate::api::provider::{AllOf, BodyFormat, Method as WrittenMethod, WebhookProviderSpec};
 use hookgate::api::scheme::{Encoding, Scheme, Signature, Timestamp as WrittenTime};
 use hookgate::provider::catalogue::{BuiltIn, built_in, built_ins};
-use hookgate::provider::request::Verified;
 use hookgate::provider::sample::sample;
+use hookgate::provider::verify::fetched::NothingFetched;
 use hookgate::provider::verify::keys::KeyRef;
 use hookgate::provider::verify::sign::{Draft, RequestParts};
 use hookgate::provider::verify::{Given, Method, Refusal, Verifier};
@@ -281,10 +281,11 @@ fn every_case(least: usize, judge: impl Fn(&Case, &Verifier, &Draft, &Proof, &mu
 
 #[test]
 fn what_a_vendor_sends_is_accepted_and_read() {
-    every_case(20, |case, _, draft, proof, report| {
+    every_case(20, |case, verifier, draft, _, report| {
         report.judged += 1;
         let parts = RequestParts::of(draft, case.now);
-        let verified = Verified::new(draft.body.clone(), proof.clone());
+        let proven = verifier.prove(parts.request().head, &draft.body, case.now, &NothingFetched);
+        let verified = proven.expect("judged before");
         match case.provider.extraction.read(&verified, &parts.request().head, None) {
             Err(error) => report.wrong.push(format!("{}: {error}: {:?}", case.name, draft.body)),
             Ok(batch) => {

@@ -15,7 +15,7 @@ use crate::receive_wire::{Answer, SOON, post, read_answer};
 use crate::support::nats::Nats;
 
 /// One request, one answer.
-async fn send(port: &Port, request: &str) -> Answer {
+pub async fn send(port: &Port, request: &str) -> Answer {
     let mut stream = TcpStream::connect(port.address).await.unwrap();
     // An answer that comes before the body is read may end the connection under it.
     let _ = stream.write_all(request.as_bytes()).await;
@@ -27,7 +27,7 @@ async fn send(port: &Port, request: &str) -> Answer {
     answer
 }
 
-async fn status(port: &Port, request: &str) -> u16 {
+pub async fn status(port: &Port, request: &str) -> u16 {
     send(port, request).await.status
 }
 

@@ -51,7 +51,7 @@ impl Port {
                 Response::new(Full::new(Bytes::from(body.map_or(0, |body| body.len()).to_string())))
             }
         };
-        let served = tokio::spawn(serve(listener, tls, service, settings, open.clone(), stop.clone()));
+        let served = tokio::spawn(serve(listener, tls, service, settings, open.clone().into(), stop.clone()));
         Port { address, stop, answered, open, served }
     }
 
@@ -216,7 +216,7 @@ async fn a_client_that_still_sends_a_body_sees_its_answer() {
         response.headers_mut().insert("connection", "close".parse().unwrap());
         response
     };
-    tokio::spawn(serve(listener, None, refuse, quick(), Gauge::default(), CancellationToken::new()));
+    tokio::spawn(serve(listener, None, refuse, quick(), Gauge::default().into(), CancellationToken::new()));
     for _ in 0..20 {
         let (answers, ended) = exchange(address, post("/", "", &"x".repeat(1 << 20)).as_bytes(), SOON).await;
         assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [413]);

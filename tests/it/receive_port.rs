@@ -16,7 +16,7 @@ use hookgate::receive::connection::Arrival;
 use hookgate::receive::handle::{Options, Receiver};
 use hookgate::receive::listen;
 use hookgate::receive::routes::Routes;
-use hookgate::route::{Entry, RouteTable};
+use hookgate::route::{Entry, RouteTable, Sources};
 use hookgate::secret::SecretBytes;
 use http::Request;
 use hyper::body::Incoming;
@@ -36,7 +36,8 @@ pub struct Port {
     pub address: SocketAddr,
     pub routes: Arc<Routes>,
     pub metrics: Metrics,
-    delivery: Delivery,
+    pub delivery: Delivery,
+    sources: Sources,
     stop: CancellationToken,
 }
 
@@ -69,13 +70,14 @@ impl Port {
         let stop = CancellationToken::new();
         let service = move |request: Request<Incoming>, arrival: Arrival| receiver.clone().handle(request, arrival);
         let settings = listen::Settings::default();
-        tokio::spawn(listen::serve(listener, None, service, settings, metrics.connections().clone(), stop.clone()));
-        Port { address, routes, metrics, delivery, stop }
+        tokio::spawn(listen::serve(listener, None, service, settings, (&metrics).into(), stop.clone()));
+        let sources = Sources::new(metrics.clone());
+        Port { address, routes, metrics, sources, delivery, stop }
     }
 
     /// Puts these sources, and no others, in force. One that does not compile is known and not served.
     pub fn serve(&self, sources: &[&str]) {
-        let settings = Settings { metrics: self.metrics.clone(), ..Settings::default() };
+        let settings = Settings { sources: self.sources.clone(), ..Settings::default() };
         let entries = sources.iter().map(|manifest| entry(manifest, &settings)).collect();
         let (table, conflicts) = RouteTable::build(entries);
         assert_eq!(conflicts, []);

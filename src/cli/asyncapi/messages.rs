@@ -1,6 +1,6 @@
 //! The messages of a source as AsyncAPI has them: CloudEvents headers or the structured envelope, and the payload.
 //!
-//! Names of headers are those that `deliver` writes.
+//! Headers and members are those of the one table in `event`.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::api::source::{DataShape, Format};
-use crate::deliver::headers::{encode, name};
-use crate::deliver::message::{CONVERSATION, REJECTED};
+use crate::event::header::{self, Header, encode};
+use crate::event::{CONVERSATION, REJECTED};
 use crate::provider::conversation;
 use crate::provider::event::BadItemReason;
 use std::sync::Arc;
@@ -182,24 +182,24 @@ impl Published {
     fn headers(&self, kind: &Kind) -> Value {
         let constant = |text: &str| json!({"type": "string", "const": text});
         let mut own = Map::new();
-        let mut required = vec![name::ID, name::TYPE, name::SOURCE];
-        own.insert(name::SOURCE.to_owned(), constant(&encode(&self.source_uri())));
-        own.insert(name::PROVIDER.to_owned(), constant(&encode(&self.route.claim.provider)));
-        own.insert(name::VERIFIEDBY.to_owned(), constant(&encode(self.route.verifier.method())));
+        let mut required = vec![header::ID.name, header::TYPE.name, header::SOURCE.name];
+        own.insert(header::SOURCE.name.to_owned(), constant(&encode(&self.source_uri())));
+        own.insert(header::PROVIDER.name.to_owned(), constant(&encode(&self.route.claim.provider)));
+        own.insert(header::VERIFIEDBY.name.to_owned(), constant(&encode(self.route.verifier.method())));
         if let Some(media_type) = kind.media_type {
-            own.insert(name::DATACONTENTTYPE.to_owned(), constant(media_type));
-            own.insert(name::CONTENT_TYPE.to_owned(), constant(media_type));
+            own.insert(header::DATACONTENTTYPE.name.to_owned(), constant(media_type));
+            own.insert(header::CONTENT_TYPE.name.to_owned(), constant(media_type));
         }
         if kind.mapped {
-            own.insert(name::DATASCHEMA.to_owned(), constant(CONVERSATION));
-            required.push(name::DATASCHEMA);
+            own.insert(header::DATASCHEMA.name.to_owned(), constant(CONVERSATION));
+            required.push(header::DATASCHEMA.name);
         }
         let event_type = if kind.rejected { constant(REJECTED) } else { self.event_type() };
-        own.insert(name::TYPE.to_owned(), event_type);
+        own.insert(header::TYPE.name.to_owned(), event_type);
         let base = if kind.rejected { "rejectedHeaders" } else { "eventHeaders" };
         let mut special = json!({"properties": own, "required": required});
         if !kind.mapped {
-            special["not"] = json!({"required": [name::DATASCHEMA]});
+            special["not"] = json!({"required": [header::DATASCHEMA.name]});
         }
         json!({"type": "object", "allOf": [reference(base), special]})
     }
@@ -267,71 +267,49 @@ pub(super) fn schemas() -> anyhow::Result<Value> {
         schema.remove("$schema");
         schema.remove("$id");
     }
-    let text = |described: &str| json!({"type": "string", "description": described});
-    let time = |described: &str| json!({"type": "string", "format": "date-time", "description": described});
-    let covers =
-        json!({"type": "string", "enum": ["body", "url", "fields", "none"], "description": "What the proof covers"});
-    let reasons = [
-        BadItemReason::NoId,
-        BadItemReason::NotMappable,
-        BadItemReason::TooLarge,
-        BadItemReason::FilterError,
-        BadItemReason::SameId,
-    ];
-    let reason =
-        json!({"type": "string", "enum": reasons.map(BadItemReason::as_str), "description": "Why it is no event"});
-    let mut attributes = Map::new();
-    for (name, schema) in [
-        (name::SPECVERSION, json!({"type": "string", "const": "1.0"})),
-        (name::ID, text("The event: the vendor's delivery id, or a hash; with ce-source the key for deduplication")),
-        (name::SOURCE, text("The WebhookSource")),
-        (name::TYPE, text("The provider and its event type")),
-        (name::SUBJECT, text("The entity that the event is about")),
-        (name::TIME, time("The vendor's time of the event, else that of receipt")),
-        (name::DATASCHEMA, text("The schema of mapped data")),
-        (name::DATACONTENTTYPE, text("The media type of the data")),
-        (name::PROVIDER, text("The provider")),
-        (name::VERIFIEDBY, text("The method of verification, as in the source")),
-        (name::COVERS, covers),
-        (name::UNSIGNED, text("Which of id, type, time and subject came from parts that the proof does not cover")),
-        (name::RECORDEDTIME, time("When the receiver had the whole request")),
-    ] {
-        attributes.insert(name.to_owned(), schema);
-    }
-    let required: Vec<&str> = vec![
-        name::SPECVERSION,
-        name::ID,
-        name::SOURCE,
-        name::TYPE,
-        name::TIME,
-        name::PROVIDER,
-        name::VERIFIEDBY,
-        name::COVERS,
-        name::RECORDEDTIME,
-    ];
-    let bare = |name: &str| name.trim_start_matches("ce-").to_owned();
-    let mut envelope: Map<String, Value> =
-        attributes.iter().map(|(name, schema)| (bare(name), schema.clone())).collect();
-    for (name, schema) in [
-        (name::REASON, reason.clone()),
-        (name::ORIGINALTYPE, text("The type that a rejected item would have had")),
-        (name::CE_TRACEPARENT, text("W3C Trace Context, continued from the delivery")),
-        (name::TRACESTATE, text("W3C Trace Context")),
-    ] {
-        envelope.insert(bare(name), schema);
-    }
+    let reasons = [BadItemReason::NoId, BadItemReason::NotMappable, BadItemReason::FilterError, BadItemReason::SameId];
+    let schema = |header: &Header| match *header {
+        header::SPECVERSION => json!({"type": "string", "const": "1.0", "description": header.about}),
+        header::COVERS => {
+            json!({"type": "string", "enum": ["body", "url", "fields", "none"], "description": header.about})
+        }
+        header::REASON => {
+            json!({"type": "string", "enum": reasons.map(BadItemReason::as_str), "description": header.about})
+        }
+        header::TIME | header::RECORDEDTIME => {
+            json!({"type": "string", "format": "date-time", "description": header.about})
+        }
+        _ => json!({"type": "string", "description": header.about}),
+    };
+    let only_rejected = |header: &&Header| [header::REASON, header::ORIGINALTYPE, header::ORIGINALID].contains(header);
+    let named = |header: &Header| (header.name.to_owned(), schema(header));
+    let headers: Map<String, Value> = header::ALL.iter().filter(|header| !only_rejected(header)).map(named).collect();
+    let rejected: Map<String, Value> = header::ALL.iter().filter(only_rejected).map(named).collect();
+    let transport: Map<String, Value> = header::ALL
+        .iter()
+        .filter(|header| header.member.is_none() || **header == header::TRACESTATE)
+        .map(named)
+        .collect();
+    let member = |header: &Header| Some((header.member?.to_owned(), schema(header)));
+    let mut envelope: Map<String, Value> = header::ALL.iter().filter_map(member).collect();
     envelope.insert("data".to_owned(), json!({"description": "The payload"}));
-    envelope.insert("data_base64".to_owned(), text("The payload where it is neither JSON nor text"));
-    let envelope_required: Vec<String> = required.iter().map(|name| bare(name)).collect();
-    let transport = json!({
-        name::CONTENT_TYPE: text("The media type of the message's bytes"),
-        name::MSG_ID: text("What JetStream deduplicates by within the stream's duplicate window"),
-        name::TRACEPARENT: text("W3C Trace Context, continued from the delivery"),
-        name::TRACESTATE: text("W3C Trace Context"),
-    });
-    let mut headers = attributes;
-    headers.extend(transport.as_object().cloned().unwrap_or_default());
-    headers.insert(name::CE_TRACEPARENT.to_owned(), text("W3C Trace Context, continued from the delivery"));
+    envelope.insert(
+        "data_base64".to_owned(),
+        json!({"type": "string", "description": "The payload where it is neither JSON nor text"}),
+    );
+    let always = [
+        header::SPECVERSION,
+        header::ID,
+        header::SOURCE,
+        header::TYPE,
+        header::TIME,
+        header::PROVIDER,
+        header::VERIFIEDBY,
+        header::COVERS,
+        header::RECORDEDTIME,
+    ];
+    let required = always.map(|header| header.name);
+    let envelope_required = always.map(|header| header.member);
     Ok(json!({
         "conversation": conversation,
         "conversationWithoutOriginal": {"allOf": [reference("conversation"), {"not": {"required": ["original"]}}]},
@@ -342,18 +320,15 @@ pub(super) fn schemas() -> anyhow::Result<Value> {
             "allOf": [
                 reference("eventHeaders"),
                 {
-                    "properties": {
-                        name::REASON: reason,
-                        name::ORIGINALTYPE: text("The type that the item would have had"),
-                    },
-                    "required": [name::REASON],
+                    "properties": rejected,
+                    "required": [header::REASON.name],
                 },
             ],
         },
         "structuredHeaders": {
             "type": "object",
             "properties": transport,
-            "required": [name::CONTENT_TYPE, name::MSG_ID],
+            "required": [header::CONTENT_TYPE.name, header::MSG_ID.name],
         },
         "envelope": {"type": "object", "properties": envelope, "required": envelope_required},
     }))

@@ -8,14 +8,13 @@ mod seeds;
 mod told_apart;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
 use super::*;
+use crate::provider::Coverage;
 use crate::provider::catalogue;
-use crate::provider::{Coverage, Proof};
 
 const RECEIVED_AT: &str = "2026-03-01T12:00:00Z";
 
@@ -54,10 +53,7 @@ impl Request {
     }
 
     fn verified(&self) -> Verified {
-        Verified::new(
-            self.body.clone(),
-            Proof { method: Arc::from("signature"), coverage: Arc::new(self.coverage.clone()) },
-        )
+        Verified::made_up(self.body.clone(), self.coverage.clone())
     }
 
     fn head<'a>(&'a self, method: &'a Method) -> Head<'a> {

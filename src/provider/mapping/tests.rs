@@ -9,13 +9,12 @@ fn map(mapping: &str, item: &str) -> Json {
 }
 
 fn written(mapping: &str, item: &str) -> String {
-    use std::sync::Arc;
-
-    use crate::provider::request::{Head, Verified};
-    use crate::provider::{Coverage, Proof};
+    use crate::provider::Coverage;
+    use crate::provider::request::Head;
+    use crate::provider::verify::Verified;
     let yaml = format!("displayName: Test\nmethods: []\nmap: [{{kind: call, {mapping}}}]");
     let extraction = Extraction::compile(&serde_saphyr::from_str(&yaml).unwrap()).unwrap();
-    let proof = Proof { method: Arc::from("m"), coverage: Arc::new(Coverage::default()) };
+    let verified = Verified::made_up(Bytes::copy_from_slice(item.as_bytes()), Coverage::default());
     let headers = http::HeaderMap::new();
     let head = Head {
         method: &http::Method::POST,
@@ -24,7 +23,7 @@ fn written(mapping: &str, item: &str) -> String {
         headers: &headers,
         received: jiff::Timestamp::UNIX_EPOCH,
     };
-    let batch = extraction.read(&Verified::new(Bytes::copy_from_slice(item.as_bytes()), proof), &head, None).unwrap();
+    let batch = extraction.read(&verified, &head, None).unwrap();
     let event = batch.items.into_iter().next().unwrap().unwrap();
     String::from_utf8(event.data.mapped.unwrap().to_vec()).unwrap()
 }

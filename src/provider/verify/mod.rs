@@ -1,4 +1,4 @@
-//! Verification: the only place where a [`Proof`] is made.
+//! Verification: the only place where a [`Proof`] is made, and joined with the body that it proves.
 //!
 //! A method is a list of alternatives, an alternative a list of schemes that must all hold. One interpreter runs
 //! them for every provider; `hookgate verify` runs the same with an observer, `hookgate send` the same backwards.
@@ -19,6 +19,7 @@ pub mod sign;
 mod signature;
 pub mod signed;
 pub mod time;
+mod verified;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
@@ -40,8 +42,9 @@ use self::observe::{Observer, Silent};
 pub use self::refusal::Refusal;
 use self::scheme::Scheme;
 use self::signed::Signed;
-use super::request::RequestView;
-use super::{Coverage, Covers, Proof};
+pub use self::verified::{Proof, Verified};
+use super::request::{Head, RequestView};
+use super::{Coverage, Covers};
 use crate::api;
 use crate::api::condition::Problem;
 use crate::secret::SecretBytes;
@@ -203,17 +206,19 @@ impl Verifier {
         self.explain(request, now, &NothingFetched, &mut Silent)
     }
 
-    /// Judges a request with the keys that were fetched so far.
+    /// Judges a request with the keys that were fetched so far, and joins its body with the proof.
     ///
     /// # Errors
     /// As [`Verifier::verify`]; `NotFetched` where [`Verifier::wanted`] names a key to fetch first.
-    pub fn verify_with(
+    pub fn prove(
         &self,
-        request: &RequestView<'_>,
+        head: Head<'_>,
+        body: &Bytes,
         now: Timestamp,
         fetched: &dyn FetchedKeys,
-    ) -> Result<Proof, Refusal> {
-        self.explain(request, now, fetched, &mut Silent)
+    ) -> Result<Verified, Refusal> {
+        let proof = self.explain(&RequestView { head, body }, now, fetched, &mut Silent)?;
+        Ok(Verified::new(body.clone(), proof))
     }
 
     /// The key that a request needs and that is not at hand.
@@ -237,7 +242,7 @@ impl Verifier {
         for alternative in &self.alternatives {
             match judge::all(self, alternative, request, now, fetched, observer) {
                 Ok(()) => {
-                    return Ok(Proof { method: self.method.clone(), coverage: alternative.coverage.clone() });
+                    return Ok(Proof::new(self.method.clone(), alternative.coverage.clone()));
                 }
                 Err(refusal) => farthest = farthest.max(refusal),
             }

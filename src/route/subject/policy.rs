@@ -3,8 +3,9 @@
 //!
 //! Pure. A policy bounds a namespace, never a single source.
 
-use super::{Part, SubjectTemplate, is_token_char, push_token};
-use crate::route::coverage::is_within;
+use super::{Part, SubjectTemplate};
+use crate::subject::pattern::is_within;
+use crate::subject::token::{is_token_char, push_token};
 
 /// What stands for the namespace of a source.
 const NAMESPACE: &str = "{namespace}";

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::coverage::matches;
+use crate::subject::pattern::matches;
 
 fn vars<'a>(event_type: &'a str, subject: Option<&'a str>) -> SubjectVars<'a> {
     SubjectVars { namespace: "sales", source: "calls.eu", provider: "xosum", event_type, subject }

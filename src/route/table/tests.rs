@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::metrics::Metrics;
+use crate::route::Sources;
 
 /// A claim of a source called `name`, created at second `created`.
 fn claim(name: &str, created: i64, hosts: &[&str], path: &str) -> Entry {
@@ -15,7 +16,7 @@ fn claim(name: &str, created: i64, hosts: &[&str], path: &str) -> Entry {
         hosts: Host::parse_all(hosts),
         path: path.to_owned(),
         created: jiff::Timestamp::from_second(created).unwrap(),
-        metrics: Metrics::new().source("sales", name, "generic"),
+        state: Sources::new(Metrics::new()).state("uid", "sales", name, "generic"),
     }))
 }
 

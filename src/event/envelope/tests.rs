@@ -1,20 +1,11 @@
 use proptest::prelude::*;
 
-use super::super::headers::MAX_HEADERS;
+use super::super::limits::{MAX_HEADERS, MAX_MSG_ID};
 use super::*;
 use crate::provider::event::{BadItemReason, Data};
 
 fn origin(format: Format) -> Origin {
-    Origin::new(
-        "https://hooks.example.com",
-        "sales",
-        "calls",
-        "0b51-uid",
-        "xosum",
-        Some("WEBHOOKS"),
-        "webhooks._rejected.sales.calls",
-        format,
-    )
+    Origin::new("https://hooks.example.com", "sales", "calls", "0b51-uid", "xosum", format)
 }
 
 fn receipt() -> Receipt<'static> {
@@ -40,17 +31,24 @@ fn event(id: &str, subject: Option<&str>) -> Event {
     }
 }
 
-fn json(mapped: bool) -> Payload<'static> {
-    Payload { bytes: Bytes::from_static(b" {\"a\": 1.0}\n"), media_type: &MediaType::Json, mapped }
+fn json(mapped: bool) -> Payload {
+    let bytes = Bytes::from_static(b" {\"a\": 1.0}\n");
+    Payload { bytes, media_type: MediaType::Json, mapped, without_original: None }
+}
+
+/// The message of an event in this mode.
+fn message(format: Format, event: Event, payload: Payload, receipt: &Receipt<'_>) -> Message {
+    Envelope::event(&origin(format), receipt, "w.x".to_owned(), event, payload).message(Content::Whole)
 }
 
 fn lines(message: &Message) -> Vec<String> {
-    message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    message.lines().map(|(name, value)| format!("{}: {}", text(name), text(value))).collect()
 }
 
 #[test]
 fn a_binary_message_has_the_headers_of_the_contract() {
-    let message = origin(Format::Binary).event(&event("d 1", Some("Grüße")), json(true), &receipt(), "w.x".to_owned());
+    let message = message(Format::Binary, event("d 1", Some("Grüße")), json(true), &receipt());
     let expected = [
         "ce-specversion: 1.0",
         "ce-source: https://hooks.example.com/namespaces/sales/webhooksources/calls",
@@ -61,18 +59,18 @@ fn a_binary_message_has_the_headers_of_the_contract() {
         "ce-time: 2026-11-25T10:00:00Z",
         "ce-dataschema: urn:hookgate:schema:conversation:v1",
         "ce-datacontenttype: application/json",
-        "content-type: application/json",
         "ce-verifiedby: webhook-secret",
         "ce-covers: none",
         "ce-unsigned: id,time,subject",
         "ce-recordedtime: 2026-11-25T10:00:01.25Z",
         "ce-traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        "content-type: application/json",
         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
         "tracestate: a=1,%20b=2",
+        "Nats-Msg-Id: 0b51-uid:d%201",
     ];
     assert_eq!(lines(&message), expected);
     assert_eq!(message.msg_id, "0b51-uid:d%201");
-    assert_eq!(message.expected_stream.as_deref(), Some("WEBHOOKS"));
     assert_eq!(&message.payload[..], b" {\"a\": 1.0}\n", "the bytes stay as they are");
 }
 
@@ -81,29 +79,29 @@ fn what_is_absent_has_no_header() {
     let plain = Receipt { traceparent: None, ..receipt() };
     let mut event = event("1", None);
     event.unsigned = Unsigned::default();
-    let message = origin(Format::Binary).event(&event, json(false), &plain, "w.x".to_owned());
-    for absent in
-        [name::SUBJECT, name::DATASCHEMA, name::UNSIGNED, name::CE_TRACEPARENT, name::TRACEPARENT, name::TRACESTATE]
-    {
-        assert_eq!(message.headers.get(absent), None, "{absent}");
+    let message = message(Format::Binary, event, json(false), &plain);
+    for absent in [
+        header::SUBJECT,
+        header::DATASCHEMA,
+        header::UNSIGNED,
+        header::OMITTED,
+        header::CE_TRACEPARENT,
+        header::TRACEPARENT,
+        header::TRACESTATE,
+    ] {
+        assert_eq!(message.header(absent), None, "{absent:?}");
     }
 }
 
 #[test]
 fn values_over_their_limit_become_a_hash_or_are_left_out() {
     let long = "x".repeat(513);
-    let message = origin(Format::Binary).event(&event(&long, Some(&long)), json(false), &receipt(), "w".to_owned());
+    let message = message(Format::Binary, event(&long, Some(&long)), json(false), &receipt());
     let hash = format!("sha256-{}", hex::encode(Sha256::digest(&long)));
-    assert_eq!(message.headers.get(name::ID), Some(&*hash));
-    assert_eq!(message.headers.get(name::SUBJECT), None);
-    assert_eq!(message.headers.get(name::UNSIGNED), Some("id,time"));
+    assert_eq!(message.header(header::ID), Some(&*hash));
+    assert_eq!(message.header(header::SUBJECT), None);
+    assert_eq!(message.header(header::UNSIGNED), Some("id,time"));
     assert_eq!(message.msg_id, format!("0b51-uid:{hash}"));
-
-    let fits = "x".repeat(256 - "0b51-uid:".len());
-    let origin = origin(Format::Binary);
-    assert_eq!(origin.msg_id(&fits), format!("0b51-uid:{fits}"));
-    let over = format!("{fits}x");
-    assert_eq!(origin.msg_id(&over), hex::encode(Sha256::digest(format!("0b51-uid:{over}"))));
 }
 
 #[test]
@@ -118,20 +116,19 @@ fn a_binary_message_never_claims_to_be_a_whole_cloudevent() {
 
 #[test]
 fn a_structured_message_is_one_document_with_data_as_it_came() {
-    let message =
-        origin(Format::Structured).event(&event("d 1", Some("Grü\"ße")), json(true), &receipt(), "w".to_owned());
+    let message = message(Format::Structured, event("d 1", Some("Grü\"ße")), json(true), &receipt());
     assert_eq!(
         std::str::from_utf8(&message.payload).unwrap(),
         concat!(
-            r#"{"specversion":"1.0","id":"d 1","source":"https://hooks.example.com/namespaces/sales/webhooksources/calls","#,
-            r#""type":"xosum.transcript.ready","subject":"Grü\"ße","time":"2026-11-25T10:00:00Z","#,
-            r#""dataschema":"urn:hookgate:schema:conversation:v1","datacontenttype":"application/json","provider":"xosum","#,
+            r#"{"specversion":"1.0","source":"https://hooks.example.com/namespaces/sales/webhooksources/calls","#,
+            r#""provider":"xosum","id":"d 1","type":"xosum.transcript.ready","subject":"Grü\"ße","time":"2026-11-25T10:00:00Z","#,
+            r#""dataschema":"urn:hookgate:schema:conversation:v1","datacontenttype":"application/json","#,
             r#""verifiedby":"webhook-secret","covers":"none","unsigned":"id,time,subject","recordedtime":"2026-11-25T10:00:01.25Z","#,
             r#""traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00","tracestate":"a=1, b=2","data":{"a": 1.0}}"#
         )
     );
-    assert_eq!(message.headers.get(name::CONTENT_TYPE), Some("application/cloudevents+json"));
-    assert_eq!(message.headers.get(name::ID), None);
+    assert_eq!(message.header(header::CONTENT_TYPE), Some("application/cloudevents+json"));
+    assert_eq!(message.header(header::ID), None);
     assert_eq!(message.msg_id, "0b51-uid:d%201", "the same in both modes");
 }
 
@@ -139,8 +136,8 @@ fn a_structured_message_is_one_document_with_data_as_it_came() {
 fn data_that_is_no_json_is_text_or_base64_in_a_structured_message() {
     let data = |media_type: &str, bytes: &'static [u8]| {
         let media_type = MediaType::Other(media_type.to_owned());
-        let payload = Payload { bytes: Bytes::from_static(bytes), media_type: &media_type, mapped: false };
-        let message = origin(Format::Structured).event(&event("1", None), payload, &receipt(), "w".to_owned());
+        let payload = Payload { bytes: Bytes::from_static(bytes), media_type, mapped: false, without_original: None };
+        let message = message(Format::Structured, event("1", None), payload, &receipt());
         let document: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
         (document["data"].clone(), document["data_base64"].clone())
     };
@@ -159,24 +156,54 @@ fn data_that_is_no_json_is_text_or_base64_in_a_structured_message() {
 }
 
 #[test]
-fn a_rejected_item_says_why_and_shares_no_id_with_an_event() {
-    let item = BadItem {
+fn a_rejected_item_says_why_and_shares_no_id_with_an_event_or_with_the_same_item_of_another_delivery() {
+    let item = |id: Option<&str>| BadItem {
         reason: BadItemReason::NoId,
         event_type: Some("call.completed".to_owned()),
-        id: None,
+        id: id.map(str::to_owned),
         index: Some(3),
         item: Bytes::from_static(b"{}"),
         media_type: MediaType::Json,
     };
-    let message = origin(Format::Binary).rejected(&item, &receipt());
-    assert_eq!(message.subject, "webhooks._rejected.sales.calls");
-    assert_eq!(message.headers.get(name::TYPE), Some("hookgate.rejected"));
-    assert_eq!(message.headers.get(name::REASON), Some("NoId"));
-    assert_eq!(message.headers.get(name::ORIGINALTYPE), Some("xosum.call.completed"));
-    assert_eq!(message.expected_stream, None);
+    let (origin, receipt) = (origin(Format::Binary), receipt());
+    let message = |id| {
+        let envelope = Envelope::rejected(&origin, &receipt, "webhooks._rejected.sales.calls".to_owned(), item(id));
+        assert!(envelope.is_rejected());
+        envelope.message(Content::Whole)
+    };
+    let one = message(None);
+    assert_eq!(one.header(header::TYPE), Some("hookgate.rejected"));
+    assert_eq!(one.header(header::REASON), Some("NoId"));
+    assert_eq!(one.header(header::ORIGINALTYPE), Some("xosum.call.completed"));
+    assert_eq!(one.header(header::ORIGINALID), None);
     let hash = hex::encode(Sha256::digest(b"{}"));
-    assert_eq!(message.headers.get(name::ID), Some(&*format!("rejected-sha256-{hash}")));
-    assert_eq!(message.msg_id, format!("0b51-uid:rejected-sha256-{hash}"));
+    assert_eq!(one.header(header::ID), Some(&*format!("rejected-sha256-{hash}")));
+    assert_eq!(one.msg_id, format!("0b51-uid:rejected-sha256-{hash}"));
+    let known = message(Some("d 1"));
+    assert_eq!(known.header(header::ORIGINALID), Some("d%201"));
+    assert_ne!(known.msg_id, one.msg_id);
+    assert_ne!(known.msg_id, message(Some("d 2")).msg_id);
+    assert_eq!(known.msg_id, message(Some("d 1")).msg_id);
+}
+
+#[test]
+fn what_is_left_out_is_said_in_both_modes() {
+    for format in [Format::Binary, Format::Structured] {
+        let bytes = Bytes::from(format!("{{\"original\":\"{}\"}}", "x".repeat(1000)));
+        let payload = Payload { bytes, without_original: Some(Bytes::from_static(b"{}")), ..json(true) };
+        let (origin, receipt) = (origin(format), receipt());
+        let envelope = Envelope::event(&origin, &receipt, "w".to_owned(), event("1", None), payload);
+        let (whole, short) = (envelope.message(Content::Whole), envelope.message(Content::WithoutOriginal));
+        assert_eq!(whole.msg_id, short.msg_id, "it is the same event");
+        let said = |message: &Message| match format {
+            Format::Binary => message.header(header::OMITTED).map(str::to_owned),
+            Format::Structured => serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap()["omitted"]
+                .as_str()
+                .map(str::to_owned),
+        };
+        assert_eq!((said(&whole), said(&short)), (None, Some("original".to_owned())));
+        assert!(short.payload.len() < whole.payload.len());
+    }
 }
 
 proptest! {
@@ -191,13 +218,16 @@ proptest! {
     ) {
         let event = Event { event_type, ..event(&id, subject.as_deref()) };
         let media_type = MediaType::Other(media);
-        let payload = Payload { bytes: Bytes::new(), media_type: &media_type, mapped: true };
+        let payload = Payload { bytes: Bytes::new(), media_type, mapped: true, without_original: None };
         let receipt = Receipt { method: &method, tracestate: Some(&state), ..receipt() };
-        let message = origin(Format::Binary).event(&event, payload, &receipt, "w".to_owned());
-        for (name, value) in message.headers.iter().chain([("id", &*message.msg_id)]) {
-            prop_assert!(value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'), "{}: {}", name, value);
+        let message = message(Format::Binary, event, payload, &receipt);
+        let mut read = b"NATS/1.0\r\n".to_vec();
+        for (name, value) in message.lines() {
+            prop_assert!(value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'"'), "{:?}: {:?}", name, value);
+            read.extend([name, b": ", value, b"\r\n"].concat());
         }
-        prop_assert!(message.headers_len() <= MAX_HEADERS, "{}", message.headers_len());
+        prop_assert_eq!(&read, &message.headers, "nothing but its lines");
+        prop_assert!(message.headers.len() <= MAX_HEADERS - 256, "{}", message.headers.len());
         prop_assert!(message.msg_id.len() <= MAX_MSG_ID);
     }
 }

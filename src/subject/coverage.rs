@@ -1,6 +1,8 @@
 //! Which streams own which subjects, as last read from NATS; and whether they own all that a source can publish on.
 //!
-//! Pure: never asks NATS. A pattern is a NATS subject in which `*` stands for one token and a final `>` for one or more.
+//! Pure: never asks NATS.
+
+use super::pattern::{is_within, matches, overlaps};
 
 /// A stream as far as durability is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,42 +75,6 @@ impl Streams {
             Cover::NotDurable
         } else {
             Cover::None
-        }
-    }
-}
-
-/// The pattern matches the subject, which has no wildcards.
-pub fn matches(pattern: &str, subject: &str) -> bool {
-    is_within(subject, pattern)
-}
-
-/// Every subject that `inner` matches is matched by `outer`.
-pub fn is_within(inner: &str, outer: &str) -> bool {
-    let mut inner = inner.split('.');
-    let mut outer = outer.split('.');
-    loop {
-        match (inner.next(), outer.next()) {
-            (None, None) => return true,
-            (Some(_), Some(">")) => return true,
-            (Some(">"), Some(_)) => return false,
-            (Some(_), Some("*")) => {}
-            (Some(token), Some(wanted)) if token == wanted => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Some subject is matched by both.
-pub fn overlaps(one: &str, other: &str) -> bool {
-    let mut one = one.split('.');
-    let mut other = other.split('.');
-    loop {
-        match (one.next(), other.next()) {
-            (None, None) => return true,
-            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
-            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
-            (Some(token), Some(wanted)) if token == wanted => {}
-            _ => return false,
         }
     }
 }

@@ -1,0 +1,69 @@
+//! When a delivery must be answered: made once, when its body is whole, and bounding all that follows.
+//!
+//! Keys that are fetched, secrets that are written, addresses that confirm, filters and delivery share it.
+
+use std::time::{Duration, Instant};
+
+/// What is left for the answer itself once JetStream has, or has not, acknowledged.
+const ANSWER: Duration = Duration::from_millis(100);
+
+/// The instant at which an answer is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    due: Instant,
+    acknowledged: Instant,
+}
+
+/// The deadline passed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed before the delivery was done")]
+pub struct Passed;
+
+impl Deadline {
+    /// Due after this time from now.
+    pub fn after(time: Duration) -> Self {
+        let now = Instant::now();
+        // A deadline of 100 ms is allowed, and leaves half of it for NATS.
+        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2) }
+    }
+
+    /// By when JetStream must have acknowledged, all tries counted.
+    pub fn acknowledged(&self) -> Instant {
+        self.acknowledged
+    }
+
+    /// The instant itself.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Waits for something no longer than until the deadline.
+    ///
+    /// # Errors
+    /// It passed.
+    pub async fn bound<F: Future>(&self, work: F) -> Result<F::Output, Passed> {
+        tokio::time::timeout_at(self.due.into(), work).await.map_err(|_| Passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledgements_leave_time_for_the_answer() {
+        let left = |time| {
+            let deadline = Deadline::after(time);
+            deadline.due - deadline.acknowledged
+        };
+        assert_eq!(left(Duration::from_secs(5)), Duration::from_millis(100));
+        assert_eq!(left(Duration::from_millis(100)), Duration::from_millis(50));
+    }
+
+    #[tokio::test]
+    async fn what_takes_longer_is_ended() {
+        let deadline = Deadline::after(Duration::from_millis(1));
+        assert_eq!(deadline.bound(std::future::pending::<()>()).await, Err(Passed));
+        assert_eq!(Deadline::after(Duration::from_secs(60)).bound(std::future::ready(1)).await, Ok(1));
+    }
+}

@@ -1,0 +1,77 @@
+//! What is counted and said of a request: one count each, and no more lines than somebody can read.
+//!
+//! Levels and words are those of `Reject`. Nothing of a request is said but its outcome and its id.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::Level;
+
+use super::delivery::DeliveryId;
+use super::handle::Accepted;
+use super::reject::Reject;
+use crate::metrics::{Metrics, Outcome};
+use crate::route::Claim;
+use crate::route::repeats::Repeats;
+
+/// Who counts and says.
+pub(super) struct Record {
+    metrics: Metrics,
+    /// Of requests that no source claims.
+    lines: Repeats,
+}
+
+impl Record {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { metrics, lines: Repeats::default() }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A request was answered.
+    pub(super) fn answered(
+        &self,
+        id: DeliveryId,
+        claim: Option<&Claim>,
+        answered: &Result<Accepted, Reject>,
+        begun: Instant,
+    ) {
+        let took = begun.elapsed();
+        self.metrics.request_duration().observe(took);
+        let (metrics, lines) = match claim {
+            Some(claim) => (&claim.state.metrics, &claim.state.lines),
+            None => (self.metrics.unrouted(), &self.lines),
+        };
+        let (namespace, source) = claim.map_or(("", ""), |claim| (&*claim.namespace, &*claim.name));
+        let reject = match answered {
+            Ok(Accepted { outcome, items, .. }) => {
+                metrics.count(*outcome);
+                if *outcome == Outcome::Accepted {
+                    metrics.accepted(Timestamp::now());
+                }
+                tracing::debug!(namespace, source, delivery = %id, outcome = outcome.as_str(), items, ?took, "request");
+                return;
+            }
+            Err(reject) => reject,
+        };
+        let row = reject.row();
+        metrics.count(row.outcome);
+        metrics.rejected(Timestamp::now(), row.outcome);
+        let outcome = row.outcome.as_str();
+        // The level of an event is a constant of its place.
+        if row.level == Level::DEBUG {
+            tracing::debug!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, "request");
+            return;
+        }
+        let Some(left_out) = lines.say(row.outcome, begun.into_std()) else { return };
+        match row.level {
+            Level::WARN => {
+                tracing::warn!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, left_out, "request");
+            }
+            _ => {
+                tracing::info!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, left_out, "request");
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! NATS subjects: tokens, patterns, and which streams own what.
+//!
+//! A leaf: routes render subjects, delivery publishes on them, the control line judges whether streams cover them, and
+//! all three read them by the rules of this room. Knows no route and never asks NATS.
+
+pub mod coverage;
+pub mod pattern;
+pub mod token;
+
+pub use coverage::{Cover, Stream, Streams};
