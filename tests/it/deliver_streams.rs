@@ -172,7 +172,13 @@ async fn a_503_for_a_stream_that_is_known_is_tried_again_and_never_said_to_be_no
     eventually("it is connected again", SOON, async || delivery.link().borrow().number == 2).await;
     eventually("and takes events", SOON, async || send(&delivery, &event, second()).await.is_ok()).await;
     root().await.delete_stream("S").await.unwrap();
-    assert_eq!(send(&delivery, &event, second()).await, Err(Unavailable::NoResponders));
+    eventually("it says that nobody answers", SOON, async || {
+        let answer = send(&delivery, &event, second()).await;
+        // On a slow machine the last try may be without an answer when the time is up.
+        assert!(matches!(answer, Err(Unavailable::NoResponders | Unavailable::TimedOut)), "{answer:?}");
+        answer == Err(Unavailable::NoResponders)
+    })
+    .await;
     let waits = tokio::spawn({
         let (delivery, event) = (delivery.clone(), event.clone());
         async move { send(&delivery, &event, std::time::Instant::now() + SOON).await }
