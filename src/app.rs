@@ -16,7 +16,7 @@ use tracing::info;
 
 use crate::admin::{Admin, Gate, GateState, Readiness};
 use crate::cli::run::Args;
-use crate::control::run::Overview;
+use crate::control::overview::Overview;
 use crate::control::start::{self, Needs, Replica, Running};
 use crate::deliver::{Delivery, Link};
 use crate::fetch::KeyStore;
@@ -58,7 +58,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         table.swap(Arc::new(routes));
         synced.set(GateState::Open);
     });
-    let needs = Needs { settings, streams: delivery.streams(), publish, captures, stop: stop.child_token() };
+    let needs =
+        Needs { settings, streams: delivery.streams(), publish, captures, peers: None, stop: stop.child_token() };
     let mut control = start_control(args, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
     let admin =
@@ -89,8 +90,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         Some(ended) = tasks.join_next() => bail!("the task {:?} ended before its time", ended),
         ended = &mut serving => bail!("the public port ended before its time: {ended:?}"),
     }
-    // Load balancers learn first, then the port closes, then what is in work ends, then NATS, then the Lease.
+    // Load balancers and the other replicas learn first, then the port closes, then what is in work ends, then NATS.
     info!("stopping");
+    control.resign.cancel();
     bound.set(GateState::Closed);
     tokio::time::sleep(args.drain_delay).await;
     accept.cancel();
@@ -165,8 +167,7 @@ async fn follow_control(
         metrics.is_leader().set(i64::from(*leader.borrow_and_update()));
         let sources = overview.borrow_and_update().clone();
         for state in SourceStanding::ALL {
-            let count = sources.sources.iter().filter(|source| source.state == state).count();
-            metrics.sources(state).set(i64::try_from(count).unwrap_or(i64::MAX));
+            metrics.sources(state).set(i64::try_from(sources.count(state)).unwrap_or(i64::MAX));
         }
         tokio::select! {
             Ok(()) = overview.changed() => {}

@@ -7,6 +7,7 @@ pub mod condition;
 pub mod crd;
 pub mod duration;
 pub mod extract;
+pub mod last_good;
 pub mod pattern;
 pub mod provider;
 pub mod quantity;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::DurationString;
 use super::extract::Extract;
+use super::last_good::LastGood;
 use super::pattern;
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
@@ -262,4 +263,7 @@ pub struct WebhookProviderStatus {
     /// How many sources use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<i32>,
+    /// The last spec that compiled, kept while a newer generation does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::object::Object;
+use super::object::{Former, Object};
 use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::provider::WebhookProvider;
 use crate::provider::Provider;
@@ -25,21 +25,24 @@ struct Definition {
     accepted: Result<(), Problems>,
     /// What sources use. It may be older than what was refused last.
     used: Option<Arc<Provider>>,
+    /// What that was made of.
+    good: Option<Arc<Former<WebhookProvider>>>,
 }
 
 impl Definitions {
-    /// Takes in what became of a WebhookProvider; `None`: it is gone.
-    pub fn update(&mut self, name: &str, object: Option<&Object<WebhookProvider>>) {
-        match object {
-            None => {
-                self.known.remove(name);
+    /// Takes in what became of WebhookProviders; `None`: it is gone.
+    pub fn update<'a>(&mut self, changed: impl IntoIterator<Item = (&'a str, Option<&'a Object<WebhookProvider>>)>) {
+        let mut any = false;
+        for (name, object) in changed {
+            any = true;
+            let before = self.known.remove(name);
+            if let Some(object) = object {
+                let definition = judge(name, object, before.filter(|known| known.uid == object.uid));
+                self.known.insert(name.to_owned(), definition);
             }
-            Some(object) => {
-                let before =
-                    self.known.remove(name).filter(|known| known.uid == object.uid).and_then(|known| known.used);
-                let (accepted, used) = judge(name, object, before);
-                self.known.insert(name.to_owned(), Definition { uid: object.uid.clone(), accepted, used });
-            }
+        }
+        if !any {
+            return;
         }
         let mut catalogue = Catalogue::default();
         for used in self.known.values().filter_map(|definition| definition.used.as_ref()) {
@@ -60,27 +63,44 @@ impl Definitions {
             _ => Ok(()),
         }
     }
+
+    /// The last good definition, where the current one is not: what status keeps for replicas that start later.
+    pub fn last_good(&self, name: &str) -> Option<&Arc<Former<WebhookProvider>>> {
+        let known = self.known.get(name)?;
+        known.good.as_ref().filter(|_| known.accepted.is_err())
+    }
 }
 
-fn judge(
-    name: &str,
-    object: &Object<WebhookProvider>,
-    before: Option<Arc<Provider>>,
-) -> (Result<(), Problems>, Option<Arc<Provider>>) {
-    let provider = match &object.value {
-        Ok(provider) => provider,
-        Err(broken) => return (Err(broken.problem.clone()), before),
+fn judge(name: &str, object: &Object<WebhookProvider>, before: Option<Definition>) -> Definition {
+    let uid = object.uid.clone();
+    let compiled = |provider: &WebhookProvider| Provider::compile(name, &provider.spec).map(Arc::new);
+    let refused: Problems = match &object.value {
+        Err(broken) => broken.problem.clone(),
+        Ok(provider) if built_in(name).is_some() && !provider.spec.overrides_built_in => {
+            let message = format!(
+                "Hookgate has a built-in provider {name}, which sources use instead: write true to replace it, or choose another metadata.name"
+            );
+            let accepted = Err(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message).into());
+            return Definition { uid, accepted, used: None, good: None };
+        }
+        Ok(provider) => match compiled(provider) {
+            Ok(used) => {
+                let good = Former { generation: object.generation, value: provider.clone() };
+                return Definition { uid, accepted: Ok(()), used: Some(used), good: Some(Arc::new(good)) };
+            }
+            Err(errors) => problems(errors),
+        },
     };
-    if built_in(name).is_some() && !provider.spec.overrides_built_in {
-        let message = format!(
-            "Hookgate has a built-in provider {name}, which sources use instead: write true to replace it, or choose another metadata.name"
-        );
-        return (Err(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message).into()), None);
-    }
-    match Provider::compile(name, &provider.spec) {
-        Ok(compiled) => (Ok(()), Some(Arc::new(compiled))),
-        Err(errors) => (Err(problems(errors)), before),
-    }
+    let known = before.as_ref().and_then(|before| before.good.as_ref()).map(|good| good.generation);
+    // Another replica may know a later one than this, which perhaps only just started.
+    let told = object.last_good.as_ref().filter(|told| known.is_none_or(|known| known < told.generation));
+    let told = told.and_then(|told| Some((compiled(&told.value).ok()?, told.clone())));
+    let (used, good) = match (told, before) {
+        (Some((used, good)), _) => (Some(used), Some(good)),
+        (None, Some(before)) => (before.used, before.good),
+        (None, None) => (None, None),
+    };
+    Definition { uid, accepted: Err(refused), used, good }
 }
 
 #[cfg(test)]
@@ -94,6 +114,10 @@ mod tests {
         Object::read(serde_json::from_value(object).unwrap())
     }
 
+    fn update(definitions: &mut Definitions, name: &str, object: Option<&Object<WebhookProvider>>) {
+        definitions.update([(name, object)]);
+    }
+
     fn good() -> Value {
         json!({
             "displayName": "Acme",
@@ -104,19 +128,19 @@ mod tests {
     #[test]
     fn a_definition_that_stops_being_readable_keeps_its_last_good_version_until_it_is_gone() {
         let mut definitions = Definitions::default();
-        definitions.update("acme", Some(&object("acme", "u1", &good())));
+        update(&mut definitions, "acme", Some(&object("acme", "u1", &good())));
         let first = definitions.catalogue().get("acme").expect("acme is known");
         assert!(definitions.accepted("acme").is_ok());
         let mut later = good();
         later["teleport"] = json!(true);
-        definitions.update("acme", Some(&object("acme", "u1", &later)));
+        update(&mut definitions, "acme", Some(&object("acme", "u1", &later)));
         assert_eq!(definitions.accepted("acme").unwrap_err().reason(), Reason::Unsupported);
         assert!(Arc::ptr_eq(&first, &definitions.catalogue().get("acme").unwrap()));
         // Another object of that name has no past.
-        definitions.update("acme", Some(&object("acme", "u2", &later)));
+        update(&mut definitions, "acme", Some(&object("acme", "u2", &later)));
         assert!(definitions.catalogue().get("acme").is_none());
-        definitions.update("acme", Some(&object("acme", "u2", &good())));
-        definitions.update("acme", None);
+        update(&mut definitions, "acme", Some(&object("acme", "u2", &good())));
+        update(&mut definitions, "acme", None);
         assert!(definitions.catalogue().get("acme").is_none());
     }
 
@@ -125,17 +149,32 @@ mod tests {
         let name = crate::provider::catalogue::built_ins().next().expect("a built-in").id;
         let built_in = Definitions::default().catalogue().get(name).unwrap();
         let mut definitions = Definitions::default();
-        definitions.update(name, Some(&object(name, "u1", &good())));
+        update(&mut definitions, name, Some(&object(name, "u1", &good())));
         let refused = definitions.accepted(name).unwrap_err();
         assert_eq!(refused.reason(), Reason::ShadowsBuiltIn);
         assert!(refused.to_string().contains("spec.overridesBuiltIn: "), "{refused}");
         assert!(Arc::ptr_eq(&built_in, &definitions.catalogue().get(name).unwrap()));
         let mut overriding = good();
         overriding["overridesBuiltIn"] = json!(true);
-        definitions.update(name, Some(&object(name, "u1", &overriding)));
+        update(&mut definitions, name, Some(&object(name, "u1", &overriding)));
         assert!(definitions.accepted(name).is_ok());
         assert_eq!(definitions.catalogue().get(name).unwrap().display_name, "Acme");
-        definitions.update(name, Some(&object(name, "u1", &good())));
+        update(&mut definitions, name, Some(&object(name, "u1", &good())));
         assert!(Arc::ptr_eq(&built_in, &definitions.catalogue().get(name).unwrap()));
+    }
+
+    #[test]
+    fn a_replica_that_starts_later_uses_what_the_status_keeps() {
+        let mut definitions = Definitions::default();
+        let mut later = good();
+        later["teleport"] = json!(true);
+        let status = json!({"lastGood": {"generation": 1, "spec": good()}});
+        let object =
+            json!({"metadata": {"name": "acme", "uid": "u1", "generation": 2}, "spec": later, "status": status});
+        let object = Object::read(serde_json::from_value(object).unwrap());
+        update(&mut definitions, "acme", Some(&object));
+        assert_eq!(definitions.accepted("acme").unwrap_err().reason(), Reason::Unsupported);
+        assert_eq!(definitions.catalogue().get("acme").expect("the last good").display_name, "Acme");
+        assert_eq!(definitions.last_good("acme").unwrap().generation, 1);
     }
 }

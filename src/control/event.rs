@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::index::Change;
 use super::object::{Key, Object};
+use super::status::activity::Fact;
+use super::status::{NotWritten, Target};
 use super::vault::{Reading, Sighting};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
@@ -29,6 +31,8 @@ pub enum Event {
     Read(Key, Reading),
     /// A folder was read: everything there is.
     Folder(Box<Folder>),
+    /// Another replica told what it saw of requests.
+    Heard(Vec<Fact>),
     /// A status was written, or not.
     Written(Target, Result<Option<Value>, NotWritten>),
 }
@@ -42,39 +46,4 @@ pub struct Folder {
     pub providers: Vec<Object<WebhookProvider>>,
     /// The Secrets.
     pub secrets: BTreeMap<Key, SecretData>,
-}
-
-/// Whose status it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
-    /// A WebhookSource.
-    Source(Key),
-    /// A WebhookProvider.
-    Provider(Key),
-}
-
-impl Target {
-    /// Namespace and name.
-    pub fn key(&self) -> &Key {
-        match self {
-            Self::Source(key) | Self::Provider(key) => key,
-        }
-    }
-}
-
-/// Why a status was not written. It is tried again at the next evaluation.
-#[derive(Debug, thiserror::Error)]
-pub enum NotWritten {
-    /// Another replica holds the Lease.
-    #[error("this replica does not hold the Lease")]
-    NotLeader,
-    /// The object is gone, or is another one of that name.
-    #[error("the object is gone")]
-    Gone,
-    /// The API server did not answer in time.
-    #[error("no answer within {0:?}")]
-    TimedOut(std::time::Duration),
-    /// The API server refused.
-    #[error(transparent)]
-    Refused(Box<kube::Error>),
 }

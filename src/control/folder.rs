@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -55,7 +54,7 @@ pub async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>
             (false, _) if was_file => {}
             (false, _) => continue,
         }
-        let folder = manifests.merge(&loaded, Timestamp::now());
+        let folder = manifests.merge(&loaded);
         info!(path = %path.display(), sources = folder.sources.len(), providers = folder.providers.len(), "manifests were read");
         if events.send(Event::Folder(Box::new(folder))).await.is_err() {
             return;

@@ -1,8 +1,8 @@
 //! Which replica writes status: the holder of the Lease `hookgate`.
 //!
 //! Guards status and Events, nothing else: traffic never asks. Two leaders for a moment are harmless, because both write the same by
-//! server-side apply. No clock of another machine is trusted: a holder is given up when its record did not change for as long as it
-//! promised to renew it, counted here. Whatever fails is tried again; until then this replica does not lead.
+//! server-side apply. No clock of another machine is trusted far: a holder is given up when its record did not change for as long as it
+//! promised to renew it, counted here, or is older than clocks can differ. Whatever fails is tried again; until then this replica does not lead.
 
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the holder renews, and the others look.
 const PERIOD: Duration = Duration::from_secs(2);
+/// Clocks of replicas may differ by this much; where they differ by more, two lead for a moment, which is harmless.
+const SKEW: Duration = Duration::from_secs(5);
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -59,8 +61,8 @@ impl Candidate {
         Self { api: Api::namespaced(client, namespace), identity: identity.into(), seen: None, renewed: None }
     }
 
-    /// Stands for election until `stop`, then gives the Lease back. `leader` tells whether this replica leads.
-    pub async fn run(mut self, leader: watch::Sender<bool>, stop: CancellationToken) {
+    /// Stands for election until `resign`, then gives the Lease back, and ends at `stop`. `leader` tells whether this replica leads.
+    pub async fn run(mut self, leader: watch::Sender<bool>, resign: CancellationToken, stop: CancellationToken) {
         let mut complained = false;
         loop {
             match self.call(Self::look).await {
@@ -72,7 +74,7 @@ impl Candidate {
                 }
             }
             self.tell(&leader);
-            if stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
+            if resign.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
                 break;
             }
         }
@@ -81,6 +83,7 @@ impl Candidate {
         if led && let Err(failure) = self.call(Self::give_back).await {
             debug!(%failure, "the Lease was not given back: it ends by itself");
         }
+        stop.cancelled().await;
     }
 
     fn tell(&self, leader: &watch::Sender<bool>) {
@@ -137,8 +140,12 @@ impl Candidate {
         }
     }
 
-    /// Whether a record of another replica did not change for as long as was promised.
+    /// Whether a record of another replica did not change for as long as was promised, or was renewed so long ago that no clock of a
+    /// replica that lives can be that wrong: what a former installation left behind.
     fn is_over(&mut self, record: Record, now: Instant) -> bool {
+        if record.renewed.as_ref().is_some_and(|at| at.0 + record.promised + SKEW < Timestamp::now()) {
+            return true;
+        }
         match &self.seen {
             Some((known, since)) if *known == record => now.duration_since(*since) >= record.promised,
             _ => {

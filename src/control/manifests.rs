@@ -1,4 +1,4 @@
-//! What a folder of manifests holds, from one reading to the next: last good versions, ages and generations.
+//! What a folder of manifests holds, from one reading to the next: last good versions and generations.
 //!
 //! Pure. A file that is no YAML keeps what it said before; an object that schema or rules refuse is a new generation that cannot be read as a
 //! whole, as in a cluster of which the operator is older than the CRDs; a file or object that is gone is gone.
@@ -37,10 +37,11 @@ pub struct Manifests {
 #[derive(Clone, Debug)]
 struct Kept<K> {
     file: PathBuf,
-    /// With uid, generation and the time since when it is served; or what schema or rules refuse.
+    /// With uid and generation; or what schema or rules refuse.
     object: Result<Arc<K>, Arc<Refused>>,
     generation: i64,
-    since: Timestamp,
+    /// `metadata.creationTimestamp`, where it is written.
+    created: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl Manifests {
     }
 
     /// Takes in a reading of all files, and returns everything that counts now.
-    pub fn merge(&mut self, loaded: &Loaded, now: Timestamp) -> Folder {
+    pub fn merge(&mut self, loaded: &Loaded) -> Folder {
         let broken = Broken::of(loaded);
         let file = |kind: &str, key: &Key| {
             let origin = loaded.origin(&ObjectKey::new(kind, &key.namespace, &key.name));
@@ -96,34 +97,35 @@ impl Manifests {
         for mut source in loaded.sources.iter().cloned() {
             let key = Key::of(&source.metadata);
             let before = self.sources.get(&key);
+            let created = source.metadata.creation_timestamp.take();
             let same = before.and_then(Kept::good).is_some_and(|before| before.spec == source.spec);
-            let (generation, since) = age(before, same, now);
-            source.metadata = metadata(&self.source_base, SOURCE, &key, generation, since);
+            let generation = generation(before, same && before.is_some_and(|before| before.created == created));
+            source.metadata = metadata(&self.source_base, SOURCE, &key, generation, created.clone());
             let object = Ok(Arc::new(source));
-            sources.insert(key.clone(), Kept { file: file(SOURCE, &key), object, generation, since });
+            sources.insert(key.clone(), Kept { file: file(SOURCE, &key), object, generation, created });
         }
         let mut providers = BTreeMap::new();
         for mut provider in loaded.providers.iter().cloned() {
             let key = Key::of(&ObjectMeta { namespace: None, ..provider.metadata.clone() });
             let before = self.providers.get(&key);
             let same = before.and_then(Kept::good).is_some_and(|before| before.spec == provider.spec);
-            let (generation, since) = age(before, same, now);
-            provider.metadata = metadata(&self.source_base, PROVIDER, &key, generation, since);
+            let created = provider.metadata.creation_timestamp.take();
+            let generation = generation(before, same);
+            provider.metadata = metadata(&self.source_base, PROVIDER, &key, generation, created.clone());
             let object = Ok(Arc::new(provider));
-            providers.insert(key.clone(), Kept { file: file(PROVIDER, &key), object, generation, since });
+            providers.insert(key.clone(), Kept { file: file(PROVIDER, &key), object, generation, created });
         }
         for (object, written) in &loaded.broken {
             let key = Key::new(&*object.namespace, &*object.name);
             let refused = || Arc::new(Refused { written: written.clone(), broken: refused(loaded, object, written) });
             match object.kind.as_str() {
                 SOURCE => drop(
-                    sources
-                        .insert(key.clone(), Kept::refused(self.sources.get(&key), file(SOURCE, &key), refused(), now)),
+                    sources.insert(key.clone(), Kept::refused(self.sources.get(&key), file(SOURCE, &key), refused())),
                 ),
-                _ => drop(providers.insert(
-                    key.clone(),
-                    Kept::refused(self.providers.get(&key), file(PROVIDER, &key), refused(), now),
-                )),
+                _ => drop(
+                    providers
+                        .insert(key.clone(), Kept::refused(self.providers.get(&key), file(PROVIDER, &key), refused())),
+                ),
             }
         }
         let mut secrets = BTreeMap::new();
@@ -164,10 +166,12 @@ impl<K> Kept<K> {
         self.object.as_deref().ok()
     }
 
-    fn refused(before: Option<&Self>, file: PathBuf, refused: Arc<Refused>, now: Timestamp) -> Self {
+    fn refused(before: Option<&Self>, file: PathBuf, refused: Arc<Refused>) -> Self {
         let known = before.and_then(|before| before.object.as_ref().err());
-        let (generation, since) = age(before, known.is_some_and(|known| known.written == refused.written), now);
-        Self { file, object: Err(refused), generation, since }
+        let generation = generation(before, known.is_some_and(|known| known.written == refused.written));
+        let created = refused.written.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let created = created.and_then(|at| at.parse().ok()).map(Time);
+        Self { file, object: Err(refused), generation, created }
     }
 }
 
@@ -181,21 +185,19 @@ fn refused(loaded: &Loaded, key: &ObjectKey, written: &Value) -> object::Broken 
     object::Broken { problem: problems.into(), ..object::Broken::around(spec) }
 }
 
-/// The generation counts changes of the spec; an object is as old as it has been there without a break.
-fn age<K>(before: Option<&Kept<K>>, same: bool, now: Timestamp) -> (i64, Timestamp) {
-    match before {
-        Some(before) => (before.generation + i64::from(!same), before.since),
-        None => (1, now),
-    }
+/// The generation counts changes of what is written, as long as the object is there without a break.
+fn generation<K>(before: Option<&Kept<K>>, same: bool) -> i64 {
+    before.map_or(1, |before| before.generation + i64::from(!same))
 }
 
-fn metadata(base: &str, kind: &str, key: &Key, generation: i64, since: Timestamp) -> ObjectMeta {
+/// Who is older depends on what is written alone, never on when the process started: without a time an object is the youngest.
+fn metadata(base: &str, kind: &str, key: &Key, generation: i64, created: Option<Time>) -> ObjectMeta {
     ObjectMeta {
         name: Some(key.name.clone()),
         namespace: Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty()),
         uid: Some(uid(base, kind, key)),
         generation: Some(generation),
-        creation_timestamp: Some(Time(since)),
+        creation_timestamp: created,
         ..ObjectMeta::default()
     }
 }
@@ -213,7 +215,9 @@ fn objects<K: Watched>(base: &str, kind: &str, kept: &BTreeMap<Key, Kept<K>>) ->
             key: key.clone(),
             uid: uid(base, kind, key),
             generation: kept.generation,
-            created: kept.since,
+            created: kept.created.as_ref().map_or(Timestamp::MAX, |time| time.0),
+            last_good: None,
+            was_served: false,
             value: kept.object.clone().map_err(|refused| refused.broken.clone()),
             status: None,
         })
@@ -234,23 +238,20 @@ mod tests {
     struct Place {
         folder: tempfile::TempDir,
         manifests: Manifests,
-        hour: i8,
     }
 
     impl Place {
         fn new() -> Self {
-            Self { folder: tempfile::tempdir().unwrap(), manifests: Manifests::new("urn:test"), hour: 0 }
+            Self { folder: tempfile::tempdir().unwrap(), manifests: Manifests::new("urn:test") }
         }
 
         fn write(&self, file: &str, text: &str) {
             std::fs::write(self.folder.path().join(file), text).unwrap();
         }
 
-        /// Reads an hour later: `name:provider@generation`.
+        /// Reads again: `name:provider@generation`.
         fn read(&mut self) -> Vec<String> {
-            self.hour += 1;
-            let now = format!("2026-11-25T{:02}:00:00Z", self.hour).parse().unwrap();
-            let folder = self.manifests.merge(&read(&[self.folder.path()]), now);
+            let folder = self.manifests.merge(&read(&[self.folder.path()]));
             let said = |object: &Object<WebhookSource>| {
                 let provider = match &object.value {
                     Ok(source) => {
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_counts_changes_and_an_age_has_no_break() {
+    fn a_generation_counts_changes_while_an_object_is_there() {
         let mut place = Place::new();
         place.write("a.yaml", &source("one", "github"));
         assert_eq!(place.read(), ["one:github@1"]);
@@ -275,14 +276,26 @@ mod tests {
         place.write("a.yaml", &source("one", "stripe"));
         assert_eq!(place.read(), ["one:stripe@2"]);
         let second = place.manifests.sources.values().next().unwrap().good().unwrap().metadata.clone();
-        assert_eq!((&second.uid, &second.creation_timestamp), (&first.uid, &first.creation_timestamp));
+        assert_eq!(second.uid, first.uid);
         std::fs::remove_file(place.folder.path().join("a.yaml")).unwrap();
         assert!(place.read().is_empty(), "a removed file is a removed source");
         place.write("a.yaml", &source("one", "stripe"));
         assert_eq!(place.read(), ["one:stripe@1"]);
         let third = place.manifests.sources.values().next().unwrap().good().unwrap().metadata.clone();
         assert_eq!(third.uid, first.uid);
-        assert_ne!(third.creation_timestamp, first.creation_timestamp);
+    }
+
+    #[test]
+    fn who_is_older_is_what_is_written_and_not_when_it_was_read() {
+        let mut place = Place::new();
+        place.write("a.yaml", &source("one", "github"));
+        place.write(
+            "b.yaml",
+            &source("two", "github").replace("name: two", "creationTimestamp: \"2026-01-01T00:00:00Z\", name: two"),
+        );
+        let folder = place.manifests.merge(&read(&[place.folder.path()]));
+        let created: Vec<Timestamp> = folder.sources.iter().map(|object| object.created).collect();
+        assert_eq!(created, [Timestamp::MAX, "2026-01-01T00:00:00Z".parse().unwrap()]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::condition::{Problem, Problems, Reason};
+use crate::api::last_good::LastGood;
+use crate::api::provider::WebhookProviderStatus;
+use crate::api::source::{SecretRef, WebhookSourceStatus};
 
 /// Namespace and name. The namespace of a cluster-scoped object is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,9 +44,38 @@ impl fmt::Display for Key {
     }
 }
 
+/// What a status tells a replica that starts later.
+pub trait Memory {
+    /// The last good spec, where the current generation is not.
+    fn last_good(&self) -> Option<&LastGood>;
+
+    /// Whether some replica served the object.
+    fn was_served(&self) -> bool;
+}
+
+impl Memory for WebhookSourceStatus {
+    fn last_good(&self) -> Option<&LastGood> {
+        self.last_good.as_ref()
+    }
+
+    fn was_served(&self) -> bool {
+        self.served_generation.is_some()
+    }
+}
+
+impl Memory for WebhookProviderStatus {
+    fn last_good(&self) -> Option<&LastGood> {
+        self.last_good.as_ref()
+    }
+
+    fn was_served(&self) -> bool {
+        false
+    }
+}
+
 /// A kind of object that is watched: one of ours, with a status.
 pub trait Watched:
-    HasStatus<Status: Clone + fmt::Debug + DeserializeOwned + Send + Sync>
+    HasStatus<Status: Memory + Clone + fmt::Debug + DeserializeOwned + Send + Sync>
     + DeserializeOwned
     + Clone
     + fmt::Debug
@@ -54,7 +86,7 @@ pub trait Watched:
 }
 
 impl<K> Watched for K where
-    K: HasStatus<Status: Clone + fmt::Debug + DeserializeOwned + Send + Sync>
+    K: HasStatus<Status: Memory + Clone + fmt::Debug + DeserializeOwned + Send + Sync>
         + DeserializeOwned
         + Clone
         + fmt::Debug
@@ -73,12 +105,25 @@ pub struct Object<K: Watched> {
     pub uid: String,
     /// Counts changes of the spec.
     pub generation: i64,
-    /// When it was created. In a folder: when it was first served.
+    /// When it was created; the end of time where nobody says, as in a folder.
     pub created: Timestamp,
     /// What it says.
     pub value: Result<Arc<K>, Broken>,
-    /// The status that it carries.
+    /// What its status keeps of an earlier generation, which the object's generation tells.
+    pub last_good: Option<Arc<Former<K>>>,
+    /// Some replica served it.
+    pub was_served: bool,
+    /// The status that it carries, until whoever keeps statuses takes it.
     pub status: Option<K::Status>,
+}
+
+/// A spec that was good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Former<K> {
+    /// Its generation.
+    pub generation: i64,
+    /// The object with that spec.
+    pub value: Arc<K>,
 }
 
 /// What can be told of an object that cannot be read.
@@ -94,6 +139,8 @@ pub struct Broken {
     pub hostnames: Vec<String>,
     /// `spec.suspend` is true.
     pub suspend: bool,
+    /// `spec.verification.secretRefs`, as far as they can be read. `None`: nobody can tell what they are.
+    pub refs: Option<Vec<SecretRef>>,
 }
 
 impl<K: Watched> Object<K> {
@@ -102,7 +149,7 @@ impl<K: Watched> Object<K> {
         let DynamicObject { types: _, metadata, mut data } = object;
         let status = data.get_mut("status").map(Value::take).and_then(|status| serde_json::from_value(status).ok());
         let spec = data.get_mut("spec").map(Value::take).unwrap_or_default();
-        let created = metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        let created = metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
         let kept = ObjectMeta {
             name: metadata.name.clone(),
             namespace: metadata.namespace.clone(),
@@ -111,18 +158,22 @@ impl<K: Watched> Object<K> {
             creation_timestamp: Some(Time(created)),
             ..ObjectMeta::default()
         };
-        let key = Key::of(&kept);
+        let status: Option<K::Status> = status;
+        let last_good = status.as_ref().and_then(Memory::last_good).and_then(|good| former(&kept, good));
+        let was_served = status.as_ref().is_some_and(Memory::was_served);
         let broken = Broken::around(&spec);
         let value = serde_json::json!({ "metadata": kept, "spec": spec });
         let value = serde_path_to_error::deserialize(value)
             .map(Arc::new)
             .map_err(|error| Broken { problem: unreadable(&error).into(), ..broken });
         Self {
-            key,
+            key: Key::of(&kept),
             uid: metadata.uid.unwrap_or_default(),
             generation: metadata.generation.unwrap_or_default(),
             created,
             value,
+            last_good,
+            was_served,
             status,
         }
     }
@@ -137,6 +188,19 @@ impl<K: Watched> Object<K> {
                 _ => false,
             }
     }
+
+    /// What the status tells of the past.
+    pub fn past(&self) -> (Option<i64>, bool) {
+        (self.last_good.as_ref().map(|good| good.generation), self.was_served)
+    }
+}
+
+/// A spec that this version cannot read is no help.
+fn former<K: Watched>(metadata: &ObjectMeta, good: &LastGood) -> Option<Arc<Former<K>>> {
+    let metadata = ObjectMeta { generation: Some(good.generation), ..metadata.clone() };
+    let value = serde_json::json!({ "metadata": metadata, "spec": good.spec });
+    let value = serde_json::from_value(value).ok()?;
+    Some(Arc::new(Former { generation: good.generation, value: Arc::new(value) }))
 }
 
 impl Broken {
@@ -150,8 +214,30 @@ impl Broken {
             path: text(spec.get("path")),
             hostnames: hostnames.into_iter().flatten().filter_map(|host| text(Some(host))).collect(),
             suspend: spec.get("suspend") == Some(&Value::Bool(true)),
+            refs: secret_refs(spec),
         }
     }
+}
+
+fn secret_refs(spec: &Value) -> Option<Vec<SecretRef>> {
+    let refs = match spec.as_object()?.get("verification") {
+        None => return Some(Vec::new()),
+        Some(verification) => match verification.as_object()?.get("secretRefs") {
+            None => return Some(Vec::new()),
+            Some(refs) => refs.as_array()?,
+        },
+    };
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let read = |value: &Value| {
+        let not_after = text(value, "notAfter").and_then(|at| at.parse().ok()).map(Time);
+        Some(SecretRef {
+            name: text(value, "name")?,
+            key: text(value, "key")?,
+            purpose: text(value, "purpose"),
+            not_after,
+        })
+    };
+    Some(refs.iter().filter_map(read).collect())
 }
 
 /// The sentence for a spec that serde refuses.
@@ -217,6 +303,7 @@ mod tests {
             broken.problem
         );
         assert!(broken.suspend);
+        assert_eq!(broken.refs, Some(Vec::new()));
         assert_eq!(broken.path.as_deref(), Some("/sales/x"));
         let top = read(&serde_json::json!({"provider": "xosum", "later": 1})).value.unwrap_err();
         assert!(top.problem.to_string().starts_with("spec.later: is not known"), "{}", top.problem);
@@ -228,6 +315,28 @@ mod tests {
         assert_eq!(broken.problem.reason(), Reason::Invalid);
         assert!(broken.problem.to_string().starts_with("spec.provider: "), "{}", broken.problem);
         let empty = read(&Value::Null).value.unwrap_err();
-        assert_eq!(empty.problem.reason(), Reason::Invalid);
+        assert_eq!((empty.problem.reason(), &empty.refs), (Reason::Invalid, &None));
+        let refs = serde_json::json!([{"name": "s", "key": "k", "notAfter": "2026-01-01T00:00:00Z"}, {"name": 7}]);
+        let broken = read(&serde_json::json!({"provider": 7, "verification": {"secretRefs": refs}})).value.unwrap_err();
+        assert_eq!(
+            broken.refs.unwrap().iter().map(|r| (&*r.name, r.not_after.is_some())).collect::<Vec<_>>(),
+            [("s", true)]
+        );
+    }
+
+    #[test]
+    fn a_status_tells_of_the_last_good_spec() {
+        let good = |spec: Value| {
+            let object = serde_json::json!({
+                "metadata": {"name": "calls", "namespace": "sales", "uid": "u-1", "generation": 3},
+                "spec": {"provider": "later"}, "status": {"servedGeneration": 2, "lastGood": {"generation": 2, "spec": spec}},
+            });
+            Object::<WebhookSource>::read(serde_json::from_value(object).unwrap())
+        };
+        let object = good(serde_json::json!({"provider": "xosum"}));
+        assert_eq!(object.past(), (Some(2), true));
+        let former = object.last_good.unwrap();
+        assert_eq!((former.value.spec.provider.as_str(), former.value.metadata.generation), ("xosum", Some(2)));
+        assert_eq!(good(serde_json::json!({"provider": "xosum", "later": 1})).past(), (None, true));
     }
 }

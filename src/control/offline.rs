@@ -11,9 +11,9 @@ use super::index::{Change, Scope};
 use super::manifests::Manifests;
 use super::object::{Key, Object, Watched};
 use super::plan::{Plan, Planned};
-use super::report::displaced;
 use super::resolve::Resolved;
 use super::settings::Settings;
+use super::status::facts::displaced;
 use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::source::WebhookSource;
 use crate::api::validate::Kind;
@@ -49,14 +49,14 @@ pub struct Judgement {
 impl Offline {
     /// Settles the plan of all manifests. Those that the API server would refuse are judged too, as far as they can be read.
     pub fn new(loaded: &Loaded, settings: Settings, now: Timestamp) -> Self {
-        let folder = Manifests::new(settings.source_base.clone()).merge(loaded, now);
+        let folder = Manifests::new(settings.source_base.clone()).merge(loaded);
         let (mut sources, mut providers) = (folder.sources, folder.providers);
         sources.iter_mut().for_each(|object| read_broken(Kind::Source, object, loaded));
         providers.iter_mut().for_each(|object| read_broken(Kind::Provider, object, loaded));
         let mut plan = Plan::new(Arc::new(settings));
         plan.observe_sources(Change::Reset(Scope::All, sources));
         plan.observe_providers(Change::Reset(Scope::All, providers));
-        plan.supply_secrets(&folder.secrets);
+        plan.supply_secrets(&folder.secrets, now);
         plan.settle(now);
         Self { plan, now }
     }
@@ -118,6 +118,7 @@ impl Offline {
                 judgement.refuse(key, problem.clone());
             }
         }
+        planned.ended.iter().for_each(|ended| judgement.note(key, &ended.field, &ended.message));
         planned.notices.iter().for_each(|notice| judgement.note(key, "", notice));
     }
 

@@ -1,29 +1,36 @@
-//! What is served: each source compiled, its last good spec where the current one does not compile, and the table of all.
+//! What is served: each source compiled, its last good spec where the current one cannot be served, and the table of all.
 //!
-//! Pure. Suspension, deletion, removed Secrets and expired refs take effect whatever else is wrong; nothing else removes a route. Only
-//! sources whose inputs changed are compiled again.
+//! Pure. Suspension, deletion, removed Secrets, and refs that are gone or past take effect whatever else is wrong; nothing else removes a
+//! route. A change costs what it touches: who refers to what is kept both ways, and only touched sources and paths are looked at.
 
+mod good;
 mod inputs;
+mod places;
+mod planned;
+mod references;
+mod serve;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::good::Good;
 use self::inputs::Inputs;
-use super::compile::{Compiled, claim, compile};
+use self::places::Places;
+pub use self::planned::Planned;
+use self::references::{Reference, References};
 use super::definitions::Definitions;
 use super::index::{Change, Index};
-use super::object::{Broken, Key, Object};
-use super::resolve::{Resolved, collect_wanted, resolve};
+use super::object::{Key, Object};
+use super::resolve::{Resolved, collect_wanted, fingerprint, resolve};
 use super::settings::Settings;
 use super::vault::{Reading, Sighting, Vault};
-use crate::api::condition::{Problem, Problems};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
-use crate::provider::catalogue::Catalogue;
-use crate::route::{Claim, Conflict, Entry, Host, Route, RouteTable};
+use crate::route::{Conflict, RouteTable};
 use crate::secret::SecretData;
+use crate::subject::Streams;
 
 /// The desired state and what became of it on this replica.
 #[derive(Debug)]
@@ -33,36 +40,20 @@ pub struct Plan {
     vault: Vault,
     definitions: Definitions,
     sources: BTreeMap<Key, Planned>,
-    dirty: bool,
-}
-
-/// One source as it is served.
-#[derive(Debug)]
-pub struct Planned {
-    /// The generation that was judged last.
-    pub generation: i64,
-    /// Whether it compiled and is allowed.
-    pub accepted: Result<(), Problems>,
-    /// What is wrong with its secretRefs; `None` where the spec cannot be read.
-    pub refs: Option<Vec<Problem>>,
-    /// What its owner should know although it is served.
-    pub notices: Vec<String>,
-    /// Whether Secrets it refers to were not read yet, so that nothing can be said of it.
-    pub pending: bool,
-    /// What stands in the table for it.
-    pub entry: Option<Entry>,
-    /// Hosts that older sources keep.
-    pub conflicts: Vec<Conflict>,
-    good: Option<Good>,
-    inputs: Inputs,
-    expiry: Option<Timestamp>,
-}
-
-/// A spec that compiled here.
-#[derive(Clone, Debug)]
-struct Good {
-    source: Arc<WebhookSource>,
-    catalogue: Arc<Catalogue>,
+    references: References,
+    places: Places,
+    /// Sources of which something may have changed.
+    touched: BTreeSet<Key>,
+    /// When sources change by themselves.
+    wakes: BTreeSet<(Timestamp, Key)>,
+    /// Sources whose current generation is not what serves.
+    behind: BTreeSet<Key>,
+    /// How many sources wait for a Secret to be read for the first time.
+    pending: usize,
+    /// Providers that others than before use.
+    used: BTreeSet<String>,
+    /// The streams as last read, and which reading that was. `None` while NATS was never seen.
+    streams: Option<(Arc<Streams>, u64)>,
 }
 
 /// What a settling brought.
@@ -74,6 +65,8 @@ pub struct Settled {
     pub to_read: Vec<Key>,
     /// Sources of which something else is to be said.
     pub changed: BTreeSet<Key>,
+    /// Providers that others than before use.
+    pub providers: BTreeSet<String>,
 }
 
 impl Plan {
@@ -85,7 +78,14 @@ impl Plan {
             vault: Vault::default(),
             definitions: Definitions::default(),
             sources: BTreeMap::new(),
-            dirty: false,
+            references: References::default(),
+            places: Places::default(),
+            touched: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            pending: 0,
+            used: BTreeSet::new(),
+            streams: None,
         }
     }
 
@@ -94,19 +94,9 @@ impl Plan {
         &self.index
     }
 
-    /// What was observed, to note statuses that were written.
-    pub fn index_mut(&mut self) -> &mut Index {
-        &mut self.index
-    }
-
     /// The providers.
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
-    }
-
-    /// What the secretRefs of a source refer to at an instant. `None` while a Secret was not read yet.
-    pub fn resolved(&self, source: &WebhookSource, now: Timestamp) -> Option<Resolved> {
-        resolve(source, &self.vault, now)
     }
 
     /// The sources as they are served.
@@ -114,246 +104,231 @@ impl Plan {
         &self.sources
     }
 
+    /// How many sources name a provider.
+    pub fn uses(&self, provider: &str) -> usize {
+        self.references.of_provider(provider).count()
+    }
+
+    /// The streams as last read. `None` while NATS was never seen.
+    pub fn streams(&self) -> Option<&Streams> {
+        self.streams.as_ref().map(|(streams, _)| &**streams)
+    }
+
+    /// What the secretRefs of a source refer to at an instant. `None` while a Secret was not read yet.
+    pub fn resolved(&self, source: &WebhookSource, now: Timestamp) -> Option<Resolved> {
+        resolve(source, &self.vault, now)
+    }
+
     /// Takes in an observation of sources.
     pub fn observe_sources(&mut self, change: Change<Object<WebhookSource>>) {
-        self.dirty |= !self.index.sources.observe(change).is_empty();
+        self.touched.extend(self.index.sources.observe(change));
     }
 
     /// Takes in an observation of providers. Returns those that changed.
     pub fn observe_providers(&mut self, change: Change<Object<WebhookProvider>>) -> BTreeSet<Key> {
         let changed = self.index.providers.observe(change);
+        self.definitions.update(changed.iter().map(|key| (&*key.name, self.index.providers.get(key))));
         for key in &changed {
-            self.definitions.update(&key.name, self.index.providers.get(key));
+            self.touched.extend(self.references.of_provider(&key.name).cloned());
         }
-        self.dirty |= !changed.is_empty();
         changed
     }
 
     /// Takes in an observation of Secrets' metadata. Returns the Secrets to read.
     pub fn observe_secrets(&mut self, change: Change<Sighting>) -> Vec<Key> {
         let (to_read, changed) = self.vault.observe(change);
-        self.dirty |= !changed.is_empty();
+        changed.iter().for_each(|secret| self.touch_users(secret));
         to_read
     }
 
     /// Takes in a reading of a Secret. Returns whether it must be read once more.
     pub fn take_reading(&mut self, key: &Key, reading: Reading, now: Timestamp) -> bool {
         let (again, changed) = self.vault.take(key, reading, now);
-        self.dirty |= changed;
+        if changed {
+            self.touch_users(key);
+        }
         again
     }
 
-    /// Takes in the whole of a folder.
-    pub fn supply_secrets(&mut self, secrets: &BTreeMap<Key, SecretData>) {
-        self.refer();
-        self.dirty |= !self.vault.supply(secrets).is_empty();
+    /// Takes in every Secret of a folder.
+    pub fn supply_secrets(&mut self, secrets: &BTreeMap<Key, SecretData>, now: Timestamp) {
+        // What was just observed refers to Secrets that nobody asked for yet; nobody reads them one by one here.
+        for key in self.touched.clone() {
+            if let Some(object) = self.index.sources.get(&key).cloned() {
+                let former = self.former(&object, self.good(&object).as_ref(), now);
+                self.refer(&key, reference(&object, former.as_ref()));
+            }
+        }
+        self.vault.supply(secrets).iter().for_each(|secret| self.touch_users(secret));
+    }
+
+    /// Takes in a reading of the streams: what was held back is judged again.
+    pub fn learn_streams(&mut self, streams: Arc<Streams>) {
+        let reading = self.streams.as_ref().map_or(0, |(_, reading)| reading + 1);
+        self.streams = Some((streams, reading));
+        self.touched.extend(self.behind.iter().cloned());
     }
 
     /// Whether no source waits for a Secret to be read for the first time.
     pub fn is_settled(&self) -> bool {
-        self.sources.values().all(|planned| !planned.pending)
+        self.touched.is_empty() && self.pending == 0
     }
 
     /// The next instant at which something changes by itself.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        let expiries = self.sources.values().filter_map(|planned| planned.expiry);
-        expiries.chain(self.vault.next_due()).min()
+        self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.vault.next_due()).min()
     }
 
-    /// Brings everything up to date for this instant.
+    /// Brings everything up to date for this instant. Costs what was touched.
     pub fn settle(&mut self, now: Timestamp) -> Settled {
-        let expired = self.sources.values().any(|planned| planned.expiry.is_some_and(|at| at <= now));
         let mut settled = Settled { to_read: self.vault.due(now), ..Settled::default() };
-        if !self.dirty && !expired {
-            return settled;
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, key)) = self.wakes.pop_first()
+        {
+            self.touched.insert(key);
         }
-        self.dirty = false;
-        settled.to_read.extend(self.refer());
-        let gone: Vec<Key> = self.sources.keys().filter(|key| self.index.sources.get(key).is_none()).cloned().collect();
-        let mut rebuilt = !gone.is_empty();
-        for key in gone {
-            self.sources.remove(&key);
-            settled.changed.insert(key);
+        let touched = std::mem::take(&mut self.touched);
+        for key in touched {
+            self.settle_source(key, now, &mut settled);
         }
-        for object in self.index.sources.iter() {
-            let before = self.sources.get(&object.key).filter(|planned| planned.inputs.uid == object.uid);
-            let former = before.and_then(|planned| planned.good.as_ref()).map(|good| &*good.source);
-            let inputs = Inputs::of(object, former, &self.vault, self.definitions.catalogue(), now);
-            if before.is_some_and(|planned| planned.inputs == inputs) {
-                continue;
-            }
-            let good = before.and_then(|planned| planned.good.clone());
-            let planned = self.compile(object, good, inputs, now);
-            self.sources.insert(object.key.clone(), planned);
-            settled.changed.insert(object.key.clone());
-            rebuilt = true;
-        }
-        // What a new spec no longer refers to is forgotten, now that it compiled.
-        settled.to_read.extend(self.refer());
-        if rebuilt {
-            settled.table = Some(self.build(&mut settled.changed));
-        }
+        self.share_out(&mut settled);
+        settled.providers = std::mem::take(&mut self.used);
         settled
     }
 
-    /// Tells the vault what is referred to, by current specs and by those that still serve.
-    fn refer(&mut self) -> Vec<Key> {
-        let mut wanted = BTreeMap::new();
-        for object in self.index.sources.iter() {
-            if let Ok(source) = &object.value {
-                collect_wanted(source, &mut wanted);
+    fn settle_source(&mut self, key: Key, now: Timestamp, settled: &mut Settled) {
+        let Some(object) = self.index.sources.get(&key).cloned() else {
+            self.refer(&key, Reference::default());
+            if let Some(before) = self.sources.remove(&key) {
+                self.replace(&key, Some(&before), None);
             }
-        }
-        for good in self.sources.values().filter_map(|planned| planned.good.as_ref()) {
-            collect_wanted(&good.source, &mut wanted);
-        }
-        self.vault.want(wanted)
-    }
-
-    fn compile(&self, object: &Object<WebhookSource>, good: Option<Good>, inputs: Inputs, now: Timestamp) -> Planned {
-        let mut planned = Planned {
-            generation: object.generation,
-            accepted: Ok(()),
-            refs: None,
-            notices: Vec::new(),
-            pending: false,
-            entry: None,
-            conflicts: Vec::new(),
-            good,
-            inputs,
-            expiry: None,
+            settled.changed.insert(key);
+            return;
         };
-        let catalogue = self.definitions.catalogue();
-        match &object.value {
-            Err(broken) => planned.accepted = Err(broken.problem.clone()),
-            Ok(source) => match resolve(source, &self.vault, now) {
-                None => planned.pending = true,
-                Some(resolved) => {
-                    planned.refs = Some(resolved.problems().cloned().collect());
-                    match compile(source, catalogue, &resolved, &self.settings) {
-                        Ok(compiled) => {
-                            planned.refs.get_or_insert_default().extend(compiled.unfit.iter().cloned());
-                            planned.notices.clone_from(&compiled.notices);
-                            planned.good = Some(Good { source: source.clone(), catalogue: catalogue.clone() });
-                            planned.serve(compiled, &resolved);
-                            return planned;
-                        }
-                        Err(problem) => planned.accepted = Err(problem),
-                    }
-                }
-            },
-        }
-        if let Some((compiled, resolved)) =
-            planned.good.as_ref().and_then(|good| self.compile_former(object, good, now))
-        {
-            planned.serve(compiled, &resolved);
-        } else {
-            planned.entry = self.claim(object, planned.good.as_ref()).map(|claim| Entry::NotServed(Arc::new(claim)));
-        }
-        // The refs of a spec that does not compile expire all the same: status tells.
-        if let Ok(source) = &object.value
-            && let Some(resolved) = resolve(source, &self.vault, now)
-        {
-            planned.expiry = [planned.expiry, resolved.next_expiry()].into_iter().flatten().min();
-        }
-        planned
-    }
-
-    /// The last good spec, with what takes effect whatever else is wrong.
-    fn compile_former(
-        &self,
-        object: &Object<WebhookSource>,
-        good: &Good,
-        now: Timestamp,
-    ) -> Option<(Compiled, Resolved)> {
-        let mut former = WebhookSource::clone(&good.source);
-        match &object.value {
-            Ok(current) => {
-                former.spec.suspend = current.spec.suspend;
-                shorten(&mut former, current);
+        let good = self.good(&object);
+        let last = self.former(&object, good.as_ref(), now);
+        settled.to_read.extend(self.refer(&key, reference(&object, last.as_ref())));
+        let inputs = self.inputs(&object, last.as_ref(), now);
+        let before = self.sources.remove(&key);
+        let held = match before {
+            Some(before) if before.inputs == inputs => {
+                self.wakes.extend(before.expiry.filter(|at| *at > now).map(|at| (at, key.clone())));
+                self.sources.insert(key, before);
+                return;
             }
-            Err(Broken { suspend, .. }) => former.spec.suspend = *suspend,
-        }
-        let resolved = resolve(&former, &self.vault, now)?;
-        let compiled = compile(&former, self.definitions.catalogue(), &resolved, &self.settings)
-            .or_else(|_| compile(&former, &good.catalogue, &resolved, &self.settings))
-            .ok()?;
-        Some((compiled, resolved))
-    }
-
-    /// What a source claims although nothing of it can be served: 503, not 404. Never more than its namespace may claim.
-    fn claim(&self, object: &Object<WebhookSource>, good: Option<&Good>) -> Option<Claim> {
-        let claim = match (good.map(|good| &good.source), &object.value) {
-            (Some(source), _) | (None, Ok(source)) => claim(source, &self.settings),
-            (None, Err(broken)) => {
-                let Key { namespace, name } = &object.key;
-                let provider = broken.provider.as_deref().unwrap_or_default();
-                Claim {
-                    namespace: namespace.as_str().into(),
-                    name: name.as_str().into(),
-                    uid: object.uid.as_str().into(),
-                    provider: provider.into(),
-                    hosts: Host::parse_all(&broken.hostnames),
-                    path: broken.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}")),
-                    created: object.created,
-                    state: self.settings.sources.state(&object.uid, namespace, name, provider),
-                }
+            Some(before) => {
+                let held = before.held.clone().filter(|_| before.generation == object.generation);
+                (held, Some(before))
             }
+            None => (None, None),
         };
-        self.settings.allows_path(&claim.namespace, &claim.path).then_some(claim)
+        let (held, before) = held;
+        let mut planned = self.compile(&object, good, held, inputs, now);
+        // What a new spec no longer refers to is forgotten, now that it compiled.
+        let last = self.former(&object, planned.good.as_ref(), now);
+        settled.to_read.extend(self.refer(&key, reference(&object, last.as_ref())));
+        planned.inputs = self.inputs(&object, last.as_ref(), now);
+        self.replace(&key, before.as_ref(), Some(&planned));
+        self.sources.insert(key.clone(), planned);
+        settled.changed.insert(key);
     }
 
-    /// Builds the table, and notes whose conflicts are others now.
-    fn build(&mut self, changed: &mut BTreeSet<Key>) -> RouteTable {
-        let entries = self.sources.values().filter_map(|planned| planned.entry.clone()).collect();
-        let (table, conflicts) = RouteTable::build(entries);
-        let mut by_loser = BTreeMap::<Key, Vec<Conflict>>::new();
-        for conflict in conflicts {
-            by_loser.entry(Key::new(&*conflict.loser.0, &*conflict.loser.1)).or_default().push(conflict);
+    /// What is known of a source's past.
+    fn good(&self, object: &Object<WebhookSource>) -> Option<Good> {
+        let past = self.sources.get(&object.key).filter(|planned| planned.inputs.uid == object.uid);
+        Good::known(past.and_then(|planned| planned.good.as_ref()), object, self.definitions.catalogue())
+    }
+
+    /// The last good spec under what holds today, where it is not the current one.
+    fn former(&self, object: &Object<WebhookSource>, good: Option<&Good>, now: Timestamp) -> Option<WebhookSource> {
+        let behind = |good: &&Good| object.value.is_err() || good.generation() != object.generation;
+        good.filter(behind).map(|good| good.revise(object, self.is_unread(object, now)))
+    }
+
+    /// Whether a Secret that the current spec refers to was not read yet.
+    fn is_unread(&self, object: &Object<WebhookSource>, now: Timestamp) -> bool {
+        object.value.as_ref().is_ok_and(|source| resolve(source, &self.vault, now).is_none())
+    }
+
+    fn inputs(&self, object: &Object<WebhookSource>, last: Option<&WebhookSource>, now: Timestamp) -> Inputs {
+        let refused = provider_of(object).is_some_and(|name| self.definitions.accepted(name).is_err());
+        let mut inputs = Inputs::of(object, self.definitions.catalogue(), refused);
+        if let Ok(source) = &object.value {
+            inputs.refs = fingerprint(source, &self.vault, now);
         }
-        for (key, planned) in &mut self.sources {
-            let conflicts = by_loser.remove(key).unwrap_or_default();
-            if planned.conflicts != conflicts {
-                planned.conflicts = conflicts;
-                changed.insert(key.clone());
+        inputs.former =
+            last.map(|last| (last.metadata.generation.unwrap_or_default(), fingerprint(last, &self.vault, now)));
+        inputs.streams = self.streams.as_ref().filter(|_| last.is_some()).map(|(_, reading)| *reading);
+        inputs
+    }
+
+    /// Notes what a source refers to. Returns the Secrets to read.
+    fn refer(&mut self, key: &Key, reference: Reference) -> Vec<Key> {
+        let (secrets, providers) = self.references.set(key, reference);
+        self.used.extend(providers);
+        secrets.into_iter().filter(|secret| self.vault.want(secret, self.references.wanted(secret))).collect()
+    }
+
+    fn touch_users(&mut self, secret: &Key) {
+        self.touched.extend(self.references.of_secret(secret).cloned());
+    }
+
+    /// Keeps what is derived from the planned sources with them.
+    fn replace(&mut self, key: &Key, before: Option<&Planned>, after: Option<&Planned>) {
+        if let Some(at) = before.and_then(|planned| planned.expiry) {
+            self.wakes.remove(&(at, key.clone()));
+        }
+        self.wakes.extend(after.and_then(|planned| planned.expiry).map(|at| (at, key.clone())));
+        self.pending -= usize::from(before.is_some_and(Planned::waits));
+        self.pending += usize::from(after.is_some_and(Planned::waits));
+        match after.is_some_and(Planned::is_behind) {
+            true => self.behind.insert(key.clone()),
+            false => self.behind.remove(key),
+        };
+        let entry = |planned: Option<&Planned>| planned.and_then(|planned| planned.entry.clone());
+        self.places.change(key, entry(before).as_ref(), entry(after).as_ref());
+    }
+
+    /// Shares out the paths that were touched, and notes whose conflicts are others now.
+    fn share_out(&mut self, settled: &mut Settled) {
+        let entry = |key: &Key| self.sources.get(key).and_then(|planned| planned.entry.clone());
+        let shared = self.places.share_out(entry);
+        if shared.is_empty() {
+            return;
+        }
+        settled.table = Some(self.places.table());
+        for (claimants, conflicts) in shared {
+            let mut lost = BTreeMap::<Key, Vec<Conflict>>::new();
+            for conflict in conflicts {
+                lost.entry(Key::new(&*conflict.loser.0, &*conflict.loser.1)).or_default().push(conflict);
+            }
+            for key in claimants {
+                let conflicts = lost.remove(&key).unwrap_or_default();
+                if let Some(planned) = self.sources.get_mut(&key)
+                    && planned.conflicts != conflicts
+                {
+                    planned.conflicts = conflicts;
+                    settled.changed.insert(key);
+                }
             }
         }
-        table
     }
 }
 
-impl Planned {
-    fn serve(&mut self, compiled: Compiled, resolved: &Resolved) {
-        self.expiry = resolved.next_expiry();
-        self.entry = Some(Entry::Served(Arc::new(compiled.route)));
-    }
-
-    /// The route that serves, unless older sources keep all of its hosts.
-    pub fn route(&self) -> Option<&Arc<Route>> {
-        match &self.entry {
-            Some(Entry::Served(route)) if !self.is_displaced() => Some(route),
-            _ => None,
-        }
-    }
-
-    /// Whether older sources keep all of its hosts.
-    pub fn is_displaced(&self) -> bool {
-        self.conflicts.iter().any(|conflict| conflict.none_left)
+/// The provider that a source names, where it can be read.
+pub fn provider_of(source: &Object<WebhookSource>) -> Option<&String> {
+    match &source.value {
+        Ok(source) => Some(&source.spec.provider),
+        Err(broken) => broken.provider.as_ref(),
     }
 }
 
-/// An end that the current spec sets for a ref holds for the former spec too.
-fn shorten(former: &mut WebhookSource, current: &WebhookSource) {
-    let Some(verification) = former.spec.verification.as_mut() else { return };
-    for secret in &mut verification.secret_refs {
-        let now =
-            super::resolve::secret_refs(current).iter().find(|r| (&r.name, &r.key) == (&secret.name, &secret.key));
-        if let Some(end) = now.and_then(|now| now.not_after.clone())
-            && secret.not_after.as_ref().is_none_or(|known| end.0 < known.0)
-        {
-            secret.not_after = Some(end);
-        }
+fn reference(object: &Object<WebhookSource>, former: Option<&WebhookSource>) -> Reference {
+    let mut reference = Reference { provider: provider_of(object).cloned(), ..Reference::default() };
+    for source in object.value.as_ref().ok().map(|source| &**source).into_iter().chain(former) {
+        collect_wanted(source, &mut reference.secrets);
     }
+    reference
 }
 
 #[cfg(test)]

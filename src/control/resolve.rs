@@ -53,9 +53,12 @@ impl Resolved {
         self.refs.iter().map(key).collect()
     }
 
-    /// The next instant at which a ref that is live now expires.
+    /// The next instant at which a ref expires, live or not: something else is said of it then.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.refs.iter().filter(|resolved| resolved.value.is_ok()).filter_map(|resolved| resolved.not_after).min()
+        let past = |resolved: &&ResolvedRef| {
+            resolved.value.as_ref().is_err_and(|problem| problem.reason == Reason::SecretExpired)
+        };
+        self.refs.iter().filter(|resolved| !past(resolved)).filter_map(|resolved| resolved.not_after).min()
     }
 }
 
@@ -83,12 +86,12 @@ pub fn resolve(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Option<
     let mut refs = Vec::new();
     for (position, secret) in secret_refs(source).iter().enumerate() {
         let not_after = secret.not_after.as_ref().map(|time| time.0);
-        let value = value(secret, namespace, vault)?;
+        // What is past need not be read.
         let value = match not_after {
             Some(at) if at <= now => {
                 Err((Reason::SecretExpired, format!("expired at {at}: remove it, or move notAfter")))
             }
-            _ => value,
+            _ => value(secret, namespace, vault)?,
         };
         let value = value.map_err(|(reason, said)| {
             let Key { namespace, name } = Key::new(namespace, &*secret.name);
@@ -165,7 +168,8 @@ mod tests {
         let mut vault = Vault::default();
         let mut wanted = BTreeMap::new();
         collect_wanted(source, &mut wanted);
-        for key in vault.want(wanted) {
+        for (key, keys) in wanted {
+            vault.want(&key, keys);
             let reading = match secrets.iter().find(|(name, ..)| *name == key.name) {
                 None => Reading::NotFound,
                 Some((_, kind, data)) => {

@@ -13,16 +13,16 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::event::{Event, Folder, NotWritten, Target};
+use super::event::{Event, Folder};
 use super::index::{Change, Scope};
 use super::object::Key;
+use super::overview::Overview;
 use super::plan::Plan;
-use super::report::{Reports, provider_of, state};
 use super::settings::Settings;
-use super::status_writer::Write;
+use super::status::activity;
+use super::status::statuses::Statuses;
+use super::status::{NotWritten, Write};
 use super::watch::scopes;
-use crate::api::source::WebhookSourceStatus;
-use crate::metrics::SourceStanding;
 use crate::route::RouteTable;
 use crate::subject::Streams;
 
@@ -59,28 +59,8 @@ pub struct Outputs {
     pub reader: Option<mpsc::Sender<Key>>,
     /// Statuses to be written. `None` where nobody writes them.
     pub writer: Option<mpsc::Sender<Write>>,
-}
-
-/// The sources as they stand on this replica.
-#[derive(Clone, Debug, Default)]
-pub struct Overview {
-    /// Everything was observed once, and the table is in force.
-    pub synced: bool,
-    /// In the order of their keys.
-    pub sources: Vec<SourceOverview>,
-}
-
-/// One source as it stands on this replica.
-#[derive(Clone, Debug)]
-pub struct SourceOverview {
-    /// Namespace and name.
-    pub key: Key,
-    /// The provider, where the spec can be read.
-    pub provider: String,
-    /// How it stands.
-    pub state: SourceStanding,
-    /// Its status; `None` while its Secrets were not read yet.
-    pub status: Option<Arc<WebhookSourceStatus>>,
+    /// What the other replicas should know of requests. `None` where there are no others.
+    pub teller: Option<mpsc::Sender<Vec<u8>>>,
 }
 
 /// Runs until `stop`, or until nobody tells anything any more.
@@ -109,7 +89,7 @@ pub async fn run(settings: Arc<Settings>, inputs: Inputs, outputs: Outputs) {
             now = next(&mut leader) => control.lead(now),
             _ = evaluation.tick() => control.evaluate(Timestamp::now()),
             () = until(control.plan.next_wake()) => {}
-            permit = permit(&control.outputs.reader), if !control.to_read.is_empty() => control.read_next(permit),
+            () = room(&control.outputs.reader), if !control.to_read.is_empty() => {}
         }
         control.settle(Timestamp::now());
     }
@@ -141,30 +121,33 @@ async fn until(instant: Option<Timestamp>) {
     tokio::time::sleep(Duration::try_from(left).unwrap_or_default().min(LONGEST_SLEEP)).await;
 }
 
-async fn permit(reader: &Option<mpsc::Sender<Key>>) -> Option<mpsc::OwnedPermit<Key>> {
-    reader.clone()?.reserve_owned().await.ok()
+/// Until another Secret may wait to be read.
+async fn room(reader: &Option<mpsc::Sender<Key>>) {
+    if let Some(reader) = reader {
+        let _ = reader.reserve().await;
+    }
 }
 
 struct Control {
     settings: Arc<Settings>,
     outputs: Outputs,
     plan: Plan,
-    reports: Reports,
-    streams: Option<Arc<Streams>>,
+    statuses: Statuses,
+    overview: Overview,
     leads: bool,
     /// Lists that must be read to their end before anything is served.
     scopes: Vec<Scope>,
     no_providers: bool,
     /// Since when every list was read to its end.
     listed: Option<Instant>,
-    synced: bool,
     /// A table that waits for the first sync.
     table: Option<RouteTable>,
     to_read: VecDeque<Key>,
     /// Sources to judge anew.
     judge: BTreeSet<Key>,
     judge_all: bool,
-    to_write: BTreeSet<Target>,
+    /// Providers to judge anew.
+    judge_providers: BTreeSet<Key>,
 }
 
 impl Control {
@@ -174,24 +157,29 @@ impl Control {
             scopes: scopes(&settings),
             settings,
             outputs,
-            reports: Reports::default(),
-            streams: None,
+            statuses: Statuses::default(),
+            overview: Overview::default(),
             leads: false,
             no_providers: false,
             listed: None,
-            synced: false,
             table: None,
             to_read: VecDeque::new(),
             judge: BTreeSet::new(),
             judge_all: false,
-            to_write: BTreeSet::new(),
+            judge_providers: BTreeSet::new(),
         }
     }
 
     fn take(&mut self, event: Event, now: Timestamp) {
         match event {
-            Event::Sources(change) => self.plan.observe_sources(change),
-            Event::Providers(change) => self.judge_all |= !self.plan.observe_providers(change).is_empty(),
+            Event::Sources(mut change) => {
+                self.statuses.observe_sources(&mut change);
+                self.plan.observe_sources(change);
+            }
+            Event::Providers(mut change) => {
+                self.statuses.observe_providers(&mut change);
+                self.judge_providers.extend(self.plan.observe_providers(change));
+            }
             Event::NoProviders => self.no_providers = true,
             Event::Secrets(change) => self.to_read.extend(self.plan.observe_secrets(change)),
             Event::Read(key, reading) => {
@@ -202,10 +190,11 @@ impl Control {
             Event::Folder(folder) => {
                 let Folder { sources, providers, secrets } = *folder;
                 self.plan.observe_sources(Change::Reset(Scope::All, sources));
-                self.judge_all |= !self.plan.observe_providers(Change::Reset(Scope::All, providers)).is_empty();
-                self.plan.supply_secrets(&secrets);
+                self.judge_providers.extend(self.plan.observe_providers(Change::Reset(Scope::All, providers)));
+                self.plan.supply_secrets(&secrets, now);
                 self.scopes = vec![Scope::All];
             }
+            Event::Heard(facts) => self.statuses.hear(facts, now),
             Event::Written(target, result) => {
                 match &result {
                     Ok(_) => {}
@@ -214,71 +203,81 @@ impl Control {
                     }
                     Err(error) => warn!(object = %target.key(), %error, "a status was not written: trying again"),
                 }
-                // What failed is tried again at the next evaluation; what succeeded may be outdated already.
-                if result.is_ok() {
-                    self.to_write.insert(target.clone());
-                }
-                self.reports.ended(&mut self.plan, &target, result.ok().flatten());
+                // What failed is tried again at the next evaluation.
+                self.statuses.ended(&target, result.ok().flatten());
             }
         }
     }
 
     fn learn_streams(&mut self, streams: Option<Arc<Streams>>) {
-        if streams.is_some() && streams != self.streams {
-            self.streams = streams;
+        let Some(streams) = streams else { return };
+        if self.plan.streams() != Some(&*streams) {
+            self.plan.learn_streams(streams);
             self.judge_all = true;
         }
     }
 
     fn lead(&mut self, leads: bool) {
         if leads && !self.leads {
-            self.write_all();
+            self.statuses.evaluate();
         }
         self.leads = leads;
     }
 
     fn evaluate(&mut self, now: Timestamp) {
-        self.judge.extend(self.reports.refresh_activity(&self.plan, now));
+        self.tell_others();
+        self.judge.extend(self.statuses.refresh_activity(&self.plan, now));
         if self.leads {
-            self.write_all();
+            self.statuses.evaluate();
         }
     }
 
-    fn write_all(&mut self) {
-        self.to_write.extend(self.plan.index().sources.iter().map(|object| Target::Source(object.key.clone())));
-        self.to_write.extend(self.plan.index().providers.iter().map(|object| Target::Provider(object.key.clone())));
+    /// What this replica saw of requests, for whoever leads. What finds no room is lost: the next request tells again.
+    fn tell_others(&mut self) {
+        let Some(permit) = self.outputs.teller.as_ref().and_then(|teller| teller.try_reserve().ok()) else { return };
+        let facts = self.statuses.facts_to_tell(&self.plan);
+        if !facts.is_empty() {
+            permit.send(activity::encode(&facts));
+        }
     }
 
-    fn read_next(&mut self, permit: Option<mpsc::OwnedPermit<Key>>) {
-        match permit {
-            Some(permit) => {
-                if let Some(key) = self.to_read.pop_front() {
-                    permit.send(key);
+    /// Asks for as many Secrets as may wait to be read.
+    fn read(&mut self) {
+        let Some(reader) = &self.outputs.reader else { return self.to_read.clear() };
+        while !self.to_read.is_empty() {
+            match reader.try_reserve() {
+                Ok(permit) => {
+                    if let Some(key) = self.to_read.pop_front() {
+                        permit.send(key);
+                    }
                 }
+                Err(mpsc::error::TrySendError::Full(())) => return,
+                // Nobody reads any more: the process ends.
+                Err(mpsc::error::TrySendError::Closed(())) => return self.to_read.clear(),
             }
-            // Nobody reads any more: the process ends.
-            None => self.to_read.clear(),
         }
     }
 
     fn settle(&mut self, now: Timestamp) {
         let settled = self.plan.settle(now);
         self.to_read.extend(settled.to_read);
+        self.read();
         self.judge.extend(settled.changed);
+        self.judge_providers.extend(settled.providers.into_iter().map(|name| Key::new("", name)));
         self.table = settled.table.or_else(|| self.table.take());
-        if !self.synced && self.is_synced() {
-            self.synced = true;
+        if !self.overview.synced && self.is_synced() {
+            self.overview.synced = true;
             self.judge_all = true;
             self.table.get_or_insert_default();
             info!(sources = self.plan.sources().len(), "everything was observed once: serving");
         }
-        if !self.synced {
+        if !self.overview.synced {
             return;
         }
         if let Some(table) = self.table.take() {
             (self.outputs.publish)(table);
         }
-        self.report(now);
+        self.judge(now);
         self.write();
     }
 
@@ -293,67 +292,48 @@ impl Control {
         self.plan.is_settled() || listed.elapsed() >= PATIENCE
     }
 
-    fn report(&mut self, now: Timestamp) {
-        let judge_all = std::mem::take(&mut self.judge_all);
+    fn judge(&mut self, now: Timestamp) {
         let mut judge = std::mem::take(&mut self.judge);
-        if judge_all {
+        if std::mem::take(&mut self.judge_all) {
             judge.extend(self.plan.sources().keys().cloned());
+            self.judge_providers.extend(self.plan.index().providers.iter().map(|object| object.key.clone()));
         }
-        if judge.is_empty() && !judge_all {
+        for key in std::mem::take(&mut self.judge_providers) {
+            for condition in self.statuses.judge_provider(&self.plan, &key, &self.settings, now) {
+                tell("WebhookProvider", &key, &condition);
+            }
+        }
+        if judge.is_empty() {
             return;
         }
         for key in judge {
-            let news = self.reports.judge_source(&self.plan, &key, self.streams.as_deref(), &self.settings, now);
-            for condition in news {
-                tell(&key, &condition);
+            let judgement = self.statuses.judge_source(&self.plan, &key, &self.settings, now);
+            for condition in judgement.news {
+                tell("WebhookSource", &key, &condition);
             }
-            self.to_write.insert(Target::Source(key));
+            self.overview.show(&self.plan, key, judgement.state, judgement.status);
         }
-        self.to_write
-            .extend(self.reports.judge_providers(&self.plan, &self.settings, now).into_iter().map(Target::Provider));
-        self.show();
-    }
-
-    /// Shows the sources to whoever looks.
-    fn show(&self) {
-        let sources = self.plan.sources().iter().map(|(key, planned)| SourceOverview {
-            key: key.clone(),
-            provider: self.plan.index().sources.get(key).and_then(provider_of).cloned().unwrap_or_default(),
-            state: state(planned),
-            status: self.reports.source(key).cloned(),
-        });
-        self.outputs.overview.send_replace(Arc::new(Overview { synced: self.synced, sources: sources.collect() }));
+        self.outputs.overview.send_replace(Arc::new(self.overview.clone()));
     }
 
     /// Hands over what must be written, as much as may wait; the rest follows when something was written.
     fn write(&mut self) {
         let Some(writer) = self.outputs.writer.as_ref().filter(|_| self.leads) else {
-            self.to_write.clear();
-            return;
+            return self.statuses.leave_to_others();
         };
-        while let Some(target) = self.to_write.pop_first() {
-            let write = match &target {
-                Target::Source(key) => self.reports.write_source(&self.plan, key),
-                Target::Provider(key) => self.reports.write_provider(&self.plan, key),
-            };
-            let Some(write) = write else { continue };
-            match writer.try_send(write) {
-                Ok(()) => self.reports.began(target),
-                Err(_) => {
-                    self.to_write.insert(target);
-                    return;
-                }
-            }
+        while let Ok(permit) = writer.try_reserve() {
+            let Some(write) = self.statuses.next_write() else { return };
+            permit.send(write);
         }
     }
 }
 
 /// A condition that is news on this replica.
-fn tell(key: &Key, condition: &Condition) {
+fn tell(kind: &str, key: &Key, condition: &Condition) {
     let Condition { type_, status, reason, message, .. } = condition;
     if status == "True" && reason == type_ {
-        info!(source = %key, condition = type_, status, reason, "{message}");
+        info!(kind, object = %key, condition = type_, status, reason, "{message}");
     } else {
-        warn!(source = %key, condition = type_, status, reason, "{message}");
+        warn!(kind, object = %key, condition = type_, status, reason, "{message}");
     }
 }

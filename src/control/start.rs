@@ -10,15 +10,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::run::{Inputs, Outputs, Overview};
+use super::event::Event;
+use super::overview::Overview;
+use super::run::{Inputs, Outputs};
 use super::settings::Settings;
-use super::{capture, event, folder, lease, reader, run, status_writer, watch as watches};
+use super::status::{activity, writer};
+use super::{capture, event, folder, lease, reader, run, watch as watches};
 use crate::route::RouteTable;
 use crate::route::capture::Capture;
 use crate::subject::Streams;
 
 /// How many Secrets may wait to be read.
 const TO_READ: usize = 64;
+/// How many statuses may wait to be written.
+const TO_WRITE: usize = 256;
 
 /// What the control line needs wherever it observes.
 pub struct Needs {
@@ -30,8 +35,18 @@ pub struct Needs {
     pub publish: Box<dyn FnMut(RouteTable) + Send>,
     /// Secrets that vendors deliver.
     pub captures: mpsc::Receiver<Capture>,
-    /// The end. The Lease is given back then; routes stay as they are.
+    /// The other replicas. `None` where there are none, or no way to them.
+    pub peers: Option<Peers>,
+    /// The end; routes stay as they are.
     pub stop: CancellationToken,
+}
+
+/// The way to the other replicas, and back. A message that is lost is nobody's loss.
+pub struct Peers {
+    /// What they should know.
+    pub tell: mpsc::Sender<Vec<u8>>,
+    /// What they tell; this replica's own words may be among it.
+    pub heard: mpsc::Receiver<Vec<u8>>,
 }
 
 /// This replica, as the election knows it.
@@ -49,6 +64,8 @@ pub struct Running {
     pub overview: watch::Receiver<Arc<Overview>>,
     /// Whether this replica writes status. Never in a folder.
     pub leader: watch::Receiver<bool>,
+    /// Gives the Lease back, and stands for election no more: whoever is about to end lets others write at once.
+    pub resign: CancellationToken,
     /// Its tasks. None ends before `stop`: if one does, the process should too.
     pub tasks: JoinSet<()>,
 }
@@ -57,20 +74,25 @@ pub struct Running {
 pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
     let (events, received) = mpsc::channel(event::QUEUE);
     let (reader, to_read) = mpsc::channel(TO_READ);
-    let (writer, to_write) = mpsc::channel(status_writer::QUEUE);
+    let (writer, to_write) = mpsc::channel(TO_WRITE);
     let (leads, leader) = watch::channel(false);
     let (overview, shown) = watch::channel(Arc::default());
     let mut tasks = JoinSet::new();
     watches::spawn(client, &needs.settings, &events, &needs.stop, &mut tasks);
     until(&needs.stop, reader::run(client.clone(), to_read, events.clone()), &mut tasks);
-    until(&needs.stop, status_writer::run(client.clone(), leader.clone(), to_write, events), &mut tasks);
+    until(&needs.stop, writer::run(client.clone(), leader.clone(), to_write, events.clone()), &mut tasks);
     let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity);
-    tasks.spawn(candidate.run(leads, needs.stop.clone()));
+    let resign = needs.stop.child_token();
+    tasks.spawn(candidate.run(leads, resign.clone(), needs.stop.clone()));
+    let teller = needs.peers.map(|Peers { tell, heard }| {
+        until(&needs.stop, listen(heard, events), &mut tasks);
+        tell
+    });
     tasks.spawn(capture::run(client.clone(), needs.captures));
     let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
-    let outputs = Outputs { publish: needs.publish, overview, reader: Some(reader), writer: Some(writer) };
+    let outputs = Outputs { publish: needs.publish, overview, reader: Some(reader), writer: Some(writer), teller };
     tasks.spawn(run::run(needs.settings, inputs, outputs));
-    Running { overview: shown, leader, tasks }
+    Running { overview: shown, leader, resign, tasks }
 }
 
 /// Observes a file or folder of manifests. Status is told in the log alone.
@@ -80,10 +102,22 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
     let (_, leader) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tasks.spawn(folder::run(path, needs.settings.source_base.clone(), events));
+    let resign = needs.stop.child_token();
     let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
-    let outputs = Outputs { publish: needs.publish, overview, reader: None, writer: None };
+    let outputs = Outputs { publish: needs.publish, overview, reader: None, writer: None, teller: None };
     tasks.spawn(run::run(needs.settings, inputs, outputs));
-    Running { overview: shown, leader, tasks }
+    Running { overview: shown, leader, resign, tasks }
+}
+
+/// Hands on what other replicas tell, as long as somebody may.
+async fn listen(mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>) {
+    while let Some(message) = heard.recv().await {
+        if events.send(Event::Heard(activity::decode(&message))).await.is_err() {
+            return;
+        }
+    }
+    // Without NATS there is nothing to hear, and this is no reason to end.
+    std::future::pending().await
 }
 
 /// Spawns a task that may end anywhere.

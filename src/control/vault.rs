@@ -66,6 +66,8 @@ pub enum Known {
 #[derive(Debug, Default)]
 pub struct Vault {
     entries: BTreeMap<Key, Slot>,
+    /// When a reading that failed is due again. May hold instants that hold no more: the slot decides.
+    retries: BTreeSet<(Timestamp, Key)>,
     /// Grows with every change, so that no two states of one Secret ever share a number.
     revision: u64,
 }
@@ -139,22 +141,22 @@ impl Slot {
 }
 
 impl Vault {
-    /// Says which keys of which Secrets are referred to. The rest is forgotten at once. Returns the Secrets to read.
-    pub fn want(&mut self, wanted: BTreeMap<Key, BTreeSet<String>>) -> Vec<Key> {
-        self.entries.retain(|key, _| wanted.contains_key(key));
-        let mut to_read = Vec::new();
-        for (key, keys) in wanted {
-            let slot = self.entries.entry(key.clone()).or_insert_with(|| Slot::new(BTreeSet::new()));
-            if let Known::Values(values) = &mut slot.known {
-                values.retain(|name, _| keys.contains(name));
-            }
-            let new = matches!(slot.known, Known::Pending) && slot.asked.is_empty() || !keys.is_subset(&slot.asked);
-            slot.wanted = keys;
-            if new && slot.ask() {
-                to_read.push(key);
-            }
+    /// Says which keys of a Secret are referred to. The rest is forgotten at once. Returns whether the Secret must be read.
+    pub fn want(&mut self, key: &Key, keys: BTreeSet<String>) -> bool {
+        if keys.is_empty() {
+            self.entries.remove(key);
+            return false;
         }
-        to_read
+        let slot = self.entries.entry(key.clone()).or_insert_with(|| Slot::new(BTreeSet::new()));
+        if let Known::Values(values) = &mut slot.known {
+            values.retain(|name, _| keys.contains(name));
+        }
+        // What is forgotten was never asked for: whoever refers to it again has it read again.
+        slot.asked.retain(|name| keys.contains(name));
+        slot.picked.retain(|name| keys.contains(name));
+        let new = matches!(slot.known, Known::Pending) && slot.asked.is_empty() || !keys.is_subset(&slot.asked);
+        slot.wanted = keys;
+        new && slot.ask()
     }
 
     /// Takes in what the metadata watch saw. Returns the Secrets to read, and those of which something else is known now.
@@ -228,6 +230,7 @@ impl Vault {
             slot.failures = slot.failures.saturating_add(1);
             slot.again = false;
             slot.retry = now.checked_add(pause).ok();
+            self.retries.extend(slot.retry.map(|at| (at, key.clone())));
             return (false, changed);
         }
         slot.failures = 0;
@@ -253,13 +256,20 @@ impl Vault {
 
     /// The Secrets whose reading failed and is due again.
     pub fn due(&mut self, now: Timestamp) -> Vec<Key> {
-        let due = self.entries.iter_mut().filter(|(_, slot)| slot.retry.is_some_and(|at| at <= now));
-        due.filter_map(|(key, slot)| slot.ask().then(|| key.clone())).collect()
+        let mut due = Vec::new();
+        while self.retries.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((at, key)) = self.retries.pop_first()
+        {
+            if self.entries.get_mut(&key).is_some_and(|slot| slot.retry == Some(at) && slot.ask()) {
+                due.push(key);
+            }
+        }
+        due
     }
 
     /// When the next reading is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.entries.values().filter_map(|slot| slot.retry).min()
+        self.retries.first().map(|(at, _)| *at)
     }
 
     /// What is known of a Secret, and a number that changes with it. Pending also while a key was not asked for yet.

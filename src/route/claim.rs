@@ -65,11 +65,13 @@ pub struct Claim {
     pub created: Timestamp,
     /// What changes about it.
     pub state: Arc<SourceState>,
+    /// It was served once, by some replica. What never was holds no path against another.
+    pub held: bool,
 }
 
 impl Claim {
     /// What decides a conflict: the smaller wins.
-    pub(super) fn seniority(&self) -> (Timestamp, &str, &str) {
-        (self.created, &self.namespace, &self.name)
+    pub(super) fn seniority(&self) -> (bool, Timestamp, &str, &str) {
+        (!self.held, self.created, &self.namespace, &self.name)
     }
 }

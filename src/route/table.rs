@@ -1,9 +1,12 @@
-//! Which route answers a host and path. Built whole, never changed, read without a lock or an allocation.
+//! Which route answers a host and path. Read without a lock or an allocation.
 //!
-//! A path matches byte for byte: nothing is decoded, folded or cut here.
+//! A table in force never changes: a change makes a copy that shares all paths but those that it touches. A path matches byte for byte:
+//! nothing is decoded, folded or cut here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use rpds::HashTrieMapSync;
 
 use super::Route;
 use super::claim::{Claim, Host};
@@ -33,7 +36,7 @@ impl From<Arc<Route>> for Entry {
     }
 }
 
-/// A host that a source claims and an older one keeps.
+/// A host that a source claims and one that is before it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// Namespace and name of the source that loses the host.
@@ -46,43 +49,78 @@ pub struct Conflict {
     pub none_left: bool,
 }
 
-/// Every route by path and host.
-#[derive(Debug, Default)]
+/// Every route by path and host. A copy costs nothing and shares all paths that neither changes.
+#[derive(Clone, Debug, Default)]
 pub struct RouteTable {
-    paths: HashMap<Box<str>, Hosts>,
-    entries: Vec<Entry>,
+    paths: HashTrieMapSync<Box<str>, Arc<Hosts>>,
 }
 
-/// Positions in `entries`.
+/// Who claims one path, and who has which host of it.
 #[derive(Debug, Default)]
 struct Hosts {
+    /// The first in line first.
+    claims: Vec<Entry>,
+    // Positions in `claims`.
     exact: HashMap<Box<str>, usize>,
     wildcard: HashMap<Box<str>, usize>,
     any: Option<usize>,
 }
 
 impl RouteTable {
-    /// Gives every host of every path to the oldest source that claims it. The order of `entries` does not matter.
-    pub fn build(mut entries: Vec<Entry>) -> (Self, Vec<Conflict>) {
-        entries.sort_by(|a, b| a.claim().seniority().cmp(&b.claim().seniority()));
-        let mut paths: HashMap<Box<str>, Hosts> = HashMap::with_capacity(entries.len());
+    /// Gives every host of every path to the first in line of the sources that claim it. The order of `entries` does not matter.
+    pub fn build(entries: Vec<Entry>) -> (Self, Vec<Conflict>) {
+        let mut paths = BTreeMap::<String, Vec<Entry>>::new();
+        for entry in entries {
+            paths.entry(entry.claim().path.clone()).or_default().push(entry);
+        }
+        let mut table = Self::default();
+        let conflicts = paths.into_iter().flat_map(|(path, claims)| table.assign(&path, claims)).collect();
+        (table, conflicts)
+    }
+
+    /// Gives every host of one path to the first in line of `claims`, which are all that there are. Tables that were copied
+    /// from this one before stay as they are.
+    pub fn assign(&mut self, path: &str, claims: Vec<Entry>) -> Vec<Conflict> {
+        if claims.is_empty() {
+            self.paths.remove_mut(path);
+            return Vec::new();
+        }
+        let (hosts, conflicts) = Hosts::share_out(claims);
+        self.paths.insert_mut(path.into(), Arc::new(hosts));
+        conflicts
+    }
+
+    /// What answers `path` on `host`, which is in lower case and without a port. An exact host beats a wildcard, which
+    /// beats any.
+    pub fn find(&self, host: &str, path: &str) -> Option<&Entry> {
+        self.paths.get(path)?.find(host)
+    }
+
+    /// Every source, the first in line first.
+    pub fn entries(&self) -> Vec<&Entry> {
+        let mut all: Vec<&Entry> = self.paths.values().flat_map(|hosts| &hosts.claims).collect();
+        all.sort_by(|a, b| a.claim().seniority().cmp(&b.claim().seniority()));
+        all
+    }
+}
+
+impl Hosts {
+    fn share_out(mut claims: Vec<Entry>) -> (Self, Vec<Conflict>) {
+        claims.sort_by(|a, b| a.claim().seniority().cmp(&b.claim().seniority()));
+        let mut hosts = Self::default();
         let mut conflicts = Vec::new();
-        for (position, entry) in entries.iter().enumerate() {
+        for (position, entry) in claims.iter().enumerate() {
             let claim = entry.claim();
-            if !paths.contains_key(claim.path.as_str()) {
-                paths.insert(claim.path.as_str().into(), Hosts::default());
-            }
-            let Some(hosts) = paths.get_mut(claim.path.as_str()) else { continue };
             let first = conflicts.len();
             let mut kept = false;
             for host in &claim.hosts {
-                match hosts.claim(host, position) {
+                match hosts.take(host, position) {
                     None => kept = true,
                     // A host written twice is no conflict with itself.
                     Some(keeper) if keeper == position => {}
                     Some(keeper) => conflicts.push(Conflict {
                         loser: (claim.namespace.clone(), claim.name.clone()),
-                        keeper: (entries[keeper].claim().namespace.clone(), entries[keeper].claim().name.clone()),
+                        keeper: (claims[keeper].claim().namespace.clone(), claims[keeper].claim().name.clone()),
                         host: host.clone(),
                         none_left: false,
                     }),
@@ -92,26 +130,12 @@ impl RouteTable {
                 conflict.none_left = !kept;
             }
         }
-        (Self { paths, entries }, conflicts)
+        hosts.claims = claims;
+        (hosts, conflicts)
     }
 
-    /// What answers `path` on `host`, which is in lower case and without a port. An exact host beats a wildcard, which
-    /// beats any.
-    pub fn find(&self, host: &str, path: &str) -> Option<&Entry> {
-        let hosts = self.paths.get(path)?;
-        let position = hosts.find(host)?;
-        self.entries.get(position)
-    }
-
-    /// Every source, the oldest first.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-}
-
-impl Hosts {
     /// Takes a host, or says who has it.
-    fn claim(&mut self, host: &Host, position: usize) -> Option<usize> {
+    fn take(&mut self, host: &Host, position: usize) -> Option<usize> {
         let (names, name) = match host {
             Host::Any => {
                 let keeper = self.any;
@@ -128,7 +152,11 @@ impl Hosts {
         keeper
     }
 
-    fn find(&self, host: &str) -> Option<usize> {
+    fn find(&self, host: &str) -> Option<&Entry> {
+        self.claims.get(self.position(host)?)
+    }
+
+    fn position(&self, host: &str) -> Option<usize> {
         // Most paths are claimed on any host alone: no hashing then.
         if !self.exact.is_empty()
             && let Some(position) = self.exact.get(host)

@@ -125,13 +125,13 @@ async fn check_and_the_operator_of_a_folder_say_the_same_of_every_manifest() {
     let operator = Operator::start_with(Default::default(), |needs| in_folder(path, needs));
     let mut overview = operator.running.overview.clone();
     let sources = CASES.iter().filter(|case| !case.is_provider);
-    let shown = overview.wait_for(|shown| shown.synced && shown.sources.len() == sources.clone().count()).await;
+    let shown = overview.wait_for(|shown| shown.synced && shown.sources().count() == sources.clone().count()).await;
     let shown = shown.expect("an overview").clone();
     for case in CASES {
         let said = said.get(&case.called("sales")).unwrap_or(&nothing);
         wrong.extend(judged_by_check(case, said).err());
         // Providers have no status in a folder.
-        let Some(source) = shown.sources.iter().find(|source| !case.is_provider && source.key.name == case.name) else {
+        let Some((_, source)) = shown.sources().find(|(key, _)| !case.is_provider && key.name == case.name) else {
             continue;
         };
         let conditions = &source.status.as_ref().expect("a status").conditions;

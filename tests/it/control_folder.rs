@@ -111,7 +111,7 @@ async fn what_the_schema_refuses_is_told_and_what_must_act_in_it_acts() {
         accepted.is_some_and(|accepted| accepted.message.starts_with("spec.teleport: "))
     };
     let told = overview.wait_for(|shown| {
-        let of_a = shown.sources.iter().find(|source| source.key.name == "a");
+        let of_a = shown.sources().find(|(key, _)| key.name == "a").map(|(_, source)| source);
         of_a.is_some_and(|source| source.status.as_deref().is_some_and(said))
     });
     tokio::time::timeout(crate::control_world::SOON, told).await.expect("status says it").expect("an overview");

@@ -16,7 +16,7 @@ async fn a_replica_that_dies_with_the_lease_is_followed_by_another() {
     let stand = |identity: &str| {
         let (leads, leader) = watch::channel(false);
         let candidate = Candidate::new(client.clone(), &namespace, identity);
-        (tokio::spawn(candidate.run(leads, CancellationToken::new())), leader)
+        (tokio::spawn(candidate.run(leads, CancellationToken::new(), CancellationToken::new())), leader)
     };
     // All at once: the API server's conflicts let one of them win.
     let mut replicas: Vec<_> = ["one", "two", "three"].into_iter().map(stand).collect();

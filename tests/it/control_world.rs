@@ -47,6 +47,7 @@ impl Operator {
             streams: received,
             publish: Box::new(move |table| published.store(Some(Arc::new(table)))),
             captures: tokio::sync::mpsc::channel(1).1,
+            peers: None,
             stop: stop.clone(),
         });
         Operator { table, running, streams, stop }

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as StatusConditio
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::last_good::LastGood;
+
 /// What the operator found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -14,6 +16,9 @@ pub struct WebhookSourceStatus {
     /// The generation that is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_generation: Option<i64>,
+    /// The last spec that could be served, kept while a newer generation cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
     /// Where vendors send: a full URL when the operator knows its public base, else the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,

@@ -124,7 +124,9 @@ fn node(schema: &Value, place: &str) -> Result<Schema, String> {
             "minProperties" => out.property_count.min = Some(value.as_u64().ok_or_else(wrong)?),
             "maxProperties" => out.property_count.max = Some(value.as_u64().ok_or_else(wrong)?),
             "default" => out.default = Some(value.clone()),
-            "x-kubernetes-list-map-keys" => {}
+            // How writers share it is nothing that is judged.
+            "x-kubernetes-list-map-keys" | "x-kubernetes-map-type" => {}
+            "x-kubernetes-preserve-unknown-fields" => out.additional = Some(Box::default()),
             "x-kubernetes-list-type" => out.list = list(value, members).ok_or_else(wrong)?,
             "x-kubernetes-validations" => {
                 for rule in value.as_array().ok_or_else(wrong)? {

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::api::source::WebhookSource;
-use crate::control::object::Object;
-use crate::control::resolve::fingerprint;
-use crate::control::vault::Vault;
+use crate::control::object::{Broken, Object};
 use crate::provider::Provider;
 use crate::provider::catalogue::Catalogue;
 
@@ -16,11 +12,19 @@ use crate::provider::catalogue::Catalogue;
 pub(super) struct Inputs {
     pub(super) uid: String,
     generation: i64,
-    readable: bool,
+    broken: Option<Broken>,
+    was_served: bool,
     provider: Option<Arc<Provider>>,
-    refs: Vec<(u64, bool)>,
-    good_refs: Vec<(u64, bool)>,
+    /// Whether its provider is refused: that is said.
+    refused: bool,
+    pub(super) refs: Refs,
+    pub(super) former: Option<(i64, Refs)>,
+    /// Which reading of the streams, where that decides whether the current generation is held back.
+    pub(super) streams: Option<u64>,
 }
+
+/// What refs refer to at an instant: a number that changes with it, and whether it is past.
+pub(super) type Refs = Vec<(u64, bool)>;
 
 impl PartialEq for Inputs {
     fn eq(&self, other: &Self) -> bool {
@@ -29,32 +33,29 @@ impl PartialEq for Inputs {
             (one, two) => one.is_none() && two.is_none(),
         };
         same_provider
-            && (&self.uid, self.generation, self.readable) == (&other.uid, other.generation, other.readable)
-            && (&self.refs, &self.good_refs) == (&other.refs, &other.good_refs)
+            && (&self.uid, self.generation, &self.broken) == (&other.uid, other.generation, &other.broken)
+            && (self.was_served, self.refused, self.streams) == (other.was_served, other.refused, other.streams)
+            && (&self.refs, &self.former) == (&other.refs, &other.former)
     }
 }
 
 impl Inputs {
-    /// As they are at an instant; `former` is the last spec that compiled.
-    pub(super) fn of(
-        object: &Object<WebhookSource>,
-        former: Option<&WebhookSource>,
-        vault: &Vault,
-        catalogue: &Catalogue,
-        now: Timestamp,
-    ) -> Self {
-        let (provider, refs) = match &object.value {
-            Ok(source) => (Some(source.spec.provider.as_str()), fingerprint(source, vault, now)),
-            Err(broken) => (broken.provider.as_deref(), Vec::new()),
+    /// What the object says and which provider it finds; refs, former and streams are still to be filled in.
+    pub(super) fn of(object: &Object<WebhookSource>, catalogue: &Catalogue, refused: bool) -> Self {
+        let provider = match &object.value {
+            Ok(source) => Some(source.spec.provider.as_str()),
+            Err(broken) => broken.provider.as_deref(),
         };
-        let former = former.filter(|former| former.metadata.generation != Some(object.generation));
         Self {
             uid: object.uid.clone(),
             generation: object.generation,
-            readable: object.value.is_ok(),
+            broken: object.value.as_ref().err().cloned(),
+            was_served: object.was_served,
             provider: provider.and_then(|name| catalogue.get(name)),
-            refs,
-            good_refs: former.map(|former| fingerprint(former, vault, now)).unwrap_or_default(),
+            refused,
+            refs: Refs::new(),
+            former: None,
+            streams: None,
         }
     }
 }

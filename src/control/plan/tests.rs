@@ -1,8 +1,12 @@
 use serde_json::{Value, json};
 
+mod fresh;
+
 use super::*;
 use crate::api::condition::Reason;
+use crate::route::{Entry, Route};
 use crate::secret::SecretBytes;
+use crate::subject::Stream;
 
 const START: &str = "2026-11-25T12:00:00Z";
 
@@ -54,6 +58,27 @@ impl World {
             Reading::Found(value.to_owned(), SecretData { kind: "Opaque".to_owned(), data, ..SecretData::default() });
         self.plan.take_reading(&key(secret), found, self.now);
         self.settle()
+    }
+
+    /// Streams with these subjects were read.
+    fn streams(&mut self, subjects: &[&str]) -> Settled {
+        let stream = Stream {
+            name: "WEBHOOKS".to_owned(),
+            subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
+            file_storage: true,
+            no_ack: false,
+        };
+        self.plan.learn_streams(Arc::new(Streams { streams: vec![stream] }));
+        self.settle()
+    }
+
+    /// What answers a path, and how many of its keys live.
+    fn keys(&self, path: &str) -> (String, usize) {
+        let live = match self.table.find("any.test", path) {
+            Some(Entry::Served(route)) => route.verifier.active_keys(self.now),
+            _ => 0,
+        };
+        (self.answers(path), live)
     }
 
     fn see(&mut self, secret: &str, version: &str) {
@@ -225,8 +250,8 @@ fn a_ref_expires_at_its_instant_also_under_a_spec_that_does_not_compile() {
     world.now = end;
     assert!(world.settle().changed.contains(&key("calls")));
     assert!(!Arc::ptr_eq(&before, world.planned("calls").route().unwrap()));
-    let reasons: Vec<_> = world.planned("calls").refs.iter().flatten().map(|problems| problems.reason).collect();
-    assert_eq!(reasons, [Reason::SecretExpired]);
+    // Another of its purpose lives: that is a note, and no alert.
+    assert_eq!((world.planned("calls").refs.clone(), world.planned("calls").ended.len()), (Some(Vec::new()), 1));
     assert_eq!(world.plan.next_wake(), None);
 }
 
@@ -286,4 +311,121 @@ fn nothing_is_rebuilt_for_a_status_or_for_a_list_that_says_the_same() {
     world.plan.observe_sources(Change::Reset(crate::control::index::Scope::All, vec![again]));
     let settled = world.plan.settle(world.now);
     assert!(settled.table.is_none() && settled.changed.is_empty() && settled.to_read.is_empty());
+}
+
+#[test]
+fn a_ref_that_the_current_spec_holds_no_more_counts_no_more_although_that_does_not_compile() {
+    let two = json!([{"name": "s", "key": "k"}, {"name": "t", "key": "k"}]);
+    let spec = |refs: Value| json!({"provider": "generic", "verification": {"method": "token", "token": {"header": "X-Token"}, "secretRefs": refs}});
+    let mut world = World::new();
+    world.apply("calls", 1, 0, &spec(two));
+    world.read("s", "one");
+    world.read("t", "two");
+    assert_eq!(world.keys("/sales/calls"), ("calls@1".to_owned(), 2));
+    let broken = |refs: Value| with(spec(refs), json!({"events": {"filter": "data.("}}));
+    world.apply("calls", 2, 0, &broken(json!([{"name": "t", "key": "k"}])));
+    assert_eq!(world.keys("/sales/calls"), ("calls@1".to_owned(), 1), "the removed secret is still valid");
+    let forgotten = |world: &World, secret| {
+        matches!(world.plan.vault.known(&key(secret), "k").0, crate::control::vault::Known::Pending)
+    };
+    assert!(forgotten(&world, "s"), "a Secret that nobody refers to is kept");
+    // Not even readable, and without any: nothing is live, and still a token is required.
+    world.apply("calls", 3, 0, &json!({"provider": "generic", "later": 1}));
+    assert_eq!(world.keys("/sales/calls"), ("calls@1".to_owned(), 0));
+    let Some(Entry::Served(route)) = world.table.find("any.test", "/sales/calls").cloned() else { panic!("no route") };
+    assert!(!route.verifier.open(world.now));
+    world.apply("calls", 4, 0, &broken(json!([{"name": "u", "key": "k"}])));
+    world.read("u", "three");
+    assert_eq!(world.keys("/sales/calls"), ("calls@1".to_owned(), 1), "a rotation counts although the rest is wrong");
+}
+
+#[test]
+fn a_generation_whose_subjects_no_stream_takes_is_held_back_until_one_does() {
+    let named = |stream: &str| with(generic("s"), json!({"routing": {"stream": stream}}));
+    let mut world = World::new();
+    world.streams(&["webhooks.>"]);
+    world.apply("calls", 1, 0, &generic("s"));
+    world.read("s", "one");
+    world.apply("calls", 2, 0, &named("NOPE"));
+    let planned = world.planned("calls");
+    assert_eq!(planned.held.as_ref().map(|held| held.reason), Some(Reason::NoStream));
+    assert_eq!((world.refused("calls"), world.answers("/sales/calls").as_str()), (None, "calls@1"));
+    // Suspension takes effect whatever else is wrong.
+    world.apply("calls", 3, 0, &with(named("NOPE"), json!({"suspend": true})));
+    assert_eq!(world.answers("/sales/calls"), "suspended");
+    world.apply("calls", 4, 0, &named("NOPE"));
+    assert!(world.streams(&["webhooks.>", "other.>"]).changed.contains(&key("calls")), "judged at each reading");
+    assert_eq!(world.answers("/sales/calls"), "calls@1");
+    world.apply("calls", 5, 0, &named("WEBHOOKS"));
+    assert_eq!((world.planned("calls").held.clone(), world.answers("/sales/calls").as_str()), (None, "calls@5"));
+    // A stream that is lost under the current generation holds nothing back.
+    assert!(world.streams(&["other.>"]).changed.is_empty());
+    assert_eq!(world.answers("/sales/calls"), "calls@5");
+    // Where the former has none either, nothing is won by holding back.
+    world.apply("calls", 6, 0, &generic("s"));
+    assert_eq!(world.answers("/sales/calls"), "calls@6");
+}
+
+#[test]
+fn while_nats_was_never_seen_nothing_is_held_back_that_was_not() {
+    let mut world = World::new();
+    world.apply("calls", 1, 0, &generic("s"));
+    world.read("s", "one");
+    world.apply("calls", 2, 0, &with(generic("s"), json!({"routing": {"stream": "NOPE"}})));
+    assert_eq!(world.answers("/sales/calls"), "calls@2");
+    world.streams(&["webhooks.>"]);
+    assert_eq!(world.answers("/sales/calls"), "calls@2", "its own stream is lost, it is not held back");
+}
+
+#[test]
+fn what_was_never_served_anywhere_holds_no_path() {
+    let shared = |spec: Value| with(spec, json!({"path": "/sales/shared"}));
+    let mut world = World::new();
+    world.apply("old", 1, 0, &shared(json!({"provider": "no-such-vendor"})));
+    assert_eq!(world.answers("/sales/shared"), "503");
+    world.apply("young", 1, 9, &shared(generic("s")));
+    world.read("s", "one");
+    assert_eq!(world.answers("/sales/shared"), "young@1");
+    assert!(world.planned("old").is_displaced());
+    // Once it compiles it is what it always was: the older.
+    world.apply("old", 2, 0, &shared(generic("s")));
+    assert_eq!(world.answers("/sales/shared"), "old@2");
+    // And what was served before holds it although it compiles no more.
+    world.apply("old", 3, 0, &shared(json!({"provider": "no-such-vendor"})));
+    assert_eq!(world.answers("/sales/shared"), "old@2");
+}
+
+#[test]
+fn sources_of_a_provider_that_does_not_compile_say_so() {
+    let mut world = World::new();
+    world.apply(
+        "calls",
+        1,
+        0,
+        &json!({"provider": "acme", "verification": {"secretRefs": [{"name": "s", "key": "k"}]}}),
+    );
+    world.read("s", "one");
+    world.provider(Some(&json!({"displayName": "Acme", "methods": [], "later": 1})));
+    let said = world.planned("calls").accepted.as_ref().unwrap_err().to_string();
+    assert!(said.contains("WebhookProvider acme cannot be used as it stands") && said.contains("later"), "{said}");
+}
+
+#[test]
+fn a_change_costs_what_it_touches() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.apply(name, 1, 0, &generic("s"));
+    }
+    world.apply("d", 1, 0, &generic("t"));
+    world.read("s", "one");
+    world.read("t", "one");
+    let before =
+        |world: &World, name: &str| world.planned(name).route().cloned().map(|route: Arc<Route>| Arc::as_ptr(&route));
+    let (a, d) = (before(&world, "a"), before(&world, "d"));
+    let settled = world.apply("d", 2, 0, &with(generic("t"), json!({"path": "/sales/other"})));
+    assert_eq!(settled.changed, BTreeSet::from([key("d")]));
+    assert_eq!(before(&world, "a"), a);
+    assert_ne!(before(&world, "d"), d);
+    world.see("s", "two");
+    assert_eq!(world.read("s", "two").changed.len(), 3);
 }

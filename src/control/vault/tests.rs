@@ -14,6 +14,15 @@ fn wanted(refs: &[(&str, &str)]) -> BTreeMap<Key, BTreeSet<String>> {
     wanted
 }
 
+/// Says all that is wanted, and what is wanted no more. Returns the Secrets to read.
+fn want(vault: &mut Vault, refs: &[(&str, &str)]) -> Vec<Key> {
+    let mut wanted = wanted(refs);
+    for key in vault.entries.keys() {
+        wanted.entry(key.clone()).or_default();
+    }
+    wanted.into_iter().filter_map(|(key, keys)| vault.want(&key, keys).then_some(key)).collect()
+}
+
 fn found(version: &str, data: &[(&str, &str)]) -> Reading {
     let data = data.iter().map(|(k, v)| ((*k).to_owned(), SecretBytes::new(v.as_bytes().to_vec()))).collect();
     Reading::Found(version.to_owned(), SecretData { kind: "Opaque".to_owned(), labels: BTreeMap::new(), data })
@@ -33,25 +42,28 @@ fn value(vault: &Vault, name: &str, of: &str) -> Option<Vec<u8>> {
 #[test]
 fn only_referenced_keys_of_referenced_secrets_are_kept() {
     let mut vault = Vault::default();
-    assert_eq!(vault.want(wanted(&[("a", "k")])), [key("a")]);
+    assert_eq!(want(&mut vault, &[("a", "k")]), [key("a")]);
     assert!(vault.observe(seen("stranger", "1")).0.is_empty());
     assert_eq!(vault.take(&key("a"), found("1", &[("k", "v"), ("root-password", "x")]), NOW), (false, true));
     assert_eq!(value(&vault, "a", "k").unwrap(), b"v");
     let Known::Values(values) = vault.known(&key("a"), "k").0 else { panic!() };
     assert_eq!(values.len(), 1);
     // A key that becomes referenced later is read, and is not known to be missing until then.
-    assert_eq!(vault.want(wanted(&[("a", "k"), ("a", "l")])), [key("a")]);
+    assert_eq!(want(&mut vault, &[("a", "k"), ("a", "l")]), [key("a")]);
     assert!(matches!(vault.known(&key("a"), "l").0, Known::Pending) && value(&vault, "a", "k").is_some());
     vault.take(&key("a"), found("1", &[("k", "v"), ("l", "w")]), NOW);
     assert_eq!(value(&vault, "a", "l").unwrap(), b"w");
-    assert!(vault.want(BTreeMap::new()).is_empty());
+    want(&mut vault, &[("a", "l")]);
+    assert_eq!(want(&mut vault, &[("a", "k"), ("a", "l")]), [key("a")], "what was forgotten is read again");
+    assert!(matches!(vault.known(&key("a"), "k").0, Known::Pending));
+    assert!(want(&mut vault, &[]).is_empty());
     assert!(matches!(vault.known(&key("a"), "k").0, Known::Pending));
 }
 
 #[test]
 fn a_new_version_is_read_once_and_what_was_read_serves_meanwhile() {
     let mut vault = Vault::default();
-    vault.want(wanted(&[("a", "k")]));
+    want(&mut vault, &[("a", "k")]);
     vault.take(&key("a"), found("1", &[("k", "old")]), NOW);
     let before = vault.known(&key("a"), "k").1;
     assert!(vault.observe(seen("a", "1")).0.is_empty(), "the version is known already");
@@ -68,7 +80,7 @@ fn a_new_version_is_read_once_and_what_was_read_serves_meanwhile() {
 #[test]
 fn a_deletion_counts_at_once_and_an_incomplete_list_only_asks() {
     let mut vault = Vault::default();
-    vault.want(wanted(&[("a", "k"), ("b", "k")]));
+    want(&mut vault, &[("a", "k"), ("b", "k")]);
     vault.take(&key("a"), found("1", &[("k", "v")]), NOW);
     vault.take(&key("b"), found("2", &[("k", "v")]), NOW);
     let (read, changed) = vault.observe(Change::Delete(key("a")));
@@ -87,7 +99,7 @@ fn a_deletion_counts_at_once_and_an_incomplete_list_only_asks() {
 #[test]
 fn a_secret_that_is_deleted_during_a_reading_is_not_revived_by_it() {
     let mut vault = Vault::default();
-    vault.want(wanted(&[("a", "k")]));
+    want(&mut vault, &[("a", "k")]);
     vault.observe(Change::Delete(key("a")));
     assert!(vault.take(&key("a"), found("1", &[("k", "v")]), NOW).0, "it must be read once more");
     assert_eq!(vault.take(&key("a"), Reading::NotFound, NOW), (false, true));
@@ -96,7 +108,7 @@ fn a_secret_that_is_deleted_during_a_reading_is_not_revived_by_it() {
 #[test]
 fn an_unreadable_secret_is_tried_again_ever_more_rarely_and_takes_nothing_away() {
     let mut vault = Vault::default();
-    vault.want(wanted(&[("a", "k"), ("b", "k")]));
+    want(&mut vault, &[("a", "k"), ("b", "k")]);
     vault.take(&key("a"), found("1", &[("k", "v")]), NOW);
     vault.observe(seen("a", "2"));
     assert_eq!(vault.take(&key("a"), Reading::Forbidden, NOW), (false, false));
@@ -115,7 +127,7 @@ fn an_unreadable_secret_is_tried_again_ever_more_rarely_and_takes_nothing_away()
 #[test]
 fn a_folder_supplies_everything_at_once() {
     let mut vault = Vault::default();
-    vault.want(wanted(&[("a", "k"), ("b", "k")]));
+    want(&mut vault, &[("a", "k"), ("b", "k")]);
     let Reading::Found(_, secret) = found("", &[("k", "v"), ("x", "y")]) else { panic!() };
     let folder = BTreeMap::from([(key("a"), secret)]);
     assert_eq!(vault.supply(&folder).len(), 2);

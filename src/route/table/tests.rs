@@ -17,6 +17,7 @@ fn claim(name: &str, created: i64, hosts: &[&str], path: &str) -> Entry {
         path: path.to_owned(),
         created: jiff::Timestamp::from_second(created).unwrap(),
         state: Sources::new(Metrics::new()).state("uid", "sales", name, "generic"),
+        held: true,
     }))
 }
 
@@ -91,6 +92,30 @@ fn the_same_age_is_decided_by_namespace_and_name() {
     assert_eq!(conflicts.len(), 1);
 }
 
+#[test]
+fn what_was_never_served_holds_nothing_against_what_is() {
+    let mut never = claim("never", 1, &[], "/in");
+    if let Entry::NotServed(claim) = &mut never {
+        Arc::make_mut(claim).held = false;
+    }
+    let (table, conflicts) = RouteTable::build(vec![never.clone(), claim("young", 9, &[], "/in")]);
+    assert_eq!(found(&table, "h", "/in"), Some("young"));
+    assert_eq!(&*conflicts[0].loser.1, "never");
+    let (table, _) = RouteTable::build(vec![never]);
+    assert_eq!(found(&table, "h", "/in"), Some("never"), "alone it is answered 503, not 404");
+}
+
+#[test]
+fn a_copy_stays_as_it_is_while_another_changes() {
+    let (mut table, _) = RouteTable::build(vec![claim("a", 1, &[], "/a"), claim("b", 1, &[], "/b")]);
+    let before = table.clone();
+    table.assign("/a", vec![claim("c", 1, &[], "/a")]);
+    table.assign("/b", Vec::new());
+    assert_eq!((found(&table, "h", "/a"), found(&table, "h", "/b")), (Some("c"), None));
+    assert_eq!((found(&before, "h", "/a"), found(&before, "h", "/b")), (Some("a"), Some("b")));
+    assert_eq!(before.entries().len(), 2);
+}
+
 fn claims() -> impl Strategy<Value = Vec<(String, i64, Vec<String>, String)>> {
     let host = prop::sample::select(vec!["a.x", "b.x", "*.x", "c.a.x", "*.a.x"]);
     let one =
@@ -150,14 +175,13 @@ proptest! {
         for conflict in &conflicts {
             lost.insert(&conflict.loser.1, conflict.none_left);
         }
-        let positions: Vec<usize> = table
-            .paths
-            .values()
-            .flat_map(|hosts| hosts.exact.values().chain(hosts.wildcard.values()).copied().chain(hosts.any))
-            .collect();
-        for (position, entry) in table.entries.iter().enumerate() {
-            let name = &*entry.claim().name;
-            prop_assert_eq!(positions.contains(&position), !lost.get(name).copied().unwrap_or(false), "{}", name);
+        for hosts in table.paths.values() {
+            let positions: Vec<usize> =
+                hosts.exact.values().chain(hosts.wildcard.values()).copied().chain(hosts.any).collect();
+            for (position, entry) in hosts.claims.iter().enumerate() {
+                let name = &*entry.claim().name;
+                prop_assert_eq!(positions.contains(&position), !lost.get(name).copied().unwrap_or(false), "{}", name);
+            }
         }
     }
 }

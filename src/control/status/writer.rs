@@ -15,44 +15,19 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
-use super::event::{Event, NotWritten, Target};
+use super::{NotWritten, Target, Transition, Write};
 use crate::api::API_VERSION;
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
+use crate::control::event::Event;
 
 /// The field manager of every status.
 pub const FIELD_MANAGER: &str = "hookgate";
-/// How many statuses may wait to be written.
-pub const QUEUE: usize = 256;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 4;
 /// The API server takes notes of at most 1 kB.
 const NOTE: usize = 1000;
-
-/// A status to be written.
-#[derive(Debug)]
-pub struct Write {
-    /// Whose.
-    pub target: Target,
-    /// Of exactly this object: another one of its name keeps its own.
-    pub uid: String,
-    /// The status.
-    pub status: Value,
-    /// What changed for those who read Events.
-    pub transition: Option<Transition>,
-}
-
-/// A change of the condition `Ready`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// Whether it is ready now.
-    pub ready: bool,
-    /// The reason of the condition.
-    pub reason: String,
-    /// Its message.
-    pub message: String,
-}
 
 /// Writes what comes until nobody sends any more.
 pub async fn run(

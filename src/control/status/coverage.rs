@@ -1,11 +1,57 @@
 //! What the streams of NATS mean for a source. Pure; the streams are as last read, and an outage changes nothing here.
 
-use super::status::Finding;
 use crate::api::condition::{Problem, Reason};
+use crate::control::settings::Settings;
+use crate::route::Route;
 use crate::subject::{Cover, Streams};
 
+/// `NoStream` or `NotDurable`, which answer 503, or `PartlyCovered`, with the sentence.
+pub type Finding = Problem;
+
+/// What streams mean for a route. `None`: durable streams own all that it can publish.
+pub fn finding(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
+    let claim = &route.claim;
+    let templates = route.routing.templates();
+    let mut patterns: Vec<String> =
+        templates.map(|template| template.pattern(&claim.namespace, &claim.name, &claim.provider)).collect();
+    patterns.sort();
+    patterns.dedup();
+    let found = judge(&patterns, route.stream.as_deref(), streams, settings.allow_memory_streams);
+    let rejected = rejected(&route.rejected, streams, settings.allow_memory_streams);
+    match (found, rejected) {
+        (Some(found), Some(rejected)) if found.reason == Reason::PartlyCovered => {
+            Some(Problem::new(Reason::PartlyCovered, "", format!("{} {}", found.message, rejected.message)))
+        }
+        (found, rejected) => found.or(rejected),
+    }
+}
+
+/// What keeps a route from answering anything but 503.
+pub fn closing(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
+    finding(route, streams, settings).filter(|finding| finding.reason != Reason::PartlyCovered)
+}
+
+/// Why a generation waits that another replica held back, until the streams were read here too.
+pub fn unread(generation: i64) -> Finding {
+    let message = format!(
+        "Generation {generation} was held back, and the streams of NATS were not read yet: it is judged again when they are."
+    );
+    Problem::new(Reason::NoStream, "", message)
+}
+
+/// Judges where rejected items go: any stream will do.
+fn rejected(subject: &str, streams: &Streams, allow_memory: bool) -> Option<Finding> {
+    if streams.cover(subject, None, allow_memory) == Cover::Full {
+        return None;
+    }
+    let message = format!(
+        "Rejected items go to {subject}, which belongs to no stream that is durable: a delivery that holds one is answered 503. Add the subject to a stream."
+    );
+    Some(Problem::new(Reason::PartlyCovered, "", message))
+}
+
 /// Judges the subjects that a source can publish on, as NATS patterns. `None`: durable streams own all of them.
-pub fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow_memory: bool) -> Option<Finding> {
+fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow_memory: bool) -> Option<Finding> {
     let covers: Vec<Cover> = patterns.iter().map(|pattern| streams.cover(pattern, stream, allow_memory)).collect();
     let those = |wanted: &[Cover]| {
         let those = patterns.iter().zip(&covers).filter(|(_, cover)| wanted.contains(cover));
@@ -75,5 +121,19 @@ mod tests {
         assert_eq!(reason(judge(&["webhooks.sales.calls"], Some("MEM"), true)), Some(Reason::NoStream));
         let absent = judge(&["webhooks.sales.calls"], Some("GONE"), false).unwrap();
         assert!(absent.message.contains("GONE") && absent.message.contains("does not exist"), "{absent}");
+    }
+
+    #[test]
+    fn rejected_items_need_a_stream_too_whichever() {
+        let streams = Streams {
+            streams: vec![stream("R", &["webhooks._rejected.>"], true), stream("MEM", &["other._rejected.>"], false)],
+        };
+        assert_eq!(rejected("webhooks._rejected.sales.calls", &streams, false), None);
+        for uncovered in ["else._rejected.sales.calls", "other._rejected.sales.calls"] {
+            let finding = rejected(uncovered, &streams, false).unwrap();
+            assert_eq!(finding.reason, Reason::PartlyCovered);
+            assert!(finding.message.contains(uncovered), "{finding}");
+        }
+        assert_eq!(rejected("other._rejected.sales.calls", &streams, true), None);
     }
 }

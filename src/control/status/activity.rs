@@ -1,0 +1,135 @@
+//! What status tells of requests: when the last was accepted, and why the last that was not.
+//!
+//! Each replica knows its own; they tell each other, so that whoever leads writes what all saw. Two instants and one word of ours a source,
+//! never anything from a request; what others say never makes it go backwards, and never into the future.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::api::source::{LastRejected, WebhookSourceStatus};
+use crate::control::object::Key;
+use crate::metrics::Outcome;
+
+/// Clocks of replicas may differ by this much, in seconds.
+const SKEW: i64 = 60;
+/// How many facts one message holds at most: it stays far below what NATS takes.
+pub const AT_ONCE: usize = 500;
+
+/// What status tells of a source's requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// When the last delivery was accepted.
+    pub accepted: Option<Timestamp>,
+    /// When the last request was not accepted, and the metric's word for it.
+    pub rejected: Option<(Timestamp, String)>,
+}
+
+impl Activity {
+    /// Takes in what somebody else saw. Returns whether that is news.
+    pub fn merge(&mut self, other: Self) -> bool {
+        let before = (self.accepted, self.rejected.as_ref().map(|(at, _)| *at));
+        self.accepted = self.accepted.max(other.accepted);
+        // At the same instant, whoever said so first is believed: nobody writes in turns.
+        if other.rejected.as_ref().map(|(at, _)| *at) > before.1 {
+            self.rejected = other.rejected;
+        }
+        before != (self.accepted, self.rejected.as_ref().map(|(at, _)| *at))
+    }
+
+    /// What a status tells.
+    pub fn of(status: &WebhookSourceStatus) -> Self {
+        Self {
+            accepted: status.last_accepted_time.as_ref().map(|time| time.0),
+            rejected: status.last_rejected.as_ref().map(|rejected| (rejected.time.0, rejected.reason.clone())),
+        }
+    }
+
+    /// As a status tells it.
+    pub fn last_rejected(&self) -> Option<LastRejected> {
+        self.rejected.as_ref().map(|(at, reason)| LastRejected { time: Time(*at), reason: reason.clone() })
+    }
+}
+
+/// What one replica tells of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    namespace: String,
+    name: String,
+    uid: String,
+    /// Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<i64>,
+    /// Unix seconds, and the word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<(i64, String)>,
+}
+
+impl Fact {
+    /// What this replica saw.
+    pub fn new(key: &Key, uid: &str, activity: &Activity) -> Self {
+        Self {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            uid: uid.to_owned(),
+            accepted: activity.accepted.map(Timestamp::as_second),
+            rejected: activity.rejected.as_ref().map(|(at, word)| (at.as_second(), word.clone())),
+        }
+    }
+
+    /// Whose, and what. What lies in the future, or is no word of ours, counts for nothing.
+    pub fn read(self, now: Timestamp) -> (Key, String, Activity) {
+        let instant = |seconds: i64| {
+            Some(seconds).filter(|at| *at <= now.as_second() + SKEW).and_then(|at| Timestamp::from_second(at).ok())
+        };
+        let known = |word: &str| Outcome::ALL.iter().any(|outcome| outcome.as_str() == word);
+        let rejected = self.rejected.filter(|(_, word)| known(word));
+        let activity = Activity {
+            accepted: self.accepted.and_then(instant),
+            rejected: rejected.and_then(|(at, word)| Some((instant(at)?, word))),
+        };
+        (Key::new(self.namespace, self.name), self.uid, activity)
+    }
+}
+
+/// Facts as they are told.
+pub fn encode(facts: &[Fact]) -> Vec<u8> {
+    serde_json::to_vec(facts).unwrap_or_default()
+}
+
+/// Facts as they were heard; none where it is something else.
+pub fn decode(message: &[u8]) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = serde_json::from_slice(message).unwrap_or_default();
+    facts.truncate(AT_ONCE);
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn what_others_saw_counts_and_never_goes_backwards() {
+        let mut mine = Activity { accepted: Some(at(10)), rejected: Some((at(10), "BadSignature".to_owned())) };
+        assert!(!mine.merge(Activity { accepted: Some(at(5)), rejected: Some((at(10), "OverRate".to_owned())) }));
+        assert_eq!(mine.rejected.as_ref().unwrap().1, "BadSignature");
+        assert!(mine.merge(Activity { accepted: Some(at(11)), rejected: None }));
+        assert!(mine.merge(Activity { accepted: None, rejected: Some((at(12), "OverRate".to_owned())) }));
+        assert_eq!(mine, Activity { accepted: Some(at(11)), rejected: Some((at(12), "OverRate".to_owned())) });
+    }
+
+    #[test]
+    fn a_fact_comes_as_it_went_and_nonsense_is_nothing() {
+        let key = Key::new("sales", "calls");
+        let activity = Activity { accepted: Some(at(1)), rejected: Some((at(2), "BadSignature".to_owned())) };
+        let read = |fact: Fact| decode(&encode(&[fact])).remove(0).read(at(3));
+        assert_eq!(read(Fact::new(&key, "u", &activity)), (key.clone(), "u".to_owned(), activity));
+        let future = Activity { accepted: Some(at(100)), rejected: Some((at(2), "<script>".to_owned())) };
+        assert_eq!(read(Fact::new(&key, "u", &future)).2, Activity::default());
+        assert!(decode(b"{]").is_empty());
+    }
+}

@@ -1,0 +1,365 @@
+//! What stands and what should stand, side by side, and so what must be written.
+//!
+//! Pure. Nothing is written twice at one time, nothing that stands already, and nothing of a source whose Secrets were not read yet. A
+//! status that somebody else edited is restored at the next evaluation and not sooner, so that two operators that disagree do not write
+//! without end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
+
+use super::activity::{self, Activity, Fact};
+use super::conditions::{self, find};
+use super::facts::Facts;
+use super::{Target, Transition, Write};
+use crate::api::condition::types;
+use crate::api::last_good::LastGood;
+use crate::api::provider::{WebhookProvider, WebhookProviderStatus};
+use crate::api::source::{WebhookSource, WebhookSourceStatus};
+use crate::control::index::Change;
+use crate::control::object::{Key, Object, Watched};
+use crate::control::plan::Plan;
+use crate::control::settings::Settings;
+use crate::metrics::SourceStanding;
+use crate::route::Entry;
+
+/// Sources whose activity may be written at one evaluation, so that lively sources do not flood the API server.
+const LIVELY: usize = 50;
+
+/// The statuses of all objects.
+#[derive(Debug, Default)]
+pub struct Statuses {
+    sources: BTreeMap<Key, Record<WebhookSourceStatus>>,
+    providers: BTreeMap<Key, Record<WebhookProviderStatus>>,
+    /// Those of which something else stands than should.
+    differing: BTreeSet<Target>,
+    /// Those to be written now.
+    due: BTreeSet<Target>,
+    under_way: BTreeSet<Target>,
+}
+
+#[derive(Debug)]
+struct Record<S> {
+    uid: String,
+    stands: Option<Arc<S>>,
+    wanted: Option<Arc<S>>,
+    /// What all replicas saw, as far as it was heard.
+    activity: Activity,
+    /// Since when the status tells that.
+    told: Option<Timestamp>,
+    /// What this replica told the others last.
+    shared: Activity,
+}
+
+impl<S> Record<S> {
+    fn new(uid: &str) -> Self {
+        let (activity, shared) = Default::default();
+        Self { uid: uid.to_owned(), stands: None, wanted: None, activity, told: None, shared }
+    }
+}
+
+/// A judgement of a source.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// Conditions that say something else than before on this replica.
+    pub news: Vec<Condition>,
+    /// How the source stands; `None`: it is gone.
+    pub state: Option<SourceStanding>,
+    /// Its status; `None` while its Secrets were not read yet.
+    pub status: Option<Arc<WebhookSourceStatus>>,
+}
+
+impl Statuses {
+    /// Takes the statuses out of what was observed.
+    pub fn observe_sources(&mut self, change: &mut Change<Object<WebhookSource>>) {
+        let (differing, sources) = (&mut self.differing, &mut self.sources);
+        observe(sources, change, |key, record| {
+            compare(differing, Target::Source(key.clone()), record, same_source);
+        });
+    }
+
+    /// Takes the statuses out of what was observed.
+    pub fn observe_providers(&mut self, change: &mut Change<Object<WebhookProvider>>) {
+        let (differing, providers) = (&mut self.differing, &mut self.providers);
+        observe(providers, change, |key, record| {
+            compare(differing, Target::Provider(key.clone()), record, same_provider);
+        });
+    }
+
+    /// Judges one source anew; what should stand is due where something else does.
+    pub fn judge_source(&mut self, plan: &Plan, key: &Key, settings: &Settings, now: Timestamp) -> Judgement {
+        let target = Target::Source(key.clone());
+        let (Some(object), Some(planned)) = (plan.index().sources.get(key), plan.sources().get(key)) else {
+            self.sources.remove(key);
+            self.forget(&target);
+            return Judgement::default();
+        };
+        let record = self.sources.entry(key.clone()).or_insert_with(|| Record::new(&object.uid));
+        if record.uid != object.uid {
+            *record = Record::new(&object.uid);
+        }
+        let facts = Facts::of(planned, plan.streams(), settings, now);
+        let state = Some(facts.state());
+        if planned.pending {
+            return Judgement { news: Vec::new(), state, status: record.wanted.clone() };
+        }
+        let said = record.wanted.as_ref().map(|status| &*status.conditions);
+        // What was said last here tells since when, also before it comes back by the watch.
+        let before = said.or(record.stands.as_ref().map(|status| &*status.conditions)).unwrap_or_default();
+        let conditions = conditions::of_source(&facts, before, now);
+        let news = news(said.unwrap_or_default(), &conditions);
+        if let Some(stands) = &record.stands {
+            record.activity.merge(Activity::of(stands));
+        }
+        let status = Arc::new(WebhookSourceStatus {
+            observed_generation: Some(facts.generation),
+            served_generation: facts.served_generation,
+            last_good: facts.last_good,
+            url: facts.url,
+            path: facts.path,
+            verification: facts.verification,
+            last_accepted_time: record.activity.accepted.map(Time),
+            last_rejected: record.activity.last_rejected(),
+            conditions,
+        });
+        record.wanted = Some(status.clone());
+        if compare(&mut self.differing, target.clone(), record, same_source) {
+            self.due.insert(target);
+        }
+        Judgement { news, state, status: Some(status) }
+    }
+
+    /// Judges one provider anew. Returns what is news of it on this replica.
+    pub fn judge_provider(&mut self, plan: &Plan, key: &Key, settings: &Settings, now: Timestamp) -> Vec<Condition> {
+        let target = Target::Provider(key.clone());
+        let Some(object) = plan.index().providers.get(key) else {
+            self.providers.remove(key);
+            self.forget(&target);
+            return Vec::new();
+        };
+        let record = self.providers.entry(key.clone()).or_insert_with(|| Record::new(&object.uid));
+        let said = record.wanted.as_ref().map(|status| &*status.conditions);
+        let before = said.or(record.stands.as_ref().map(|status| &*status.conditions)).unwrap_or_default();
+        let accepted = plan.definitions().accepted(&key.name);
+        let conditions = conditions::of_provider(object.generation, accepted, before, now);
+        // That a definition is as it should be is no news but after it was not.
+        let news =
+            if said.is_none() && accepted.is_ok() { Vec::new() } else { news(said.unwrap_or_default(), &conditions) };
+        // Who watches some namespaces sees only a part, and must not overwrite what others count.
+        let sources = match settings.namespaces.as_slice() {
+            [] => Some(i32::try_from(plan.uses(&key.name)).unwrap_or(i32::MAX)),
+            _ => record.stands.as_ref().and_then(|status| status.sources),
+        };
+        let last_good = plan.definitions().last_good(&key.name).and_then(|good| {
+            Some(LastGood { generation: good.generation, spec: serde_json::to_value(&good.value.spec).ok()? })
+        });
+        let observed_generation = Some(object.generation);
+        record.wanted = Some(Arc::new(WebhookProviderStatus { observed_generation, conditions, sources, last_good }));
+        if compare(&mut self.differing, target.clone(), record, same_provider) {
+            self.due.insert(target);
+        }
+        news
+    }
+
+    /// Takes the requests that this replica saw into account. Returns the sources whose status was told longest ago and should tell
+    /// something else.
+    pub fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
+        let mut lively: Vec<(Option<Timestamp>, &Key)> = Vec::new();
+        for (key, record) in &mut self.sources {
+            record.activity.merge(seen(plan, key));
+            let tells = record.wanted.as_ref().map(|status| Activity::of(status));
+            if tells.is_some_and(|tells| tells != record.activity) {
+                lively.push((record.told, key));
+            }
+        }
+        lively.sort();
+        lively.truncate(LIVELY);
+        let keys: Vec<Key> = lively.into_iter().map(|(_, key)| key.clone()).collect();
+        for key in &keys {
+            if let Some(record) = self.sources.get_mut(key) {
+                record.told = Some(now);
+            }
+        }
+        keys
+    }
+
+    /// What this replica saw and did not tell the others yet, as much as one message may hold.
+    pub fn facts_to_tell(&mut self, plan: &Plan) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (key, record) in &mut self.sources {
+            let seen = seen(plan, key);
+            if seen != record.shared && facts.len() < activity::AT_ONCE {
+                facts.push(Fact::new(key, &record.uid, &seen));
+                record.shared = seen;
+            }
+        }
+        facts
+    }
+
+    /// Takes in what another replica saw.
+    pub fn hear(&mut self, facts: Vec<Fact>, now: Timestamp) {
+        for (key, uid, activity) in facts.into_iter().map(|fact| fact.read(now)) {
+            if let Some(record) = self.sources.get_mut(&key).filter(|record| record.uid == uid) {
+                record.activity.merge(activity);
+            }
+        }
+    }
+
+    /// Makes everything due of which something else stands than should.
+    pub fn evaluate(&mut self) {
+        self.due.extend(self.differing.iter().cloned());
+    }
+
+    /// Nothing is due: another replica writes.
+    pub fn leave_to_others(&mut self) {
+        self.due.clear();
+    }
+
+    /// What to write next. It is under way until `ended`.
+    pub fn next_write(&mut self) -> Option<Write> {
+        while let Some(target) = self.due.pop_first() {
+            if self.under_way.contains(&target) || !self.differing.contains(&target) {
+                continue;
+            }
+            let write = match &target {
+                Target::Source(key) => self.sources.get(key).and_then(|record| {
+                    let transition = transition(record.stands.as_deref(), record.wanted.as_deref()?);
+                    write(&target, record, transition)
+                }),
+                Target::Provider(key) => self.providers.get(key).and_then(|record| write(&target, record, None)),
+            };
+            if write.is_some() {
+                self.under_way.insert(target);
+                return write;
+            }
+        }
+        None
+    }
+
+    /// A write ended; `status`: what stands now.
+    pub fn ended(&mut self, target: &Target, status: Option<Value>) {
+        self.under_way.remove(target);
+        let Some(status) = status else { return };
+        let differs = match target {
+            Target::Source(key) => match (self.sources.get_mut(key), serde_json::from_value(status)) {
+                (Some(record), Ok(status)) => {
+                    record.stands = Some(Arc::new(status));
+                    compare(&mut self.differing, target.clone(), record, same_source)
+                }
+                _ => false,
+            },
+            Target::Provider(key) => match (self.providers.get_mut(key), serde_json::from_value(status)) {
+                (Some(record), Ok(status)) => {
+                    record.stands = Some(Arc::new(status));
+                    compare(&mut self.differing, target.clone(), record, same_provider)
+                }
+                _ => false,
+            },
+        };
+        // It may be outdated already.
+        if differs {
+            self.due.insert(target.clone());
+        }
+    }
+
+    fn forget(&mut self, target: &Target) {
+        self.differing.remove(target);
+        self.due.remove(target);
+    }
+}
+
+/// What this replica saw of a source's requests.
+fn seen(plan: &Plan, key: &Key) -> Activity {
+    let Some(Entry::Served(route)) = plan.sources().get(key).and_then(|planned| planned.entry.as_ref()) else {
+        return Activity::default();
+    };
+    let metrics = &route.claim.state.metrics;
+    Activity {
+        accepted: metrics.last_accepted(),
+        rejected: metrics.last_rejected().map(|(at, outcome)| (at, outcome.as_str().to_owned())),
+    }
+}
+
+fn observe<K: Watched>(
+    records: &mut BTreeMap<Key, Record<K::Status>>,
+    change: &mut Change<Object<K>>,
+    mut compare: impl FnMut(&Key, &Record<K::Status>),
+) {
+    let mut take = |object: &mut Object<K>| {
+        let record = records.entry(object.key.clone()).or_insert_with(|| Record::new(&object.uid));
+        if record.uid != object.uid {
+            *record = Record::new(&object.uid);
+        }
+        record.stands = object.status.take().map(Arc::new);
+        compare(&object.key, record);
+    };
+    match change {
+        Change::Apply(object) => take(object),
+        Change::Reset(_, objects) => objects.iter_mut().for_each(take),
+        // What is gone is judged, and forgotten then.
+        Change::Delete(_) => {}
+    }
+}
+
+/// Notes whether something else stands than should.
+fn compare<S>(differing: &mut BTreeSet<Target>, target: Target, record: &Record<S>, same: fn(&S, &S) -> bool) -> bool {
+    let differs = match (&record.stands, &record.wanted) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(stands), Some(wanted)) => !same(stands, wanted),
+    };
+    if differs {
+        differing.insert(target);
+    } else {
+        differing.remove(&target);
+    }
+    differs
+}
+
+/// Whether a source's status needs no writing.
+pub fn same_source(one: &WebhookSourceStatus, other: &WebhookSourceStatus) -> bool {
+    conditions::same(&one.conditions, &other.conditions)
+        && (one.observed_generation, one.served_generation) == (other.observed_generation, other.served_generation)
+        && (&one.url, &one.path, &one.verification) == (&other.url, &other.path, &other.verification)
+        && (&one.last_accepted_time, &one.last_rejected) == (&other.last_accepted_time, &other.last_rejected)
+        && one.last_good == other.last_good
+}
+
+/// Whether a provider's status needs no writing.
+pub fn same_provider(one: &WebhookProviderStatus, other: &WebhookProviderStatus) -> bool {
+    conditions::same(&one.conditions, &other.conditions)
+        && (one.observed_generation, one.sources) == (other.observed_generation, other.sources)
+        && one.last_good == other.last_good
+}
+
+fn write<S: serde::Serialize>(target: &Target, record: &Record<S>, transition: Option<Transition>) -> Option<Write> {
+    let status = serde_json::to_value(record.wanted.as_deref()?).ok()?;
+    Some(Write { target: target.clone(), uid: record.uid.clone(), status, transition })
+}
+
+fn transition(before: Option<&WebhookSourceStatus>, after: &WebhookSourceStatus) -> Option<Transition> {
+    let ready = find(&after.conditions, types::READY)?;
+    let known = before.and_then(|before| find(&before.conditions, types::READY));
+    if known.is_some_and(|known| (&known.status, &known.reason) == (&ready.status, &ready.reason)) {
+        return None;
+    }
+    Some(Transition { ready: ready.status == "True", reason: ready.reason.clone(), message: ready.message.clone() })
+}
+
+/// What is worth a line of the log: readiness, what is to be noted, and whatever is not as it should be.
+fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
+    let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
+    let ready = find(after, types::READY).map(|ready| ready.message.as_str());
+    let worth = |condition: &&Condition| {
+        let changed = find(before, &condition.type_).map(said) != Some(said(condition));
+        let noted = condition.type_ == types::ACCEPTED && condition.message != conditions::VALID;
+        let regular = condition.type_ == condition.reason && !noted;
+        // The message of Ready is that of the condition that is not.
+        let told = condition.type_ != types::READY && Some(condition.message.as_str()) == ready;
+        changed && !told && condition.type_ != types::STALLED && (condition.type_ == types::READY || !regular)
+    };
+    after.iter().filter(worth).cloned().collect()
+}
