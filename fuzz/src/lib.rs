@@ -15,10 +15,11 @@ use hookgate::manifest;
 use hookgate::provider::Provider;
 use hookgate::provider::catalogue::built_ins;
 use hookgate::provider::request::{Head, RequestView};
+use hookgate::provider::time;
 use hookgate::provider::verify::fetched::NothingFetched;
 use hookgate::provider::verify::jwt::{JwtKey, key_set};
 use hookgate::provider::verify::keys::KeyRef;
-use hookgate::provider::verify::{Given, Verifier, time};
+use hookgate::provider::verify::{Given, Verifier};
 use hookgate::receive::trace::Trace;
 use hookgate::secret::SecretBytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -290,7 +291,7 @@ fn read(vendor: &Vendor, values: &[&[u8]], body: &[u8]) {
                     }
                 }
             }
-            Err(_) => drop(vendor.provider.extraction.refused(&verified, &request.head)),
+            Err(_) => drop(vendor.provider.extraction.refused(&verified, &request.head, None)),
         }
     });
 }

@@ -120,6 +120,26 @@ pub struct TypeRule {
     pub event_type: Vec<Field>,
 }
 
+/// A list whose items are events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Split {
+    /// The JSON pointer of the list inside the body, or inside the item of the list before; empty for a body that is a list.
+    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
+    pub pointer: String,
+    /// JSON pointers of further lists beside it: the items of every one that is there are events, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs)))]
+    pub also: Vec<String>,
+    /// The JSON pointer of the event inside an item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
+    pub item: Option<String>,
+    /// What has no such list is looked at by the next level; after the last it is one event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
 /// Type, id, time and subject of an event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -225,6 +245,9 @@ pub struct SourceExtract {
     /// The entity that the event is about. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Field>,
+    /// The list whose items are events of their own. Default: the body is one event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 }
 
 impl From<SourceExtract> for Extract {

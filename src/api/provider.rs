@@ -89,7 +89,7 @@ pub struct WebhookProviderSpec {
     /// The lists whose items are events of their own, outermost first. Default: the body is one event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
-    pub split: Vec<Split>,
+    pub split: Vec<super::extract::Split>,
     /// Type, id, time and subject of an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extract: Option<Extract>,
@@ -212,8 +212,10 @@ pub enum BodyFormat {
     JSON,
     /// `application/x-www-form-urlencoded`.
     Form,
-    /// `multipart/form-data`.
+    /// `multipart/form-data`: the document in `field`, or an object of its fields, in which files are named.
     Multipart,
+    /// The query of the URL, read as a form; deliveries by GET are read so whatever stands here.
+    Query,
     /// One JSON document a line.
     JSONLines,
     /// A compact JSON Web Token, whose payload is the event.
@@ -222,22 +224,6 @@ pub enum BodyFormat {
     CloudEvents,
     /// Any text; published as it came.
     Text,
-}
-
-/// A list whose items are events.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Split {
-    /// The JSON pointer of the list inside the body, or inside the item of the list before; empty for a body that is a list.
-    #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
-    pub pointer: String,
-    /// The JSON pointer of the event inside an item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
-    pub item: Option<String>,
-    /// What has no such list is looked at by the next level; after the last it is one event.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub optional: bool,
 }
 
 /// Limits that fit the vendor.

@@ -148,7 +148,7 @@ pub enum Deduplicate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
-    /// The largest body. Default: the provider's, else 1Mi.
+    /// The largest body. Default: the provider's, else 8Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_size: Option<Size>,
     /// Proven requests a second. Default: 100.

@@ -98,6 +98,12 @@ pub fn compile(
         && wrong.is_empty()
     {
         let written = spec.routing.clone().unwrap_or_default();
+        if written.include_original == Some(false) && !provider.extraction.maps() {
+            notices.push(format!(
+                "routing.includeOriginal: false means nothing here: {} maps no event, so the vendor's item is all there is",
+                spec.provider
+            ));
+        }
         let route = Route {
             generation: source.metadata.generation.unwrap_or_default(),
             suspended: spec.suspend,
@@ -377,8 +383,11 @@ fn limits(
     let written = spec.limits.clone().unwrap_or_default();
     let wanted = own.max_body.unwrap_or(provider.max_body);
     let max_body = wanted.min(settings.max_body_size);
-    if max_body < wanted && own.max_body.is_some() {
-        notices.push(format!("limits.maxBodySize is bounded by --max-body-size: {max_body} bytes hold"));
+    if max_body < wanted {
+        let whose = if own.max_body.is_some() { "limits.maxBodySize" } else { "the provider's limits.maxBodySize" };
+        notices.push(format!(
+            "{whose} of {wanted} bytes is bounded by --max-body-size: bodies above {max_body} bytes are answered 413"
+        ));
     }
     let positive =
         |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));

@@ -1,4 +1,6 @@
 //! Members cut out of a document: every occurrence, however its name is spelled; the rest stays byte for byte.
+//!
+//! By pointer, or by name at any depth where nobody knows how the document is built.
 
 use std::fmt;
 
@@ -8,7 +10,11 @@ use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::pointers::Node;
-use super::{JsonError, PointerError, Pointers, utf8};
+use super::text::readable;
+use super::{JsonError, PointerError, Pointers, parse_pointer, utf8};
+
+/// How deep a document is searched for names.
+const DEPTH: usize = 64;
 
 /// What to cut, compiled.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +41,26 @@ impl Cuts {
     /// # Errors
     /// `Malformed` where the bytes are no JSON document.
     pub fn apply(&self, json: &Bytes) -> Result<Bytes, JsonError> {
+        self.cut(Rule::Trie(self.pointers.root()), json)
+    }
+
+    /// The document without any member that has the last name of a pointer, wherever it stands.
+    ///
+    /// # Errors
+    /// `Malformed` where the bytes are no JSON document, or one deeper than is searched.
+    pub fn apply_anywhere(&self, json: &Bytes) -> Result<Bytes, JsonError> {
+        let last = |number| parse_pointer(self.pointers.text(number)).ok().and_then(|mut names| names.pop());
+        let names: Vec<String> = (0..self.pointers.len()).filter_map(last).collect();
+        self.cut(Rule::Names(&names, DEPTH), json)
+    }
+
+    fn cut(&self, rule: Rule<'_>, json: &Bytes) -> Result<Bytes, JsonError> {
         if self.is_empty() {
             return Ok(json.clone());
         }
         let text = utf8(json)?;
         let mut ranges = Vec::new();
-        collect(self.pointers.root(), text, &mut Found { base: text.as_ptr() as usize, ranges: &mut ranges })
+        collect(rule, text, &mut Found { base: text.as_ptr() as usize, ranges: &mut ranges })
             .map_err(|_| JsonError::Malformed)?;
         if ranges.is_empty() {
             return Ok(json.clone());
@@ -73,10 +93,56 @@ impl Found<'_> {
     }
 }
 
-fn collect(node: &Node, json: &str, found: &mut Found<'_>) -> Result<(), serde_json::Error> {
+/// Which members are cut.
+#[derive(Clone, Copy)]
+enum Rule<'t> {
+    /// Those that the pointers of a trie name.
+    Trie(&'t Node),
+    /// Those of these names, down to a depth.
+    Names(&'t [String], usize),
+}
+
+/// What becomes of a member.
+enum Fate<'t> {
+    Cut,
+    Search(Rule<'t>),
+    Keep,
+}
+
+impl<'t> Rule<'t> {
+    fn named(self, literal: &str) -> Fate<'t> {
+        match self {
+            Self::Trie(node) => Self::child(node, node.named(literal)),
+            Self::Names(names, _) if readable(literal).is_some_and(|name| names.iter().any(|n| *n == name)) => {
+                Fate::Cut
+            }
+            Self::Names(names, depth) => Fate::Search(Self::Names(names, depth.saturating_sub(1))),
+        }
+    }
+
+    fn at(self, index: usize) -> Fate<'t> {
+        match self {
+            Self::Trie(node) => Self::child(node, node.at(index)),
+            Self::Names(names, depth) => Fate::Search(Self::Names(names, depth.saturating_sub(1))),
+        }
+    }
+
+    fn child(node: &'t Node, at: Option<usize>) -> Fate<'t> {
+        match at.map(|at| &node.children[at].node) {
+            None => Fate::Keep,
+            Some(node) if !node.slots.is_empty() => Fate::Cut,
+            Some(node) => Fate::Search(Self::Trie(node)),
+        }
+    }
+}
+
+fn collect(rule: Rule<'_>, json: &str, found: &mut Found<'_>) -> Result<(), serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(json);
     if json.trim_start().starts_with(['{', '[']) {
-        reader.deserialize_any(Level { node, found })?;
+        if matches!(rule, Rule::Names(_, 0)) {
+            return Err(serde::de::Error::custom("deeper than is searched"));
+        }
+        reader.deserialize_any(Level { rule, found })?;
     } else {
         serde::de::IgnoredAny::deserialize(&mut reader)?;
     }
@@ -84,7 +150,7 @@ fn collect(node: &Node, json: &str, found: &mut Found<'_>) -> Result<(), serde_j
 }
 
 struct Level<'t, 'f, 'r> {
-    node: &'t Node,
+    rule: Rule<'t>,
     found: &'f mut Found<'r>,
 }
 
@@ -101,7 +167,7 @@ impl Level<'_, '_, '_> {
     /// Takes one member, `whole` from its first to its last byte.
     fn member<E: serde::de::Error>(
         &mut self,
-        child: Option<usize>,
+        fate: Fate<'_>,
         start: usize,
         value: &str,
         commas: &mut Commas,
@@ -110,19 +176,17 @@ impl Level<'_, '_, '_> {
             self.found.ranges.push((open, start));
         }
         let end = self.found.end(value);
-        let child = child.map(|at| &self.node.children[at].node);
-        match (child, commas.after_kept) {
-            (Some(node), Some(before)) if !node.slots.is_empty() => {
+        match (fate, commas.after_kept) {
+            (Fate::Cut, Some(before)) => {
                 self.found.ranges.push((before, end));
                 commas.after_kept = Some(end);
             }
-            (Some(node), None) if !node.slots.is_empty() => commas.open = Some(start),
-            (child, _) => {
-                if let Some(node) = child {
-                    collect(node, value, self.found).map_err(E::custom)?;
-                }
+            (Fate::Cut, None) => commas.open = Some(start),
+            (Fate::Search(rule), _) => {
+                collect(rule, value, self.found).map_err(E::custom)?;
                 commas.after_kept = Some(end);
             }
+            (Fate::Keep, _) => commas.after_kept = Some(end),
         }
         Ok(())
     }
@@ -139,10 +203,10 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
         let mut commas = Commas::default();
         let mut last = 0;
         while let Some((name, value)) = object.next_entry::<&'de RawValue, &'de RawValue>()? {
-            let child = self.node.named(name.get());
+            let fate = self.rule.named(name.get());
             let start = self.found.start(name.get());
             last = self.found.end(value.get());
-            self.member(child, start, value.get(), &mut commas)?;
+            self.member(fate, start, value.get(), &mut commas)?;
         }
         if let Some(open) = commas.open {
             self.found.ranges.push((open, last));
@@ -154,9 +218,9 @@ impl<'de> Visitor<'de> for Level<'_, '_, '_> {
         let mut commas = Commas::default();
         let (mut index, mut last) = (0, 0);
         while let Some(value) = list.next_element::<&'de RawValue>()? {
-            let child = self.node.at(index);
+            let fate = self.rule.at(index);
             last = self.found.end(value.get());
-            self.member(child, self.found.start(value.get()), value.get(), &mut commas)?;
+            self.member(fate, self.found.start(value.get()), value.get(), &mut commas)?;
             index += 1;
         }
         if let Some(open) = commas.open {

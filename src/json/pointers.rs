@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -153,7 +154,7 @@ impl Pointers {
     }
 
     fn find<'a>(&self, json: &'a str, unique: bool) -> Result<Captured<'a>, JsonError> {
-        let mut state = State { found: vec![None; self.texts.len()], duplicate: None, unique };
+        let mut state = State { json, found: vec![None; self.texts.len()], duplicate: None, unique };
         let walked = walk(&self.root, json, &mut state);
         match (walked, state.duplicate) {
             (_, Some(name)) => Err(JsonError::Duplicate(name)),
@@ -200,14 +201,35 @@ fn index(name: &str) -> Option<usize> {
 }
 
 struct State<'a> {
+    /// The whole document.
+    json: &'a str,
     found: Vec<Option<&'a RawValue>>,
     duplicate: Option<String>,
     unique: bool,
 }
 
+impl State<'_> {
+    /// Whether a list or an object follows this name. Scalars are skipped unread: a number may be larger than any that
+    /// Rust holds, a string may be no Unicode, and neither is of concern to a pointer that leads through it.
+    fn opens(&self, name: &str) -> bool {
+        let end = name.as_ptr() as usize + name.len() - self.json.as_ptr() as usize;
+        let after = self.json.as_bytes().get(end..).unwrap_or_default().trim_ascii_start();
+        after.strip_prefix(b":").is_some_and(opens)
+    }
+}
+
+/// Whether the value that begins here is a list or an object.
+fn opens(value: &[u8]) -> bool {
+    matches!(value.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
 fn walk<'a>(node: &Node, json: &'a str, state: &mut State<'a>) -> Result<(), serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(json);
-    Walk { node, state }.deserialize(&mut reader)?;
+    if node.slots.is_empty() && !opens(json.as_bytes()) {
+        IgnoredAny::deserialize(&mut reader)?;
+    } else {
+        Walk { node, state }.deserialize(&mut reader)?;
+    }
     reader.end()
 }
 
@@ -242,7 +264,7 @@ impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("a list or an object")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<(), A::Error> {
@@ -261,6 +283,10 @@ impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
                 self.state.duplicate = Some(child.name.to_string());
                 return Err(A::Error::custom("doubled"));
             }
+            if child.node.slots.is_empty() && !self.state.opens(literal.get()) {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            }
             object.next_value_seed(Walk { node: &child.node, state: &mut *self.state })?;
         }
         if let Some(name) = names.and_then(Names::duplicate) {
@@ -275,7 +301,10 @@ impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
             let more = match self.node.at(index) {
                 Some(at) => {
                     let node = &self.node.children[at].node;
-                    list.next_element_seed(Walk { node, state: &mut *self.state })?.is_some()
+                    list.next_element::<&'a RawValue>()?
+                        .map(|element| walk(node, element.get(), self.state).map_err(A::Error::custom))
+                        .transpose()?
+                        .is_some()
                 }
                 None => list.next_element::<IgnoredAny>()?.is_some(),
             };
@@ -283,30 +312,6 @@ impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
                 break;
             }
         }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
 }

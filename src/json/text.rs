@@ -4,16 +4,18 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-/// A string decoded; `None` for anything else and for a string whose escapes are no Unicode (a lone surrogate).
+use super::cursor::lossy_text;
+
+/// A string decoded; `None` for anything else. Escapes that are no Unicode (a lone surrogate) read as U+FFFD.
 pub fn string_text(value: &RawValue) -> Option<Cow<'_, str>> {
-    decoded(value.get())
+    readable(value.get())
 }
 
 /// An id: a string that is not empty, or an integer's digits as sent, beyond 2^53 too. Fractions, exponents,
 /// booleans, null, objects and lists are none.
 pub fn id_text(value: &RawValue) -> Option<Cow<'_, str>> {
     let raw = value.get();
-    if let Some(text) = decoded(raw) {
+    if let Some(text) = readable(raw) {
         return (!text.is_empty()).then_some(text);
     }
     let digits = raw.strip_prefix('-').unwrap_or(raw);
@@ -24,7 +26,7 @@ pub fn id_text(value: &RawValue) -> Option<Cow<'_, str>> {
 pub fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
     let raw = value.get();
     match raw.as_bytes().first()? {
-        b'"' => decoded(raw),
+        b'"' => readable(raw),
         b'{' | b'[' | b'n' => None,
         _ => Some(Cow::Borrowed(raw)),
     }
@@ -48,7 +50,12 @@ pub fn is_number(text: &str) -> bool {
         && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
 }
 
-/// The text of a JSON string literal.
+/// The text of a JSON string literal, U+FFFD for each escape that is no Unicode; `None` for any other value.
+pub(super) fn readable(raw: &str) -> Option<Cow<'_, str>> {
+    raw.starts_with('"').then(|| lossy_text(raw))
+}
+
+/// The text of a JSON string literal; `None` for one that is no Unicode, so that two such names are never one.
 pub(super) fn decoded(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -71,7 +78,7 @@ mod tests {
         assert_eq!(id(r#""a\u00e9""#).as_deref(), Some("aé"));
         assert_eq!(id("90071992547409931234567890").as_deref(), Some("90071992547409931234567890"));
         assert_eq!(id("-7").as_deref(), Some("-7"));
-        for none in ["1.0", "1e3", "true", "null", "\"\"", "{}", "[1]", "\"\\ud800\""] {
+        for none in ["1.0", "1e3", "true", "null", "\"\"", "{}", "[1]"] {
             assert_eq!(id(none), None, "{none}");
         }
     }
@@ -82,8 +89,22 @@ mod tests {
         assert_eq!(text("1.50").as_deref(), Some("1.50"));
         assert_eq!(text("true").as_deref(), Some("true"));
         assert_eq!(text("\"\"").as_deref(), Some(""));
-        for none in ["null", "{}", "[]", "\"\\udc00\""] {
+        for none in ["null", "{}", "[]"] {
             assert_eq!(text(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_is_no_unicode_reads_with_replacements() {
+        for (literal, text) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""cut \ud83d\n\"\u0041\\""#, "cut \u{fffd}\n\"A\\"),
+            (r#""\ud83d\ude00 \ude00\ud83d""#, "\u{1f600} \u{fffd}\u{fffd}"),
+            (r#""\ud800\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ud800\u00e9é""#, "\u{fffd}éé"),
+        ] {
+            assert_eq!(string_text(raw(literal)).as_deref(), Some(text), "{literal}");
+            assert_eq!(id_text(raw(literal)), as_text(raw(literal)), "{literal}");
         }
     }
 

@@ -9,15 +9,16 @@ use super::answer::Answer;
 use super::definition_error::DefinitionError;
 use super::extraction::Extraction;
 use super::handshake::Handshake;
+use super::request::RequestView;
 use super::verify::Method;
 use crate::api;
 use crate::api::duration::DurationString;
-use crate::api::provider::{AllOf, BodyFormat, Retries, WebhookProviderSpec};
+use crate::api::provider::{AllOf, BodyFormat, DeliveryMethod, Retries, WebhookProviderSpec};
 use crate::api::scheme::Scheme;
 use crate::api::source::WebhookSourceSpec;
 
 /// The largest body that a provider takes unless it or the source says otherwise, in bytes.
-pub const MAX_BODY: u64 = 1 << 20;
+pub const MAX_BODY: u64 = 8 << 20;
 /// How long a vendor waits for an answer unless its definition says otherwise.
 const VENDOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that an answer may take by default.
@@ -36,6 +37,8 @@ pub struct Provider {
     pub display_name: String,
     /// The ways to prove a request, the default first.
     pub methods: Vec<Arc<Method>>,
+    /// The HTTP methods of a delivery.
+    pub deliveries: Vec<HttpMethod>,
     /// Special requests.
     pub handshakes: Vec<Handshake>,
     /// How a verified body becomes events.
@@ -88,6 +91,7 @@ impl Provider {
             name: name.into(),
             display_name: spec.display_name.clone(),
             methods,
+            deliveries: deliveries(&spec.http_methods),
             handshakes,
             extraction,
             answer: Arc::new(answer),
@@ -115,6 +119,7 @@ impl Provider {
         WebhookProviderSpec {
             display_name: api::GENERIC.to_owned(),
             methods: vec![api::provider::Method { name, any_of: vec![AllOf { all_of: vec![scheme] }] }],
+            split: source.extract.as_ref().and_then(|extract| extract.split.clone()).into_iter().collect(),
             extract: source.extract.clone().map(Into::into),
             decode: Some(api::provider::Decode { formats: GENERIC_FORMATS.to_vec(), ..Default::default() }),
             redact,
@@ -130,15 +135,27 @@ impl Provider {
         Self::compile(api::GENERIC, &Self::generic_spec(source)).map_err(|errors| {
             let place = |error: DefinitionError| DefinitionError {
                 // A source writes one type, one time and one subject where a provider writes lists.
-                path: ["type", "time", "subject"]
-                    .iter()
-                    .fold(error.path.replace("spec.methods[0].anyOf[0].allOf[0]", "spec.verification"), |path, one| {
-                        path.replace(&format!("spec.extract.{one}[0]"), &format!("spec.extract.{one}"))
-                    }),
+                path: ["type", "time", "subject"].iter().fold(
+                    error
+                        .path
+                        .replace("spec.methods[0].anyOf[0].allOf[0]", "spec.verification")
+                        .replace("spec.split[0]", "spec.extract.split"),
+                    |path, one| path.replace(&format!("spec.extract.{one}[0]"), &format!("spec.extract.{one}")),
+                ),
                 reason: error.reason,
             };
             errors.into_iter().map(place).collect()
         })
+    }
+
+    /// The handshake that a request is: the first that matches, signed or not.
+    pub fn handshake(&self, request: &RequestView<'_>) -> Option<&Handshake> {
+        self.handshakes.iter().find(|handshake| handshake.is(request))
+    }
+
+    /// Whether a request of this method may be answered before any proof.
+    pub fn hears_strangers(&self, method: &HttpMethod) -> bool {
+        self.handshakes.iter().any(|handshake| handshake.unsigned && handshake.method == *method)
     }
 
     /// The method of that name; without one the first that proves something.
@@ -151,12 +168,14 @@ impl Provider {
 
     /// Whether a request of this method and media type can be read. A handshake may be of any.
     pub fn accepts(&self, method: &HttpMethod, headers: &HeaderMap) -> bool {
-        self.handshakes.iter().any(|handshake| handshake.method == *method) || self.extraction.accepts(headers)
+        self.handshakes.iter().any(|handshake| handshake.method == *method)
+            || *method == HttpMethod::GET
+            || self.extraction.accepts(headers)
     }
 
     /// The HTTP methods that its routes answer.
     pub fn http_methods(&self) -> Vec<HttpMethod> {
-        let mut methods = vec![HttpMethod::POST];
+        let mut methods = self.deliveries.clone();
         for handshake in &self.handshakes {
             if !methods.contains(&handshake.method) {
                 methods.push(handshake.method.clone());
@@ -164,4 +183,12 @@ impl Provider {
         }
         methods
     }
+}
+
+fn deliveries(written: &[DeliveryMethod]) -> Vec<HttpMethod> {
+    let method = |written: &DeliveryMethod| match written {
+        DeliveryMethod::GET => HttpMethod::GET,
+        DeliveryMethod::POST => HttpMethod::POST,
+    };
+    if written.is_empty() { vec![HttpMethod::POST] } else { written.iter().map(method).collect() }
 }

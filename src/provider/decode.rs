@@ -4,27 +4,30 @@
 //! published later is a slice of what came; only a form and a binary CloudEvent get a JSON view beside it.
 
 mod cloud_events;
+mod fields;
 mod gzip;
 mod media_type;
 mod multipart;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
+pub(super) use self::fields::{Fields, form_fields, form_view, multipart_fields};
+use self::fields::{parts_view, texts};
+pub use self::gzip::{Coding, coding};
 use self::media_type::ContentType;
 use super::event::{DecodeError, MediaType};
-use super::request::{Head, pairs};
+use super::request::Head;
 use crate::api::provider::{BodyFormat, Compression, Decode};
-use crate::json::{self, JsonError, ObjectWriter, Pointers};
+use crate::json::{self, JsonError, Pointers};
 
-/// Most fields of a form, parts of a multipart body.
-const MAX_FIELDS: usize = 1000;
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Base64 in either alphabet; padding and trailing bits as they come, for nothing is proven by them here.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -33,9 +36,6 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// Form fields in order.
-pub(super) type Fields<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
-
 /// What a document is made of, which decides how a credential is cut from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -43,6 +43,10 @@ pub(super) enum Kind {
     Json,
     /// A form, published as it is; pointers lead into the JSON view of its fields.
     Form,
+    /// The query of the URL, published as the form that it is; pointers lead into the JSON view of its parameters.
+    Query,
+    /// The fields of a multipart body, published as a JSON object of them.
+    Fields,
     /// A CloudEvent in binary mode, published as its data; pointers lead into the view of the whole event.
     BinaryEvent,
     /// Text without places.
@@ -94,9 +98,6 @@ impl Decoder {
         let none = Decode::default();
         let decode = decode.unwrap_or(&none);
         let formats = if decode.formats.is_empty() { vec![BodyFormat::JSON] } else { decode.formats.clone() };
-        if formats.contains(&BodyFormat::Multipart) && decode.field.is_none() {
-            return Err(("field", "a multipart body needs field: the part that holds the JSON document".to_owned()));
-        }
         if decode.field.is_some() && !formats.iter().any(|f| matches!(f, BodyFormat::Form | BodyFormat::Multipart)) {
             return Err(("field", "field names a form field, but formats has neither Form nor Multipart".to_owned()));
         }
@@ -131,8 +132,11 @@ impl Decoder {
     /// # Errors
     /// `MediaType`, `Malformed`, `Shape` or `DuplicateKey`.
     pub fn decode<'b>(&self, body: &'b Bytes, head: &Head<'_>) -> Result<Decoded<'b>, DecodeError> {
+        if *head.method == Method::GET {
+            return query(head);
+        }
         let content_type = ContentType::of(head.headers)?;
-        let inflated = self.gzip && gzip::coded(head.headers);
+        let inflated = self.gzip && coding(head.headers) == Some(Coding::Gzip);
         if inflated {
             let body = Bytes::from(gzip::inflate(body)?);
             // Fields of a compressed form would borrow what ends here, so they are copied: no vendor sends one today.
@@ -160,6 +164,7 @@ impl Decoder {
         let mut decoded = match format {
             BodyFormat::JSON => one(json_document(without_mark(body))),
             BodyFormat::Form => self.form(body, content_type)?,
+            BodyFormat::Query => query(head)?,
             BodyFormat::Multipart => self.multipart(body, content_type)?,
             BodyFormat::JSONLines => lines(body),
             BodyFormat::JWT => one(json_document(token_payload(body)?)),
@@ -195,9 +200,7 @@ impl Decoder {
             None => Document {
                 kind: Kind::Form,
                 original: body.clone(),
-                media_type: MediaType::Other(
-                    content_type.received().unwrap_or("application/x-www-form-urlencoded").to_owned(),
-                ),
+                media_type: MediaType::Other(content_type.received().unwrap_or(FORM).to_owned()),
                 json: Some(form_view(&fields)),
                 envelope: None,
             },
@@ -207,12 +210,12 @@ impl Decoder {
 
     fn multipart<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {
         let parts = multipart::parts(body, content_type.boundary().ok_or(DecodeError::Malformed("multipart body"))?)?;
-        let fields: Vec<_> = parts
-            .into_iter()
-            .filter_map(|(name, value)| Some((Cow::Owned(name), Cow::Borrowed(std::str::from_utf8(value).ok()?))))
-            .collect();
-        let document = only(&fields, self.field.as_deref().unwrap_or_default())?;
-        Ok(Decoded { documents: vec![json_document(Bytes::from(document.to_owned()))], list: false, fields })
+        let fields = texts(&parts);
+        let document = match &self.field {
+            Some(name) => json_document(Bytes::from(only(&fields, name)?.to_owned())),
+            None => Document { kind: Kind::Fields, ..json_document(parts_view(&parts)) },
+        };
+        Ok(Decoded { documents: vec![document], list: false, fields })
     }
 }
 
@@ -224,12 +227,29 @@ pub(super) fn field_document(body: &[u8], headers: &HeaderMap, name: &str) -> Op
         "application/x-www-form-urlencoded" => Some(only(&form_fields(body).ok()?, name).ok()?.as_bytes().to_vec()),
         "multipart/form-data" => {
             let parts = multipart::parts(body, content_type.boundary()?).ok()?;
-            let mut found = parts.into_iter().filter(|(part, _)| part == name);
-            let (_, value) = found.next()?;
-            found.next().is_none().then(|| value.to_vec())
+            let mut found = parts.into_iter().filter(|part| part.name == name);
+            let part = found.next()?;
+            found.next().is_none().then(|| part.content.to_vec())
         }
         _ => None,
     }
+}
+
+/// The parameters of a delivery that has nothing but its URL.
+fn query<'b>(head: &Head<'_>) -> Result<Decoded<'b>, DecodeError> {
+    let query = head.query.unwrap_or_default();
+    let fields: Fields<'b> = form_fields(query.as_bytes())?
+        .into_iter()
+        .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
+        .collect();
+    let document = Document {
+        kind: Kind::Query,
+        original: Bytes::copy_from_slice(query.as_bytes()),
+        media_type: MediaType::Other(FORM.to_owned()),
+        json: Some(form_view(&fields)),
+        envelope: None,
+    };
+    Ok(Decoded { documents: vec![document], list: false, fields })
 }
 
 /// The error of a body that is no JSON document.
@@ -238,39 +258,6 @@ pub(super) fn json_error(error: JsonError) -> DecodeError {
         JsonError::Malformed => DecodeError::Malformed("JSON"),
         JsonError::Duplicate(name) => DecodeError::DuplicateKey(name),
     }
-}
-
-/// The fields of an urlencoded form.
-pub(super) fn form_fields(body: &[u8]) -> Result<Fields<'_>, DecodeError> {
-    let mut all = pairs(body);
-    let fields: Vec<_> = all.by_ref().take(MAX_FIELDS).collect();
-    match all.next() {
-        None => Ok(fields),
-        Some(_) => Err(DecodeError::Shape(format!("more than {MAX_FIELDS} form fields"))),
-    }
-}
-
-/// Form fields as a JSON object in their order; a repeated name becomes a list.
-pub(super) fn form_view(fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Bytes {
-    let mut order: Vec<(&str, Vec<&str>)> = Vec::new();
-    let mut place: HashMap<&str, usize> = HashMap::new();
-    for (name, value) in fields {
-        let at = *place.entry(name).or_insert_with(|| {
-            order.push((name, Vec::new()));
-            order.len() - 1
-        });
-        order[at].1.push(value);
-    }
-    let mut out = Vec::new();
-    ObjectWriter::write(&mut out, |object| {
-        for (name, values) in &order {
-            match values.as_slice() {
-                [value] => object.text(name, value),
-                values => object.list(name, |list| values.iter().for_each(|value| list.text(value))),
-            }
-        }
-    });
-    Bytes::from(out)
 }
 
 fn one<'b>(document: Document) -> Decoded<'b> {

@@ -6,6 +6,7 @@
 mod compile;
 mod identity;
 mod limits;
+mod refused;
 mod source;
 mod split;
 
@@ -27,8 +28,8 @@ use super::mapping::Map;
 use super::place::Place;
 use super::redact::Redactions;
 use super::request::Head;
+use super::time;
 use super::verify::Verified;
-use super::verify::time;
 use crate::api::scheme::TimeUnit;
 use crate::api::source::Deduplicate;
 use crate::json::{self, Captured, Pointers};
@@ -97,6 +98,11 @@ impl Extraction {
         self.decoder.accepts(headers)
     }
 
+    /// Whether any event is mapped to `conversation/v1`.
+    pub fn maps(&self) -> bool {
+        !self.maps.is_empty()
+    }
+
     /// Whether the vendor's events have ids at all.
     pub fn has_id(&self) -> bool {
         self.identity.has_id()
@@ -154,29 +160,6 @@ impl Extraction {
         Ok(batch)
     }
 
-    /// A body that `read` refused, as the one rejected item that it then is: redacted, and empty where credentials
-    /// cannot be cut from it because it is not of its form.
-    pub fn refused(&self, verified: &Verified, head: &Head<'_>) -> BadItem {
-        let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        let body = verified.body();
-        let is_json = json::validate(body).is_ok();
-        let item = if self.redactions.is_empty() {
-            body.clone()
-        } else {
-            let kind = if is_json { Kind::Json } else { Kind::Text };
-            let mut document =
-                Document { kind, original: body.clone(), media_type: MediaType::Json, json: None, envelope: None };
-            let cut = is_json && self.split.is_empty() && self.redactions.apply(&mut document).is_ok();
-            if cut { document.original } else { Bytes::new() }
-        };
-        let media_type = match content_type {
-            _ if is_json && !item.is_empty() => MediaType::Json,
-            Some(received) => MediaType::Other(received.to_owned()),
-            None => MediaType::Other("application/octet-stream".to_owned()),
-        };
-        BadItem { reason: BadItemReason::NotMappable, event_type: None, id: None, index: None, item, media_type }
-    }
-
     /// The items of every document.
     fn parts(&self, documents: &[Document], mut list: bool) -> Result<Parts, DecodeError> {
         let mut parts = Vec::with_capacity(documents.len());
@@ -219,6 +202,10 @@ impl Extraction {
         position: Position,
     ) -> Result<Fate, DecodeError> {
         let mut document = part.document;
+        if part.misshapen {
+            document.original = self.unread(&document.original);
+            document.json = Some(document.original.clone());
+        }
         self.redactions.apply(&mut document)?;
         let captured = match &document.json {
             Some(json) => self.item.capture_unique(json).map_err(json_error)?,

@@ -49,14 +49,12 @@ pub enum Effect {
     Confirm(String),
 }
 
-/// What becomes of a request that is a handshake.
+/// What becomes of a handshake.
 #[derive(Debug)]
 pub enum Shake {
-    /// It is none.
-    No,
-    /// It is one: answer this, after the effect.
+    /// Answer this, after the effect.
     Answer(Box<Reply>, Option<Effect>),
-    /// It is one, and not authentic.
+    /// It is not authentic.
     Refused(Refusal),
 }
 
@@ -111,15 +109,15 @@ impl Handshake {
         self.check.as_ref().map(|(_, purpose)| purpose.as_str())
     }
 
-    /// Answers the request where it is this handshake.
-    pub fn answer(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
-        if self.method != *request.head.method {
-            return Shake::No;
-        }
+    /// Whether the request is this handshake, authentic or not.
+    pub fn is(&self, request: &RequestView<'_>) -> bool {
         let view = View::new(*request, None, &self.pointers);
-        if !self.when.iter().all(|requirement| requirement.holds(&view)) {
-            return Shake::No;
-        }
+        self.method == *request.head.method && self.when.iter().all(|test| test.holds(&view))
+    }
+
+    /// Answers the request, which is this handshake.
+    pub fn answer(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
+        let view = View::new(*request, None, &self.pointers);
         if let Some((parameter, purpose)) = &self.check {
             let given = view.value(&Place::Query(parameter.clone()));
             if let Err(refusal) = verifier.check(purpose, given.as_deref(), now) {

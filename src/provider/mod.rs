@@ -19,9 +19,11 @@ mod redact;
 pub mod request;
 pub mod sample;
 mod template;
+pub mod time;
 pub mod verify;
 
 pub use compile::Provider;
+pub use decode::{Coding, coding};
 pub use verify::{Proof, Verified};
 
 use std::collections::BTreeSet;

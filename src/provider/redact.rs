@@ -16,14 +16,18 @@ pub(super) struct Redactions {
     data: Cuts,
     /// Names of form fields.
     form: Vec<String>,
+    /// The same in the JSON view of a multipart body.
+    fields: Cuts,
+    /// Names of query parameters, where the query is the delivery.
+    query: Vec<String>,
 }
 
 impl Redactions {
-    /// Compiles pointers of members and names of form fields.
+    /// Compiles pointers of members, and names of form fields and of query parameters.
     ///
     /// # Errors
     /// The number of the pointer that is none.
-    pub fn compile(pointers: &[String], form: &[String]) -> Result<Self, (usize, PointerError)> {
+    pub fn compile(pointers: &[String], form: &[String], query: &[String]) -> Result<Self, (usize, PointerError)> {
         let (mut data, mut form) = (Vec::new(), form.to_vec());
         for (at, pointer) in pointers.iter().enumerate() {
             let names = parse_pointer(pointer).map_err(|error| (at, error))?;
@@ -37,12 +41,15 @@ impl Redactions {
             }
         }
         let compiled = |pointers: &[String]| Cuts::compile(pointers).map_err(|error| (0, error));
-        Ok(Self { json: compiled(pointers)?, data: compiled(&data)?, form })
+        let members: Vec<String> = form.iter().map(|name| join_pointer([name.as_str()])).collect();
+        let fields = compiled(&[pointers, &members].concat())?;
+        let query = [form.as_slice(), query].concat();
+        Ok(Self { json: compiled(pointers)?, data: compiled(&data)?, form, fields, query })
     }
 
     /// Whether nothing is cut.
     pub fn is_empty(&self) -> bool {
-        self.json.is_empty() && self.form.is_empty()
+        self.json.is_empty() && self.form.is_empty() && self.query.is_empty()
     }
 
     /// Cuts the credentials out of a document.
@@ -54,12 +61,14 @@ impl Redactions {
             return Ok(());
         }
         match document.kind {
-            Kind::Json => {
-                document.original = self.json.apply(&document.original).map_err(json_error)?;
+            Kind::Json | Kind::Fields => {
+                let cuts = if document.kind == Kind::Json { &self.json } else { &self.fields };
+                document.original = cuts.apply(&document.original).map_err(json_error)?;
                 document.json = Some(document.original.clone());
             }
-            Kind::Form => {
-                if let Some(rest) = self.form_without(&document.original) {
+            Kind::Form | Kind::Query => {
+                let names = if document.kind == Kind::Form { &self.form } else { &self.query };
+                if let Some(rest) = form_without(&document.original, names) {
                     document.json = Some(form_view(&form_fields(&rest)?));
                     document.original = rest;
                 }
@@ -78,16 +87,28 @@ impl Redactions {
         Ok(())
     }
 
-    /// A form without the pairs of credentials, the others byte for byte; `None` where it holds none of them.
-    fn form_without(&self, form: &Bytes) -> Option<Bytes> {
-        let cut = |pair: &&[u8]| {
-            let name: Option<(Cow<'_, str>, _)> = form_urlencoded::parse(pair).next();
-            name.is_some_and(|(name, _)| self.form.iter().any(|cut| *cut == name))
-        };
-        if !form.split(|b| *b == b'&').any(|pair| cut(&pair)) {
-            return None;
+    /// What nobody could read, without its credentials: JSON without any member that has the name of one, a form without
+    /// its fields. `None` where it is neither, so that nobody can tell where they stand.
+    pub fn apply_unread(&self, body: &Bytes, form: bool) -> Option<Bytes> {
+        if self.is_empty() {
+            Some(body.clone())
+        } else if form {
+            Some(form_without(body, &self.form).unwrap_or_else(|| body.clone()))
+        } else {
+            self.fields.apply_anywhere(body).ok()
         }
-        let kept: Vec<&[u8]> = form.split(|b| *b == b'&').filter(|pair| !cut(pair)).collect();
-        Some(Bytes::from(kept.join(&b'&')))
     }
+}
+
+/// A form without the pairs of credentials, the others byte for byte; `None` where it holds none of them.
+fn form_without(form: &Bytes, names: &[String]) -> Option<Bytes> {
+    let cut = |pair: &&[u8]| {
+        let name: Option<(Cow<'_, str>, _)> = form_urlencoded::parse(pair).next();
+        name.is_some_and(|(name, _)| names.iter().any(|cut| *cut == name))
+    };
+    if !form.split(|b| *b == b'&').any(|pair| cut(&pair)) {
+        return None;
+    }
+    let kept: Vec<&[u8]> = form.split(|b| *b == b'&').filter(|pair| !cut(pair)).collect();
+    Some(Bytes::from(kept.join(&b'&')))
 }

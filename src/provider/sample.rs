@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::verify::time;
+use super::time;
 use crate::api::extract::{Extract, Field, TimeField};
 use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::api::scheme::{Condition, Scheme, TimeUnit};
@@ -231,11 +231,21 @@ impl Making {
                 ("application/x-www-form-urlencoded", form(&self.form))
             }
             (BodyFormat::Multipart, field) => {
-                let name = field.as_deref().unwrap_or("json");
-                let text = format!(
-                    "--hookgate\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{document}\r\n--hookgate--\r\n"
-                );
-                ("multipart/form-data; boundary=hookgate", text)
+                match (field, &document) {
+                    (Some(field), document) => self.form.push((field.clone(), document.to_string())),
+                    (None, Value::Object(members)) => {
+                        self.form.extend(members.iter().map(|(name, value)| (name.clone(), plain(value))));
+                    }
+                    (None, _) => {}
+                }
+                ("multipart/form-data; boundary=hookgate", multipart(&self.form))
+            }
+            (BodyFormat::Query, _) => {
+                if let Value::Object(members) = &document {
+                    self.query.extend(members.iter().map(|(name, value)| (name.clone(), plain(value))));
+                }
+                self.query.append(&mut self.form);
+                ("application/x-www-form-urlencoded", String::new())
             }
             (BodyFormat::CloudEvents, _) => {
                 let event = json!({"specversion": "1.0", "id": "sample", "source": "/sample", "type": "test", "data": document});
@@ -251,6 +261,13 @@ impl Making {
         let query = (!self.query.is_empty()).then(|| form(&self.query));
         Sample { headers: self.headers, query, body: body.into_bytes() }
     }
+}
+
+fn multipart(fields: &[(String, String)]) -> String {
+    let part = |(name, value): &(String, String)| {
+        format!("--hookgate\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    fields.iter().map(part).collect::<String>() + "--hookgate--\r\n"
 }
 
 fn plain(value: &Value) -> String {

@@ -83,7 +83,8 @@ fn read(id: DeliveryId, route: &Route, verified: &Verified, head: &Head<'_>) -> 
         Err(error) if route.retries == Retries::Never => {
             let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
             tracing::warn!(%error, namespace, source, delivery = %id, "kept as rejected");
-            Ok(Batch { items: vec![Err(extraction.refused(verified, head))], received: 1, dropped: 0 })
+            let refused = extraction.refused(verified, head, route.deduplicate);
+            Ok(Batch { items: vec![Err(refused)], received: 1, dropped: 0 })
         }
         Err(error) => Err(Reject::Undecodable(error)),
     }

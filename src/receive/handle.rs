@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ use crate::deadline::Deadline;
 use crate::deliver::Delivery;
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
-use crate::provider::handshake::{Effect, Reply, Shake};
+use crate::provider::handshake::{Effect, Handshake, Reply, Shake};
 use crate::provider::request::{Head, RequestView};
 use crate::provider::verify::{Refusal, Verified};
 use crate::route::budget::Budget;
@@ -180,11 +180,17 @@ impl Receiver {
             }
             Reject::Unproven(refusal)
         };
-        // Only where the definition says that its vendor cannot sign them.
-        if let Some((reply, effect)) = handshake(route, &view, true, now).map_err(unproven)? {
-            // What nobody signed is a stranger's until it does what it asks for.
-            self.effect(route, effect, now, deadline).await.inspect_err(|_| charge())?;
-            return Ok(Accepted::handshake(reply));
+        let shake = route.provider.handshake(&view);
+        // Only where the definition says that its vendor cannot sign it: it needs no secret of ours, live or not.
+        if let Some(shake) = shake.filter(|shake| shake.unsigned) {
+            return match self.shake(route, shake, &view, now, deadline).await {
+                Err(Reject::Unproven(refusal)) => Err(unproven(refusal)),
+                // What nobody signed is a stranger's until it does what it asks for.
+                answered => answered.inspect_err(|_| charge()),
+            };
+        }
+        if !route.verifier.open(now) {
+            return Err(Reject::NoLiveSecret);
         }
         let verified = self.prove(id, route, head, &body, now, deadline).await.map_err(unproven)?;
         drop(stranger);
@@ -192,17 +198,34 @@ impl Receiver {
             let over = |time| Reject::OverRate(Wait { time, retries: route.retries });
             state.rate.take(quota, std::time::Instant::now()).map_err(over)?;
         }
-        if let Some((reply, effect)) = handshake(route, &view, false, now).map_err(unproven)? {
-            self.effect(route, effect, now, deadline).await?;
-            return Ok(Accepted::handshake(reply));
+        if let Some(shake) = shake {
+            return self.shake(route, shake, &view, now, deadline).await;
         }
-        if *head.method != Method::POST {
+        if !route.provider.deliveries.contains(head.method) {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
         let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
         let items = events::deliver(route, &verified, &head, &with, self.record.metrics()).await?;
         let reply = route.answer.accepted(&view, items, &|challenge| route.verifier.tag(challenge, now));
         Ok(Accepted { reply, outcome: Outcome::Accepted, items })
+    }
+
+    /// Answers a handshake.
+    async fn shake(
+        &self,
+        route: &Route,
+        shake: &Handshake,
+        view: &RequestView<'_>,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Accepted, Reject> {
+        match shake.answer(view, &route.verifier, now) {
+            Shake::Refused(refusal) => Err(Reject::Unproven(refusal)),
+            Shake::Answer(reply, effect) => {
+                self.effect(route, effect, now, deadline).await?;
+                Ok(Accepted::handshake(*reply))
+            }
+        }
     }
 
     /// Does what a handshake asks for before it is answered.
@@ -257,21 +280,4 @@ impl Receiver {
         }
         route.verifier.prove(head, body, now, &*self.keys)
     }
-}
-
-/// Answers a handshake of the route that is, or is not, signed.
-fn handshake(
-    route: &Route,
-    view: &RequestView<'_>,
-    unsigned: bool,
-    now: Timestamp,
-) -> Result<Option<(Reply, Option<Effect>)>, Refusal> {
-    for handshake in route.provider.handshakes.iter().filter(|handshake| handshake.unsigned == unsigned) {
-        match handshake.answer(view, &route.verifier, now) {
-            Shake::No => {}
-            Shake::Answer(reply, effect) => return Ok(Some((*reply, effect))),
-            Shake::Refused(refusal) => return Err(refusal),
-        }
-    }
-    Ok(None)
 }

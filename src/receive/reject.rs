@@ -162,6 +162,10 @@ impl Reject {
             Self::TooManyFailures(until) => wait(until, Outcome::TooManyFailures),
             Self::OverRate(until) => wait(until, Outcome::OverRate),
             Self::Undecodable(_) => row(S::BAD_REQUEST, Outcome::Undecodable, Level::WARN, None, "bad request\n"),
+            // Anybody can send what looks like one: nothing that nobody waits for is worth a line.
+            Self::Capture(CaptureError::NotWanted | CaptureError::NoCluster) => {
+                unavailable(Outcome::CaptureFailed, Level::DEBUG, 30)
+            }
             Self::Capture(_) => unavailable(Outcome::CaptureFailed, Level::WARN, 30),
             Self::Confirm(_) => unavailable(Outcome::ConfirmFailed, Level::WARN, 30),
             Self::TooLate => unavailable(Outcome::Unavailable, Level::WARN, 5),

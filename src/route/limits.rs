@@ -41,7 +41,7 @@ impl Limits {
     }
 }
 
-/// The methods that a route answers: POST, and those of the provider's handshakes.
+/// The methods that a route answers: those of the provider's deliveries and handshakes.
 #[derive(Clone, Debug)]
 pub struct Methods {
     allowed: Vec<Method>,
@@ -49,10 +49,10 @@ pub struct Methods {
 }
 
 impl Methods {
-    /// POST and those of the handshakes.
-    pub fn new(handshakes: impl IntoIterator<Item = Method>) -> Self {
-        let mut allowed = vec![Method::POST];
-        for method in handshakes {
+    /// Those methods, each once.
+    pub fn new(methods: impl IntoIterator<Item = Method>) -> Self {
+        let mut allowed = Vec::new();
+        for method in methods {
             if !allowed.contains(&method) {
                 allowed.push(method);
             }
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn allow_lists_each_method_once() {
-        let methods = Methods::new([Method::GET, Method::POST, Method::GET]);
+        let methods = Methods::new([Method::POST, Method::GET, Method::POST, Method::GET]);
         assert_eq!(methods.allow(), "POST, GET");
         assert!(methods.contains(&Method::GET) && !methods.contains(&Method::PUT));
     }

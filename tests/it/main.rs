@@ -4,6 +4,7 @@ mod support;
 
 mod architecture;
 mod asyncapi;
+mod cases;
 mod chart;
 mod check_agrees;
 mod check_table;

@@ -162,11 +162,9 @@ fn shake(id: &str, http: &Method, query: Option<&str>, headers: &[(&'static str,
     let now: Timestamp = NOW.parse().expect("a time");
     let head = Head { method: http, path: "/voice/calls", query, headers: &headers, received: now };
     let request = RequestView { head, body: body.as_bytes() };
-    provider.handshakes.iter().filter(|handshake| handshake.unsigned).find_map(|handshake| {
-        match handshake.answer(&request, &verifier, now) {
-            Shake::Answer(reply, _) => Some(*reply),
-            Shake::No => None,
-            Shake::Refused(refusal) => panic!("{id}: {refusal:?}"),
-        }
-    })
+    let handshake = provider.handshake(&request).filter(|handshake| handshake.unsigned)?;
+    match handshake.answer(&request, &verifier, now) {
+        Shake::Answer(reply, _) => Some(*reply),
+        Shake::Refused(refusal) => panic!("{id}: {refusal:?}"),
+    }
 }

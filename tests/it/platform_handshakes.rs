@@ -77,9 +77,8 @@ impl Ask {
         let now = Timestamp::now();
         let head = Head { method: &http_method, path: "/in", query: self.query, headers: &headers, received: now };
         let request = RequestView { head, body: self.body.as_bytes() };
-        for handshake in &provider.handshakes {
+        if let Some(handshake) = provider.handshake(&request) {
             match handshake.answer(&request, &verifier, now) {
-                Shake::No => {}
                 Shake::Refused(_) => return None,
                 Shake::Answer(reply, _) => {
                     let always = [

@@ -162,6 +162,7 @@ impl Published {
             .into_iter()
             .map(|format| match format {
                 BodyFormat::Form if decode.field.is_none() => Some("application/x-www-form-urlencoded"),
+                BodyFormat::Query => Some("application/x-www-form-urlencoded"),
                 BodyFormat::CloudEvents | BodyFormat::Text => None,
                 BodyFormat::JSON
                 | BodyFormat::Form

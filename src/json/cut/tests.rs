@@ -33,6 +33,18 @@ fn members_inside_are_cut_and_the_rest_stays() {
 }
 
 #[test]
+fn by_name_a_member_goes_wherever_it_stands() {
+    let anywhere = |pointers: &[&str], json: &str| {
+        let cut = Cuts::compile(pointers).unwrap().apply_anywhere(&Bytes::copy_from_slice(json.as_bytes()));
+        cut.map(|rest| String::from_utf8(rest.to_vec()).unwrap())
+    };
+    let nested = r#"{"a":[{"l":[{"key":1,"b":1e400},{"\u006bey":"x"}]}],"key":2,"c":{"other":3,"key":{}}}"#;
+    assert_eq!(anywhere(&["/o/key"], nested).unwrap(), r#"{"a":[{"l":[{"b":1e400},{}]}],"c":{"other":3}}"#);
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    assert_eq!(anywhere(&["/key"], &deep), Err(JsonError::Malformed));
+}
+
+#[test]
 fn nothing_to_cut_copies_nothing() {
     for json in [r#"{"a":{"secret":1}}"#, "[]", "1", "\"secret\"", " null "] {
         let bytes = Bytes::copy_from_slice(json.as_bytes());

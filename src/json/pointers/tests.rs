@@ -29,9 +29,12 @@ fn every_place_is_found_as_sent() {
 
 #[test]
 fn a_scalar_where_a_pointer_leads_on_holds_nothing() {
-    for scalar in ["1", "-1", "1.5", "\"x\"", "null", "true"] {
+    for scalar in ["1", "-1", "1.5", "\"x\"", "null", "true", "1e400", "-1E+999", r#""\ud83d""#] {
         assert_eq!(capture(&["/a/b", "/a"], &format!("{{\"a\":{scalar}}}")).unwrap(), [None, Some(scalar.into())]);
         assert_eq!(capture(&["/a/b"], &format!("{{\"a\":{scalar}}}")).unwrap(), [None]);
+        assert_eq!(capture(&["/a/b"], &format!("{{\"a\" :\n {scalar} ,\"c\":1}}")).unwrap(), [None]);
+        assert_eq!(capture(&["/0/b", "/1"], &format!("[{scalar},{scalar}]")).unwrap(), [None, Some(scalar.into())]);
+        assert_eq!(capture(&["/b"], scalar).unwrap(), [None]);
     }
 }
 

@@ -71,6 +71,7 @@ impl<'h> ContentType<'h> {
                 "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines"
             ),
             BodyFormat::JWT => essence.ends_with("/jwt") || essence.ends_with("+jwt") || essence == "application/jose",
+            BodyFormat::Query => false,
             BodyFormat::CloudEvents => binary_event || essence.starts_with("application/cloudevents"),
             BodyFormat::Text => {
                 essence.starts_with("text/") && essence != "text/json"
@@ -83,7 +84,7 @@ impl<'h> ContentType<'h> {
             BodyFormat::JSON => unsaid || is_json(essence),
             BodyFormat::JSONLines => unsaid || is_json(essence),
             BodyFormat::JWT => unsaid,
-            BodyFormat::Form | BodyFormat::Text => essence.is_empty(),
+            BodyFormat::Form | BodyFormat::Text | BodyFormat::Query => essence.is_empty(),
             BodyFormat::Multipart | BodyFormat::CloudEvents => false,
         };
         // A CloudEvent in binary mode has the media type of its data, which another format could claim.

@@ -6,11 +6,31 @@ use crate::provider::event::DecodeError;
 const MAX_HEADERS: usize = 8192;
 const MALFORMED: DecodeError = DecodeError::Malformed("multipart body");
 
-/// The named parts in order: name and content.
+/// One named part.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part<'b> {
+    /// The name of the form field.
+    pub name: String,
+    /// The name of the file, where it is one.
+    pub filename: Option<String>,
+    /// Its media type, where it says one.
+    pub media_type: Option<&'b str>,
+    /// What it holds.
+    pub content: &'b [u8],
+}
+
+impl<'b> Part<'b> {
+    /// The text of a field; `None` for a file.
+    pub fn text(&self) -> Option<&'b str> {
+        std::str::from_utf8(self.content).ok().filter(|_| self.filename.is_none())
+    }
+}
+
+/// The named parts in order.
 ///
 /// # Errors
 /// `Malformed` where the body does not follow its boundary.
-pub(super) fn parts<'b>(body: &'b [u8], boundary: &str) -> Result<Vec<(String, &'b [u8])>, DecodeError> {
+pub(super) fn parts<'b>(body: &'b [u8], boundary: &str) -> Result<Vec<Part<'b>>, DecodeError> {
     let delimiter = format!("--{boundary}");
     let between = format!("\r\n{delimiter}");
     let mut rest = match body.strip_prefix(delimiter.as_bytes()) {
@@ -33,35 +53,43 @@ pub(super) fn parts<'b>(body: &'b [u8], boundary: &str) -> Result<Vec<(String, &
             }
         };
         let end = memchr::memmem::find(content, between.as_bytes()).ok_or(MALFORMED)?;
-        if let Some(name) = name(headers) {
-            parts.push((name, &content[..end]));
+        let headers = std::str::from_utf8(headers).unwrap_or_default();
+        if let Some((name, filename)) = disposition(headers) {
+            let media_type = header(headers, "content-type").map(str::trim);
+            parts.push(Part { name, filename, media_type, content: &content[..end] });
         }
-        if parts.len() > super::MAX_FIELDS {
-            return Err(DecodeError::Shape(format!("more than {} parts", super::MAX_FIELDS)));
+        if parts.len() > super::fields::MAX_FIELDS {
+            return Err(DecodeError::Shape(format!("more than {} parts", super::fields::MAX_FIELDS)));
         }
         rest = &content[end + between.len()..];
     }
     Ok(parts)
 }
 
-/// The `name` of a part's `Content-Disposition: form-data`.
-fn name(headers: &[u8]) -> Option<String> {
-    let headers = std::str::from_utf8(headers).ok()?;
-    let value = headers.split("\r\n").find_map(|line| {
+fn header<'b>(headers: &'b str, wanted: &str) -> Option<&'b str> {
+    headers.split("\r\n").find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    let mut rest = value.trim_start().strip_prefix("form-data")?;
+        name.trim().eq_ignore_ascii_case(wanted).then_some(value)
+    })
+}
+
+/// The `name` and `filename` of a part's `Content-Disposition: form-data`.
+fn disposition(headers: &str) -> Option<(String, Option<String>)> {
+    let mut rest = header(headers, "content-disposition")?.trim_start().strip_prefix("form-data")?;
+    let (mut name, mut filename) = (None, None);
     while let Some(at) = rest.find(';') {
-        let parameter = rest[at + 1..].trim_start();
-        let (key, value) = parameter.split_once('=')?;
+        let Some((key, value)) = rest[at + 1..].trim_start().split_once('=') else { break };
         let (value, after) = quoted_or_token(value)?;
-        if key.trim().eq_ignore_ascii_case("name") {
-            return Some(value);
+        match key.trim() {
+            key if key.eq_ignore_ascii_case("name") => name = name.or(Some(value)),
+            key if key.eq_ignore_ascii_case("filename") || key.eq_ignore_ascii_case("filename*") => {
+                filename = Some(value);
+            }
+            _ => {}
         }
         rest = after;
     }
-    None
+    Some((name?, filename))
 }
 
 fn quoted_or_token(text: &str) -> Option<(String, &str)> {

@@ -25,8 +25,8 @@ impl Extraction {
         let extract = spec.extract.as_ref().unwrap_or(&none);
         let paths = paths(spec);
         let mut redact = spec.redact.clone();
-        let mut forms = Vec::new();
-        tokens(spec, &mut redact, &mut forms, &mut compiler);
+        let (mut forms, mut queries) = (Vec::new(), Vec::new());
+        tokens(spec, &mut redact, &mut forms, &mut queries, &mut compiler);
         let text = spec.decode.as_ref().is_some_and(|decode| decode.formats.contains(&BodyFormat::Text));
         if text && !spec.map.is_empty() {
             compiler.error("spec.map", "text cannot be mapped: leave map out or decode another format");
@@ -46,7 +46,7 @@ impl Extraction {
                 Split::compile(split).map_err(|(field, e)| compiler.error(&format!("spec.split[{n}].{field}"), e)).ok()
             })
             .collect();
-        let redactions = Redactions::compile(&redact, &forms).unwrap_or_else(|(n, error)| {
+        let redactions = Redactions::compile(&redact, &forms, &queries).unwrap_or_else(|(n, error)| {
             compiler.error(&format!("spec.redact[{n}]"), error.to_string());
             Redactions::default()
         });
@@ -106,7 +106,8 @@ fn paths(spec: &WebhookProviderSpec) -> Paths {
     // Nothing but the whole body covers a list that is the body: no pointer of a scheme is "/".
     let list = if first.pointer.is_empty() { "/".to_owned() } else { first.pointer.clone() };
     let each = spec.split.len() == 1 && eachs(spec).any(|each| is_item(each, spec));
-    Paths { packed_at: None, list: Some(list), each }
+    let lists = [list].into_iter().chain(first.also.iter().cloned()).collect();
+    Paths { packed_at: None, lists, each }
 }
 
 fn eachs(spec: &WebhookProviderSpec) -> impl Iterator<Item = &Each> {
@@ -116,16 +117,23 @@ fn eachs(spec: &WebhookProviderSpec) -> impl Iterator<Item = &Each> {
 
 /// Whether what is proven one by one are the items of the definition's list.
 fn is_item(each: &Each, spec: &WebhookProviderSpec) -> bool {
-    matches!(spec.split.as_slice(), [split] if split.pointer == each.pointer && split.item == each.item)
+    matches!(spec.split.as_slice(), [split] if split.pointer == each.pointer && split.also.is_empty() && split.item == each.item)
 }
 
 /// Tokens that stand in the body are credentials: they are cut without being named in `redact`.
-fn tokens(spec: &WebhookProviderSpec, redact: &mut Vec<String>, forms: &mut Vec<String>, compiler: &mut Compiler) {
+fn tokens(
+    spec: &WebhookProviderSpec,
+    redact: &mut Vec<String>,
+    forms: &mut Vec<String>,
+    queries: &mut Vec<String>,
+    compiler: &mut Compiler,
+) {
     for (m, method) in spec.methods.iter().enumerate() {
         for (a, alternative) in method.any_of.iter().enumerate() {
             for (s, scheme) in alternative.all_of.iter().enumerate() {
                 let Some(token) = &scheme.token else { continue };
                 forms.extend(token.form.clone());
+                queries.extend(token.query.clone());
                 let Some(pointer) = &token.pointer else { continue };
                 let relative = match &scheme.each {
                     Some(each) => is_item(each, spec),

@@ -60,8 +60,8 @@ pub(super) struct Item<'a> {
 pub(super) struct Paths {
     /// What stands before an item's pointer where the item is the body (empty) or a packed member of it.
     pub packed_at: Option<String>,
-    /// The list of the items.
-    pub list: Option<String>,
+    /// The lists of the items.
+    pub lists: Vec<String>,
     /// The items of that list are proven one by one, by pointers into the item.
     pub each: bool,
 }
@@ -139,6 +139,7 @@ impl Item<'_> {
             Place::Fixed(_) => true,
             Place::Header(name) => coverage.headers.contains(name.as_str()),
             Place::Query(_) => coverage.url,
+            Place::Form(_) if self.kind == Kind::Query => coverage.url,
             Place::Form(name) => coverage.body || coverage.form.contains(name),
             Place::Envelope(number) => {
                 coverage.body || covered(coverage, self.delivery.envelope_pointers.text(*number))
@@ -156,13 +157,16 @@ impl Item<'_> {
                 "datacontenttype" => coverage.headers.contains("content-type"),
                 attribute => coverage.headers.contains(&format!("ce-{attribute}")),
             },
-            Kind::Form => coverage.body || coverage.form.contains(first),
+            Kind::Form | Kind::Fields => coverage.body || coverage.form.contains(first),
+            Kind::Query => coverage.url,
             Kind::Json | Kind::Text => {
                 coverage.body
-                    || match (&paths.packed_at, &paths.list) {
+                    || match (&paths.packed_at, paths.lists.as_slice()) {
                         (Some(packed), _) => covered(coverage, packed),
-                        (None, Some(list)) => covered(coverage, list) || paths.each && covered(coverage, pointer),
-                        (None, None) => covered(coverage, pointer),
+                        (None, []) => covered(coverage, pointer),
+                        (None, lists) => {
+                            lists.iter().all(|list| covered(coverage, list)) || paths.each && covered(coverage, pointer)
+                        }
                     }
             }
         }

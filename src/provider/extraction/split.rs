@@ -12,7 +12,8 @@ use crate::json::{self, PointerError, Pointers};
 #[derive(Debug)]
 pub(super) struct Split {
     pointer: String,
-    list: Pointers,
+    /// The places of the level's lists.
+    lists: Pointers,
     item: Option<Pointers>,
     optional: bool,
 }
@@ -31,15 +32,23 @@ impl Split {
     ///
     /// # Errors
     /// The field that is wrong, and why.
-    pub fn compile(split: &api::provider::Split) -> Result<Self, (&'static str, String)> {
+    pub fn compile(split: &api::extract::Split) -> Result<Self, (&'static str, String)> {
         let named = |field: &'static str| move |e: PointerError| (field, e.to_string());
         Ok(Self {
             pointer: split.pointer.clone(),
-            list: Pointers::compile([&split.pointer]).map_err(named("pointer"))?,
+            lists: lists(split)?,
             item: split.item.as_ref().map(|i| Pointers::compile([i])).transpose().map_err(named("item"))?,
             optional: split.optional,
         })
     }
+}
+
+fn lists(split: &api::extract::Split) -> Result<Pointers, (&'static str, String)> {
+    let mut lists = Pointers::compile([&split.pointer]).map_err(|error| ("pointer", error.to_string()))?;
+    for pointer in &split.also {
+        lists.add(pointer).map_err(|error| ("also", error.to_string()))?;
+    }
+    Ok(lists)
 }
 
 /// The items of a document; `None` where it is one event.
@@ -70,38 +79,43 @@ struct Taken {
 
 impl Taken {
     fn level(&mut self, split: &Split, deeper: &[Split], json: &Bytes) -> Result<Level, DecodeError> {
-        let captured = split.list.capture_unique(json).map_err(json_error)?;
-        let Some(list) = captured.get(0) else { return self.without(split, deeper, json) };
-        let room = MAX_ITEMS.saturating_sub(self.before + self.pieces.len());
-        let Some((elements, count)) = json::elements(list.get(), room).map_err(json_error)? else {
-            return self.without(split, deeper, json);
-        };
-        if count > room {
-            return Err(DecodeError::TooManyItems(self.before + self.pieces.len() + count));
-        }
-        for element in elements {
-            let element = json.slice_ref(element.get().as_bytes());
-            let item = match &split.item {
-                None => Some(element.clone()),
-                Some(pointer) => {
-                    let captured = pointer.capture_unique(&element).map_err(json_error)?;
-                    captured.get(0).map(|raw| json.slice_ref(raw.get().as_bytes()))
-                }
-            };
-            let Some(item) = item else {
-                self.pieces.push(Piece::Misshapen(element));
-                continue;
-            };
-            match deeper.split_first() {
-                None => self.pieces.push(Piece::Item(item)),
-                Some((next, rest)) => match self.level(next, rest, &item)? {
-                    Level::Split => {}
-                    Level::NoList if next.optional => self.pieces.push(Piece::Item(item)),
-                    Level::NoList => self.pieces.push(Piece::Misshapen(item)),
-                },
+        let captured = split.lists.capture_unique(json).map_err(json_error)?;
+        let mut found = false;
+        for list in (0..split.lists.len()).filter_map(|number| captured.get(number)) {
+            let room = MAX_ITEMS.saturating_sub(self.before + self.pieces.len());
+            let Some((elements, count)) = json::elements(list.get(), room).map_err(json_error)? else { continue };
+            if count > room {
+                return Err(DecodeError::TooManyItems(self.before + self.pieces.len() + count));
+            }
+            found = true;
+            for element in elements {
+                self.element(split, deeper, json.slice_ref(element.get().as_bytes()))?;
             }
         }
-        Ok(Level::Split)
+        if found { Ok(Level::Split) } else { self.without(split, deeper, json) }
+    }
+
+    fn element(&mut self, split: &Split, deeper: &[Split], element: Bytes) -> Result<(), DecodeError> {
+        let item = match &split.item {
+            None => Some(element.clone()),
+            Some(pointer) => {
+                let captured = pointer.capture_unique(&element).map_err(json_error)?;
+                captured.get(0).map(|raw| element.slice_ref(raw.get().as_bytes()))
+            }
+        };
+        let Some(item) = item else {
+            self.pieces.push(Piece::Misshapen(element));
+            return Ok(());
+        };
+        match deeper.split_first() {
+            None => self.pieces.push(Piece::Item(item)),
+            Some((next, rest)) => match self.level(next, rest, &item)? {
+                Level::Split => {}
+                Level::NoList if next.optional => self.pieces.push(Piece::Item(item)),
+                Level::NoList => self.pieces.push(Piece::Misshapen(item)),
+            },
+        }
+        Ok(())
     }
 
     /// What has no list that it may lack is looked at as the next level does: vendors send one of several shapes.

@@ -4,6 +4,7 @@ mod business;
 mod catalogue_a;
 mod identity;
 mod platforms;
+mod promises;
 mod seeds;
 mod told_apart;
 
@@ -297,11 +298,91 @@ fn a_refused_body_is_rejected_without_its_credentials() {
     let refused = |body: &str| {
         let request = request(body);
         assert!(request.read(&definition).is_err());
-        definition.refused(&request.verified(), &request.head(&Method::POST)).item
+        definition.refused(&request.verified(), &request.head(&Method::POST), None)
     };
-    assert_eq!(refused(r#"{"secret":1,"id":1,"id":2}"#).as_ref(), br#"{"id":1,"id":2}"#);
-    assert_eq!(refused(r#"{"secret":1"#).as_ref(), b"");
-    assert_eq!(refused("[1]").as_ref(), b"[1]");
+    assert_eq!(refused(r#"{"secret":1,"id":1,"id":2}"#).item.as_ref(), br#"{"id":1,"id":2}"#);
+    // However deep, for nobody knows how it is built.
+    let odd = refused(r#"{"id":1,"id":2,"a":[{"secret":1,"b":[{"\u0073ecret":2}]}]}"#);
+    assert_eq!(odd.item.as_ref(), br#"{"id":1,"id":2,"a":[{"b":[{}]}]}"#);
+    let cut_off = refused(r#"{"secret":1"#);
+    let mark = json(&cut_off.item);
+    assert_eq!((mark["size"].clone(), mark["sha256"].as_str().map(str::len)), (Value::from(11), Some(64)));
+    assert_eq!(cut_off.media_type, MediaType::Json);
+    assert_eq!(refused("[1]").item.as_ref(), b"[1]");
+    assert_ne!(refused(r#"{"secret":1"#).id, refused(r#"{"secret":2"#).id, "two that cannot be read are two");
+}
+
+#[test]
+fn a_refused_body_is_never_empty_and_says_what_it_is() {
+    let definition = definition("extract: {id: [{header: X-Id}]}\ndecode: {formats: [JSON, Form]}").unwrap();
+    let refused = |request: Request| {
+        let bad = definition.refused(&request.verified(), &request.head(&Method::POST), None);
+        (String::from_utf8(bad.item.to_vec()).unwrap(), bad.media_type.as_str().to_owned(), bad.id)
+    };
+    let (item, media_type, id) = refused(request("{").header("x-id", "d-1"));
+    assert_eq!((item.as_str(), media_type.as_str()), ("{", "text/plain; charset=utf-8"));
+    assert_eq!(id.as_deref(), Some("d-1"));
+    let (item, media_type, _) = refused(request(""));
+    assert!(item.contains(r#""size":0"#) && media_type == "application/json", "{item}");
+    let (item, media_type, _) = refused(request("a=1").header("content-type", "application/x-www-form-urlencoded"));
+    assert_eq!((item.as_str(), media_type.as_str()), ("a=1", "application/x-www-form-urlencoded"));
+}
+
+#[test]
+fn every_list_of_a_level_is_split() {
+    let fields = "split: [{pointer: /entry}, {pointer: /changes, also: [/messaging, /standby], optional: true}]\nextract: {id: [{pointer: /id}]}";
+    let definition = definition(fields).unwrap();
+    let body = r#"{"entry":[{"standby":[{"id":"a"},{"id":"b"}]},{"messaging":[{"id":"c"}],"changes":[{"id":"d"}]},{"id":"e"}]}"#;
+    let batch = request(body).read(&definition).unwrap();
+    assert_eq!(ids(&batch), [Ok("a"), Ok("b"), Ok("d"), Ok("c"), Ok("e")]);
+}
+
+#[test]
+fn forms_without_a_document_are_objects_of_their_fields() {
+    let fields = "decode: {formats: [Form, Multipart]}\nredact: [/token]\nextract: {id: [{form: id}], subject: [{pointer: /from}]}";
+    let definition = definition(fields).unwrap();
+    let part =
+        |head: &str, content: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n");
+    let body = [
+        part("name=\"id\"", "m-1"),
+        part("name=\"from\"", "a@example.com"),
+        part("name=\"to\"", "b"),
+        part("name=\"to\"", "c"),
+        part("name=\"token\"", "t"),
+        part("name=\"file\"; filename=\"a \\\"b\\\".txt\"\r\nContent-Type: text/plain", "four"),
+        "--b--\r\n".to_owned(),
+    ];
+    let event = request(body.concat()).header("content-type", "multipart/form-data; boundary=b").event(&definition);
+    assert_eq!((event.id.as_str(), event.subject.as_deref()), ("m-1", Some("a@example.com")));
+    assert_eq!(event.data.media_type, MediaType::Json);
+    let file = serde_json::json!({"filename": "a \"b\".txt", "contentType": "text/plain", "size": 4});
+    let expected = serde_json::json!({"id": "m-1", "from": "a@example.com", "to": ["b", "c"], "file": file});
+    assert_eq!(json(&event.data.original), expected);
+}
+
+#[test]
+fn a_delivery_by_get_is_read_from_its_query() {
+    let fields = "httpMethods: [POST, GET]\nredact: [/key]\nextract: {id: [{form: id}], type: [{pointer: /state}]}";
+    let definition = definition(fields).unwrap();
+    let read = |coverage: Coverage| {
+        let get = request("").query("id=7&state=ringing&key=s&a=%20b").covered(coverage);
+        let batch = definition.read(&get.verified(), &get.head(&Method::GET), None);
+        batch.unwrap().items.remove(0).unwrap()
+    };
+    let event = read(Coverage { url: true, ..Coverage::default() });
+    assert_eq!((event.event_type.as_str(), event.id.as_str()), ("ringing", "7"));
+    assert_eq!(event.data.original.as_ref(), b"id=7&state=ringing&a=%20b");
+    assert_eq!(event.unsigned, Unsigned::default());
+    assert!(read(Coverage { body: true, ..Coverage::default() }).unsigned.id, "an empty body proves no query");
+}
+
+#[test]
+fn what_no_reader_holds_is_in_nobodys_way() {
+    let definition =
+        definition("extract: {id: [{pointer: /a/id, else: {pointer: /id}}], type: [{pointer: /t}]}").unwrap();
+    let event = request(r#"{"a":1e400,"id":"7\ud83d","t":"cut \ud83d"}"#).event(&definition);
+    assert_eq!((event.id.as_str(), event.event_type.as_str()), ("7\u{fffd}", "cut \u{fffd}"));
+    assert_eq!(event.data.original.as_ref(), br#"{"a":1e400,"id":"7\ud83d","t":"cut \ud83d"}"#);
 }
 
 #[test]
@@ -374,7 +455,7 @@ fn a_wrong_definition_is_told_where_and_what() {
     assert_eq!(paths("extract: {subject: [{}]}"), ["spec.extract.subject[0]"]);
     assert_eq!(paths("split: [{pointer: x}]"), ["spec.split[0].pointer"]);
     assert_eq!(paths("redact: [/a, b]"), ["spec.redact[1]"]);
-    assert_eq!(paths("decode: {formats: [Multipart]}"), ["spec.decode.field"]);
+    assert_eq!(paths("decode: {field: a}"), ["spec.decode.field"]);
     assert_eq!(paths("map: [{kind: call, set: {titel: {pointer: /a}}}]"), ["spec.map[0].set[titel]"]);
     assert_eq!(
         paths("map: [{kind: call, set: {title: {pointer: /a, unit: Seconds}}}]"),

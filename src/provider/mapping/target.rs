@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::api::scheme::TimeUnit;
 use crate::json::{self, ObjectWriter};
-use crate::provider::verify::time;
+use crate::provider::time;
 
 /// The member that holds whatever the vendor's user attached.
 pub(super) const METADATA: &str = "metadata";

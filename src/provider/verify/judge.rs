@@ -16,7 +16,6 @@ use super::refusal::Refusal;
 use super::scheme::{Each, Scheme, SchemeKind};
 use super::signature::Found;
 use super::signed::Signed;
-use super::time;
 use super::view::View;
 use super::{Alternative, Ready, Verifier};
 use crate::api::scheme::Encoding;
@@ -24,6 +23,7 @@ use crate::json;
 use crate::provider::decode;
 use crate::provider::place::Place;
 use crate::provider::request::RequestView;
+use crate::provider::time;
 
 /// Most items that are proven one by one.
 const MAX_ITEMS: usize = 1000;
@@ -221,7 +221,7 @@ impl Judge<'_> {
         matches: impl Fn(&Signed, &Key, &Found, &str, usize) -> Option<bool>,
     ) -> Result<(), Refusal> {
         let Some(signed) = &self.ready.signed else { return Err(Refusal::NoKey) };
-        if signed.content.needs_form() && view.form().is_none() {
+        if signed.content.needs_form() && view.fields().is_none() {
             tell(observer, "body", Some(false), || "the scheme signs form fields and the body is no form".to_owned());
             return Err(Refusal::NotApplicable);
         }

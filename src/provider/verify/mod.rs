@@ -18,7 +18,6 @@ pub mod scheme;
 pub mod sign;
 mod signature;
 pub mod signed;
-pub mod time;
 mod verified;
 pub mod view;
 

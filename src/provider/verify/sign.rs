@@ -177,7 +177,7 @@ impl Signer<'_> {
     /// Writes the time of signing where it has a place of its own.
     fn stamp(&mut self, scheme: &Scheme, signed: &Signed) -> Result<String, SignError> {
         let Some(wanted) = &signed.timestamp else { return Ok(String::new()) };
-        let text = super::time::write(self.now, wanted.unit);
+        let text = crate::provider::time::write(self.now, wanted.unit);
         match &wanted.place {
             None => {}
             Some(Place::Pointer(_) | Place::Form(_)) => {

@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Captured, Pointers};
+use crate::provider::decode;
 use crate::provider::place::{Place, Places, Standing};
 use crate::provider::request::{RequestView, pairs};
 
@@ -27,6 +28,7 @@ pub struct View<'a> {
     pointers: &'a Pointers,
     captured: OnceCell<Option<Captured<'a>>>,
     form: OnceCell<Option<Pairs<'a>>>,
+    multipart: OnceCell<Option<Pairs<'a>>>,
     query: OnceCell<Option<Pairs<'a>>>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> View<'a> {
             pointers,
             captured: OnceCell::new(),
             form: OnceCell::new(),
+            multipart: OnceCell::new(),
             query: OnceCell::new(),
         }
     }
@@ -98,6 +101,15 @@ impl<'a> View<'a> {
             .as_ref()
     }
 
+    /// The fields of a form of either media type. Those of a multipart body are read by name alone: what signs all fields
+    /// says nothing of files.
+    pub fn fields(&self) -> Option<&Pairs<'a>> {
+        self.form().or_else(|| {
+            let multipart = || decode::multipart_fields(self.request.body, self.request.head.headers);
+            self.multipart.get_or_init(multipart).as_ref()
+        })
+    }
+
     /// The query parameters; `None` where there are more than are read.
     pub fn query(&self) -> Option<&Pairs<'a>> {
         let query = || self.request.head.query.map_or(Some(Vec::new()), |query| bounded(query.as_bytes()));
@@ -120,7 +132,7 @@ impl<'a> View<'a> {
 
     /// A form field that occurs once.
     pub fn field(&self, name: &str) -> Option<&str> {
-        named(self.form()?, name).once()
+        named(self.fields()?, name).once()
     }
 
     /// The value at a place; a header must be there exactly once.
@@ -149,7 +161,7 @@ impl Places for View<'_> {
     }
 
     fn at_form(&self, name: &str) -> Standing<&str> {
-        self.form().map_or(Standing::Absent, |pairs| named(pairs, name))
+        self.fields().map_or(Standing::Absent, |pairs| named(pairs, name))
     }
 
     fn at_pointer(&self, number: usize) -> Option<&RawValue> {

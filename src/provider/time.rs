@@ -8,13 +8,16 @@ use jiff::tz::TimeZone;
 
 use crate::api::scheme::TimeUnit;
 
+/// Most digits of a time, so that a stranger's number costs nothing.
+const MOST_DIGITS: usize = 40;
+
 /// Reads a time; `None` where the text is not of that unit or lies outside what a `Timestamp` holds.
 pub fn read(text: &str, unit: TimeUnit) -> Option<Timestamp> {
     match unit {
-        TimeUnit::Seconds => seconds(text),
-        TimeUnit::Milliseconds => Timestamp::from_millisecond(integer(text)?).ok(),
-        TimeUnit::Microseconds => Timestamp::from_microsecond(integer(text)?).ok(),
-        TimeUnit::Nanoseconds => Timestamp::from_nanosecond(integer(text)?.into()).ok(),
+        TimeUnit::Seconds => number(text, 9),
+        TimeUnit::Milliseconds => number(text, 6),
+        TimeUnit::Microseconds => number(text, 3),
+        TimeUnit::Nanoseconds => number(text, 0),
         TimeUnit::RFC3339 => text.parse().ok(),
         TimeUnit::ISO8601 => text.parse().ok().or_else(|| utc(&text.parse::<DateTime>().ok()?)),
         TimeUnit::DateTime => utc(&DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?),
@@ -40,21 +43,39 @@ pub fn within(time: Timestamp, now: Timestamp, tolerance: Duration) -> bool {
     now.duration_since(time).unsigned_abs() <= tolerance
 }
 
-fn integer(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-/// Whole seconds, or with a fraction of up to nine digits.
-fn seconds(text: &str) -> Option<Timestamp> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) || text.ends_with('.') {
+/// Any number of units, `digits` of which make a nanosecond, as JSON writes it: with a fraction, with an exponent. What
+/// is finer than a nanosecond is left out.
+fn number(text: &str, digits: i64) -> Option<Timestamp> {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, signed(exponent)?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, ""), |(whole, fraction)| (whole, fraction));
+    let decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !decimal(whole) || mantissa.contains('.') && !decimal(fraction) || mantissa.len() > MOST_DIGITS {
         return None;
     }
-    let whole = integer(whole)?;
-    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
-    let nanoseconds = digits.fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'));
-    Timestamp::new(whole, if whole < 0 { -nanoseconds } else { nanoseconds }).ok()
+    let mut value: i128 = 0;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
+    let shift = i64::try_from(fraction.len()).ok()?;
+    let nanoseconds = match exponent + digits - shift {
+        places @ 0.. => value.checked_mul(10_i128.checked_pow(u32::try_from(places).ok()?)?)?,
+        places => match u32::try_from(-places).ok().and_then(|places| 10_i128.checked_pow(places)) {
+            Some(divisor) => value / divisor,
+            None => 0,
+        },
+    };
+    Timestamp::from_nanosecond(if negative { -nanoseconds } else { nanoseconds }).ok()
+}
+
+/// An exponent: a few digits with or without a sign.
+fn signed(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    (!digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())?
 }
 
 fn utc(civil: &DateTime) -> Option<Timestamp> {
@@ -77,9 +98,28 @@ mod tests {
         assert_eq!(at("2023-11-14T22:13:20", TimeUnit::ISO8601), Some(1_700_000_000_000));
         assert_eq!(at("2023-11-14 22:13:20", TimeUnit::DateTime), Some(1_700_000_000_000));
         assert_eq!(at("Tue, 14 Nov 2023 22:13:20 GMT", TimeUnit::HTTPDate), Some(1_700_000_000_000));
-        for wrong in
-            ["", "1e9", " 1700000000", "+1700000000", "0x10", "17000000000000000000", "1.", "1.1234567890", "٣"]
-        {
+        assert_eq!(at("1.417566161e+09", TimeUnit::Seconds), Some(1_417_566_161_000));
+        assert_eq!(at("17E8", TimeUnit::Seconds), Some(1_700_000_000_000));
+        assert_eq!(at("1700000000123.5", TimeUnit::Milliseconds), Some(1_700_000_000_123));
+        assert_eq!(at("1.7000000001239e12", TimeUnit::Milliseconds), Some(1_700_000_000_123));
+        assert_eq!(at("1700000000.1234567890", TimeUnit::Seconds), Some(1_700_000_000_123));
+        assert_eq!(at("1700000000000000e-6", TimeUnit::Seconds), Some(1_700_000_000_000));
+        let long = "1".repeat(60);
+        for wrong in [
+            "",
+            "1e",
+            "e9",
+            "1e400",
+            "1e99999",
+            " 1700000000",
+            "+1700000000",
+            "0x10",
+            "17000000000000000000",
+            "1.",
+            ".5",
+            "٣",
+            &*long,
+        ] {
             assert_eq!(at(wrong, TimeUnit::Seconds), None, "{wrong}");
         }
     }

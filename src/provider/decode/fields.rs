@@ -1,0 +1,98 @@
+//! The fields of forms, urlencoded or multipart, and the JSON object that pointers see of them.
+//!
+//! Files of a multipart body are named in it, with their media type and size; what they hold is left out.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::media_type::ContentType;
+use super::multipart::{self, Part};
+use crate::json::ObjectWriter;
+use crate::provider::event::DecodeError;
+use crate::provider::request::pairs;
+
+/// Most fields of a form, parts of a multipart body.
+pub(super) const MAX_FIELDS: usize = 1000;
+
+/// Form fields in order.
+pub(in crate::provider) type Fields<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
+
+/// The text fields of a multipart body; `None` where the body is none. Names are the parts' own.
+pub(in crate::provider) fn multipart_fields<'b>(body: &'b [u8], headers: &HeaderMap) -> Option<Fields<'b>> {
+    let content_type = ContentType::of(headers).ok()?;
+    let boundary = content_type.boundary().filter(|_| content_type.essence() == "multipart/form-data")?;
+    Some(texts(&multipart::parts(body, boundary).ok()?))
+}
+
+pub(super) fn texts<'b>(parts: &[Part<'b>]) -> Fields<'b> {
+    let text = |part: &Part<'b>| Some((Cow::Owned(part.name.clone()), Cow::Borrowed(part.text()?)));
+    parts.iter().filter_map(text).collect()
+}
+
+/// The fields of an urlencoded form.
+pub(in crate::provider) fn form_fields(body: &[u8]) -> Result<Fields<'_>, DecodeError> {
+    let mut all = pairs(body);
+    let fields: Vec<_> = all.by_ref().take(MAX_FIELDS).collect();
+    match all.next() {
+        None => Ok(fields),
+        Some(_) => Err(DecodeError::Shape(format!("more than {MAX_FIELDS} form fields"))),
+    }
+}
+
+/// Form fields as a JSON object in their order; a repeated name becomes a list.
+pub(in crate::provider) fn form_view(fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Bytes {
+    view(fields.iter().map(|(name, value)| (name.as_ref(), Value::Text(value))))
+}
+
+/// The same of a multipart body. Files are named, with their media type and size; what they hold is left out.
+pub(super) fn parts_view(parts: &[Part<'_>]) -> Bytes {
+    view(parts.iter().map(|part| (part.name.as_str(), part.text().map_or(Value::File(part), Value::Text))))
+}
+
+/// A value of a field.
+#[derive(Clone, Copy)]
+enum Value<'v> {
+    Text(&'v str),
+    File(&'v Part<'v>),
+}
+
+impl Value<'_> {
+    fn file(part: &Part<'_>, object: &mut ObjectWriter<'_>) {
+        object.text("filename", part.filename.as_deref().unwrap_or_default());
+        if let Some(media_type) = part.media_type {
+            object.text("contentType", media_type);
+        }
+        object.raw("size", &part.content.len().to_string());
+    }
+}
+
+fn view<'v>(fields: impl Iterator<Item = (&'v str, Value<'v>)>) -> Bytes {
+    let mut order: Vec<(&str, Vec<Value<'_>>)> = Vec::new();
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    for (name, value) in fields {
+        let at = *place.entry(name).or_insert_with(|| {
+            order.push((name, Vec::new()));
+            order.len() - 1
+        });
+        order[at].1.push(value);
+    }
+    let mut out = Vec::new();
+    ObjectWriter::write(&mut out, |object| {
+        for (name, values) in &order {
+            match values.as_slice() {
+                [Value::Text(text)] => object.text(name, text),
+                [Value::File(part)] => object.object(name, |object| Value::file(part, object)),
+                values => object.list(name, |list| {
+                    values.iter().for_each(|value| match value {
+                        Value::Text(text) => list.text(text),
+                        Value::File(part) => list.object(|object| Value::file(part, object)),
+                    });
+                }),
+            }
+        }
+    });
+    Bytes::from(out)
+}
