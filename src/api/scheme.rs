@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::pattern;
 
+use place::{SIGNED_TIME, SIGNED_TIME_SAYS};
+
 pub use fetch::{FetchedFormat, KeyFetch};
 pub use jwt::{Bind, BindEncoding, BoundPart, Claim, Jwt, JwtAlgorithm};
-pub use place::{BindQuery, Condition, Each, Signature, TimeUnit, Timestamp};
+pub use place::{Addressee, BindQuery, Condition, Each, Signature, TimeUnit, Timestamp};
 
 /// One proof: exactly one of `hmac`, `digest`, `publicKey`, `jwt`, `token`, `basic` or `none`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -35,6 +37,9 @@ pub struct Scheme {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub require: Vec<Condition>,
+    /// What names the customer where the vendor's key signs for all of them: it must hold before anything is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressee: Option<Addressee>,
     /// The proof is made once for every item of this list in the body, and must hold for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<Each>,
@@ -82,6 +87,8 @@ pub enum KeyEncoding {
     Base64,
     /// Hexadecimal, either case.
     Hex,
+    /// The text in Unicode's compatibility decomposition (UAX #15).
+    NFKD,
 }
 
 /// How a signature is written. Always canonical: a lenient decoder accepts altered text.
@@ -104,8 +111,7 @@ pub enum Encoding {
         .message("timestamp.key and timestamp.index stand in the signature's header: write signature.header"),
     validation = Rule::new("!has(self.timestamp) || !has(self.timestamp.index) || has(self.signature.separator)")
         .message("timestamp.index needs signature.separator"),
-    validation = Rule::new("!has(self.timestamp) || has(self.timestamp.pointer) || self.content.contains('{timestamp}')")
-        .message("content must hold {timestamp}: a timestamp that is not signed proves nothing"),
+    validation = Rule::new(SIGNED_TIME).message(SIGNED_TIME_SAYS),
     validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
         .message("content holds {timestamp}: say where it stands in timestamp")
 )]
@@ -137,8 +143,13 @@ pub struct Hmac {
 /// A plain hash over a content that holds `{secret}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("self.content.contains('{secret}')")
-    .message("content must hold {secret}: a hash without it proves nothing"))]
+#[x_kube(
+    validation = Rule::new("self.content.contains('{secret}')")
+        .message("content must hold {secret}: a hash without it proves nothing"),
+    validation = Rule::new(SIGNED_TIME).message(SIGNED_TIME_SAYS),
+    validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
+        .message("content holds {timestamp}: say where it stands in timestamp")
+)]
 pub struct Digest {
     /// The hash function.
     pub algorithm: HashAlgorithm,
@@ -185,8 +196,7 @@ pub enum KeyFormat {
         .message("timestamp.key and timestamp.index stand in the signature's header: write signature.header"),
     validation = Rule::new("!has(self.timestamp) || !has(self.timestamp.index) || has(self.signature.separator)")
         .message("timestamp.index needs signature.separator"),
-    validation = Rule::new("!has(self.timestamp) || has(self.timestamp.pointer) || self.content.contains('{timestamp}')")
-        .message("content must hold {timestamp}: a timestamp that is not signed proves nothing"),
+    validation = Rule::new(SIGNED_TIME).message(SIGNED_TIME_SAYS),
     validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
         .message("content holds {timestamp}: say where it stands in timestamp"),
     validation = Rule::new("(has(self.format) && self.format != 'PEM') || !has(self.keyEncoding)")

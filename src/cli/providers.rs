@@ -164,6 +164,8 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
         }
         if method.needs_url() {
             writeln!(out, "    externalURL is signed and must be written")?;
+        } else if method.takes_url() {
+            writeln!(out, "    externalURL is needed where a proxy changes the path, which is signed")?;
         }
     }
     if !spec.unconfirmed.is_empty() {

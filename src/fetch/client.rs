@@ -46,6 +46,9 @@ pub enum FetchError {
     /// Connection, TLS or HTTP failed.
     #[error("{0} could not be asked: {1}")]
     Failed(String, String),
+    /// The source asked for more than its share.
+    #[error("the source asked for too many keys: forged requests may name others each time")]
+    TooMany,
     /// Another status than 200.
     #[error("{0} answered {1}")]
     Status(String, u16),

@@ -5,38 +5,31 @@
 
 mod address;
 mod client;
+mod kept;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ipnet::IpNet;
-use tokio::sync::watch;
 
 use self::client::Client;
 pub use self::client::FetchError;
+use self::kept::{Kept, Step};
 use crate::provider::verify::fetched::{FetchedKeys, Wanted};
-
-/// How long a failure is remembered, so that strangers cannot make us ask again and again.
-const FAILED: Duration = Duration::from_secs(30);
-/// How soon an unknown key id may ask for a fresh answer.
-const FRESH: Duration = Duration::from_secs(60);
-/// The most answers that are kept.
-const MAX_ANSWERS: usize = 256;
 
 /// Fetches and keeps vendors' public keys.
 pub struct KeyStore {
     client: Option<Client>,
-    answers: Mutex<HashMap<Question, Entry>>,
+    kept: Mutex<Kept>,
 }
 
-/// What is asked: address and body.
-type Question = (String, Option<String>);
-
-enum Entry {
-    Known { answer: Arc<[u8]>, at: Instant, keep: Duration },
-    Failed { error: FetchError, at: Instant },
-    Asking(watch::Receiver<()>),
+/// How the fetching of a key went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// This very request made us ask.
+    pub asked: bool,
+    /// Whether the key is at hand; why not.
+    pub outcome: Result<(), FetchError>,
 }
 
 impl KeyStore {
@@ -45,50 +38,36 @@ impl KeyStore {
     /// # Errors
     /// Where the system's certificate authorities cannot be read.
     pub fn new(enabled: bool, allowed: Vec<IpNet>) -> Result<Self, FetchError> {
-        Ok(Self { client: enabled.then(|| Client::new(allowed)).transpose()?, answers: Mutex::default() })
+        Ok(Self { client: enabled.then(|| Client::new(allowed)).transpose()?, kept: Mutex::default() })
     }
 
-    /// Sees to it that a key is at hand, with one request for all who want it.
-    ///
-    /// # Errors
-    /// Why it is not to be had now.
-    pub async fn fetch(&self, wanted: &Wanted) -> Result<(), FetchError> {
-        let Some(client) = &self.client else { return Err(FetchError::Disabled) };
-        let question = (wanted.url.clone(), wanted.post.clone());
+    /// Sees to it that a source has the key it wants at hand, with one request for all who want it.
+    pub async fn fetch(&self, source: &Arc<str>, wanted: &Wanted) -> Fetched {
+        let Some(client) = &self.client else { return Fetched { asked: false, outcome: Err(FetchError::Disabled) } };
         loop {
-            let done = {
-                let mut answers = self.lock();
-                let waiting = match answers.get(&question) {
-                    Some(Entry::Known { answer, at, keep }) if fresh(answer, *at, *keep, wanted) => return Ok(()),
-                    Some(Entry::Failed { error, at }) if at.elapsed() < FAILED => return Err(error.clone()),
-                    Some(Entry::Asking(waiting)) => Some(waiting.clone()),
-                    _ => None,
-                };
-                match waiting {
-                    Some(waiting) => Err(waiting),
-                    None => {
-                        let (done, waiting) = watch::channel(());
-                        make_room(&mut answers);
-                        answers.insert(question.clone(), Entry::Asking(waiting));
-                        Ok(done)
-                    }
+            let step = self.lock().next(source, wanted, Instant::now());
+            let done = match step {
+                Step::AtHand => return Fetched { asked: false, outcome: Ok(()) },
+                Step::Refuse(error) => return Fetched { asked: false, outcome: Err(error) },
+                Step::Wait(mut waiting) => {
+                    // Ends when the one who asks is done, or gave up.
+                    drop(waiting.changed().await);
+                    continue;
                 }
+                Step::Ask(done) => done,
             };
-            match done {
-                // Ends when the one who asks is done, or gave up.
-                Err(mut waiting) => drop(waiting.changed().await),
-                Ok(_done) => {
-                    let mut asking = Asking { store: self, question: &question, entry: None };
-                    let answered = client.get(&wanted.url, wanted.post.as_deref()).await;
-                    let at = Instant::now();
-                    let result = answered.as_ref().map(|_| ()).map_err(Clone::clone);
-                    asking.entry = Some(match answered {
-                        Ok(answer) => Entry::Known { answer, at, keep: wanted.keep },
-                        Err(error) => Entry::Failed { error, at },
-                    });
-                    return result;
-                }
-            }
+            let mut asking = Asking { store: self, wanted, heard: None };
+            let heard = client.get(&wanted.url, wanted.post.as_deref()).await;
+            let outcome = heard.as_ref().map(|_| ()).map_err(Clone::clone);
+            asking.heard = Some(heard);
+            drop(asking);
+            drop(done);
+            let outcome = match outcome {
+                // The answer of before may count a while longer.
+                Err(_) if self.get(wanted).is_some() => Ok(()),
+                outcome => outcome,
+            };
+            return Fetched { asked: true, outcome };
         }
     }
 
@@ -101,56 +80,28 @@ impl KeyStore {
         client.get(url, None).await.map(|_| ())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing panics while it holds the lock; what a poisoned map holds is whole all the same.
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl FetchedKeys for KeyStore {
     fn get(&self, wanted: &Wanted) -> Option<Arc<[u8]>> {
-        match self.lock().get(&(wanted.url.clone(), wanted.post.clone())) {
-            Some(Entry::Known { answer, at, keep }) if fresh(answer, *at, *keep, wanted) => Some(answer.clone()),
-            _ => None,
-        }
+        self.lock().get(wanted, Instant::now())
     }
 }
 
-/// Puts the outcome in the place of the question, also when the one who asks is cut off.
+/// Keeps what was heard, also when the one who asks is cut off.
 struct Asking<'s> {
     store: &'s KeyStore,
-    question: &'s Question,
-    entry: Option<Entry>,
+    wanted: &'s Wanted,
+    heard: Option<Result<Arc<[u8]>, FetchError>>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        let mut answers = self.store.lock();
-        match self.entry.take() {
-            Some(entry) => drop(answers.insert(self.question.clone(), entry)),
-            None => drop(answers.remove(self.question)),
-        }
-    }
-}
-
-/// An answer counts while it is kept; an id that it does not hold asks for another, but not at once.
-fn fresh(answer: &[u8], at: Instant, keep: Duration, wanted: &Wanted) -> bool {
-    let holds = |kid: &String| memchr::memmem::find(answer, kid.as_bytes()).is_some();
-    at.elapsed() < keep && (wanted.kid.as_ref().is_none_or(holds) || at.elapsed() < FRESH)
-}
-
-fn make_room(answers: &mut HashMap<Question, Entry>) {
-    while answers.len() >= MAX_ANSWERS {
-        let oldest = answers
-            .iter()
-            .filter_map(|(question, entry)| match entry {
-                Entry::Known { at, .. } | Entry::Failed { at, .. } => Some((*at, question.clone())),
-                Entry::Asking(_) => None,
-            })
-            .min();
-        match oldest {
-            Some((_, question)) => drop(answers.remove(&question)),
-            None => return,
-        }
+        let heard = self.heard.take();
+        self.store.lock().heard(self.wanted, heard, Instant::now());
     }
 }

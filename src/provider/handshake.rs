@@ -125,7 +125,33 @@ impl Handshake {
             }
         }
         let Ok(effect) = self.effect(&view) else { return Shake::Refused(Refusal::Malformed) };
-        match self.respond.fill(&view, &|challenge| verifier.tag(challenge, now)) {
+        let effect = match effect {
+            // What is delivered again is live already: whoever knows it is the vendor.
+            Some(Effect::Capture(secret)) if !self.unsigned || verifier.holds(&secret, now) => None,
+            effect => effect,
+        };
+        self.replied(&view, verifier, effect, now)
+    }
+
+    /// Whether it is signed, with the very secret that it delivers or with a live one.
+    pub fn delivers(&self) -> bool {
+        self.capture.is_some() && !self.unsigned
+    }
+
+    /// Answers the request, which is this handshake and signed with the secret that it delivers.
+    pub fn delivered(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
+        let view = View::new(*request, None, &self.pointers);
+        let Ok(Some(Effect::Capture(secret))) = self.effect(&view) else {
+            return Shake::Refused(Refusal::Malformed);
+        };
+        match verifier.verify_under(&secret, request, now) {
+            Ok(()) => self.replied(&view, verifier, Some(Effect::Capture(secret)), now),
+            Err(refusal) => Shake::Refused(refusal),
+        }
+    }
+
+    fn replied(&self, view: &View<'_>, verifier: &Verifier, effect: Option<Effect>, now: Timestamp) -> Shake {
+        match self.respond.fill(view, &|challenge| verifier.tag(challenge, now)) {
             Some(reply) => Shake::Answer(Box::new(reply), effect),
             None => Shake::Refused(Refusal::Malformed),
         }

@@ -123,8 +123,13 @@ impl Making {
             if let Some(name) = &written.form {
                 self.form.push((name.clone(), time::write(now, written.unit)));
             }
+            if let Some(name) = &written.query {
+                self.query.push((name.clone(), time::write(now, written.unit)));
+            }
         }
-        for rest in content.map(String::as_str).unwrap_or_default().split('{').skip(1) {
+        let addressee = scheme.addressee.as_ref().map(|addressee| addressee.content.as_str());
+        let content = content.map(String::as_str).unwrap_or_default();
+        for rest in content.split('{').skip(1).chain(addressee.unwrap_or_default().split('{').skip(1)) {
             let Some((variable, _)) = rest.split_once('}') else { continue };
             match variable.split_once(':') {
                 Some(("pointer" | "pointer-percent", pointer)) => self.present(pointer),

@@ -10,6 +10,8 @@ use crate::api::scheme::TimeUnit;
 
 /// Most digits of a time, so that a stranger's number costs nothing.
 const MOST_DIGITS: usize = 40;
+/// A number from here on counts milliseconds where no unit is known: as seconds it is the year 5138.
+const MILLISECONDS: u64 = 100_000_000_000;
 
 /// Reads a time; `None` where the text is not of that unit or lies outside what a `Timestamp` holds.
 pub fn read(text: &str, unit: TimeUnit) -> Option<Timestamp> {
@@ -22,13 +24,17 @@ pub fn read(text: &str, unit: TimeUnit) -> Option<Timestamp> {
         TimeUnit::ISO8601 => text.parse().ok().or_else(|| utc(&text.parse::<DateTime>().ok()?)),
         TimeUnit::DateTime => utc(&DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?),
         TimeUnit::HTTPDate => jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()),
+        TimeUnit::Any => match number(text, 9) {
+            Some(time) if time.as_second().unsigned_abs() < MILLISECONDS => Some(time),
+            _ => number(text, 6).or_else(|| text.parse().ok()),
+        },
     }
 }
 
 /// Writes a time as `read` reads it.
 pub fn write(time: Timestamp, unit: TimeUnit) -> String {
     match unit {
-        TimeUnit::Seconds => time.as_second().to_string(),
+        TimeUnit::Seconds | TimeUnit::Any => time.as_second().to_string(),
         TimeUnit::Milliseconds => time.as_millisecond().to_string(),
         TimeUnit::Microseconds => time.as_microsecond().to_string(),
         TimeUnit::Nanoseconds => time.as_nanosecond().to_string(),
@@ -98,6 +104,10 @@ mod tests {
         assert_eq!(at("2023-11-14T22:13:20", TimeUnit::ISO8601), Some(1_700_000_000_000));
         assert_eq!(at("2023-11-14 22:13:20", TimeUnit::DateTime), Some(1_700_000_000_000));
         assert_eq!(at("Tue, 14 Nov 2023 22:13:20 GMT", TimeUnit::HTTPDate), Some(1_700_000_000_000));
+        assert_eq!(at("1700000000", TimeUnit::Any), Some(1_700_000_000_000));
+        assert_eq!(at("1700000000123", TimeUnit::Any), Some(1_700_000_000_123));
+        assert_eq!(at("2023-11-14T22:13:20Z", TimeUnit::Any), Some(1_700_000_000_000));
+        assert_eq!(at("now", TimeUnit::Any), None);
         assert_eq!(at("1.417566161e+09", TimeUnit::Seconds), Some(1_417_566_161_000));
         assert_eq!(at("17E8", TimeUnit::Seconds), Some(1_700_000_000_000));
         assert_eq!(at("1700000000123.5", TimeUnit::Milliseconds), Some(1_700_000_000_123));
@@ -136,6 +146,7 @@ mod tests {
             TimeUnit::ISO8601,
             TimeUnit::DateTime,
             TimeUnit::HTTPDate,
+            TimeUnit::Any,
         ] {
             assert_eq!(read(&write(time, unit), unit), Some(time), "{unit:?}");
         }

@@ -47,7 +47,8 @@ pub(super) async fn admit<'a>(
     }
     // Without a live secret nothing but a handshake that the vendor cannot sign is heard out: vendors try an address, or
     // deliver the secret, before anybody could write it.
-    if !route.verifier.open(now) && !route.provider.hears_strangers(&head.method) {
+    let heard = route.provider.hears_strangers(&head.method) || route.captures(now).is_some();
+    if !route.verifier.open(now) && !heard {
         return Err(Reject::NoLiveSecret);
     }
     let (state, limits) = (&route.claim.state, &route.limits);

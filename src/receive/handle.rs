@@ -29,9 +29,9 @@ use super::respond;
 use super::routes::Routes;
 use crate::deadline::Deadline;
 use crate::deliver::Delivery;
-use crate::fetch::KeyStore;
+use crate::fetch::{Fetched, KeyStore};
 use crate::metrics::{Metrics, Outcome};
-use crate::provider::handshake::{Effect, Handshake, Reply, Shake};
+use crate::provider::handshake::{Effect, Reply, Shake};
 use crate::provider::request::{Head, RequestView};
 use crate::provider::verify::{Refusal, Verified};
 use crate::route::budget::Budget;
@@ -181,25 +181,35 @@ impl Receiver {
             Reject::Unproven(refusal)
         };
         let shake = route.provider.handshake(&view);
+        // What nobody signed is a stranger's until it does what it asks for.
+        let unsigned = |answered: Result<Accepted, Reject>| match answered {
+            Err(Reject::Unproven(refusal)) => Err(unproven(refusal)),
+            answered => answered.inspect_err(|_| charge()),
+        };
         // Only where the definition says that its vendor cannot sign it: it needs no secret of ours, live or not.
         if let Some(shake) = shake.filter(|shake| shake.unsigned) {
-            return match self.shake(route, shake, &view, now, deadline).await {
-                Err(Reject::Unproven(refusal)) => Err(unproven(refusal)),
-                // What nobody signed is a stranger's until it does what it asks for.
-                answered => answered.inspect_err(|_| charge()),
-            };
+            return unsigned(self.shake(route, shake.answer(&view, &route.verifier, now), now, deadline).await);
         }
-        if !route.verifier.open(now) {
+        // Some vendors sign with the secret that they deliver: it can be judged before it is live.
+        let delivers = shake.filter(|shake| shake.delivers() && route.captures(now).is_some());
+        if !route.verifier.open(now) && delivers.is_none() {
             return Err(Reject::NoLiveSecret);
         }
-        let verified = self.prove(id, route, head, &body, now, deadline).await.map_err(unproven)?;
+        let verified = match self.prove(id, route, head, &body, now, deadline).await {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                let Some(shake) = delivers else { return Err(unproven(refusal)) };
+                let judged = shake.delivered(&view, &route.verifier, now);
+                return unsigned(self.shake(route, judged, now, deadline).await);
+            }
+        };
         drop(stranger);
         if let Some(quota) = route.limits.rate {
             let over = |time| Reject::OverRate(Wait { time, retries: route.retries });
             state.rate.take(quota, std::time::Instant::now()).map_err(over)?;
         }
         if let Some(shake) = shake {
-            return self.shake(route, shake, &view, now, deadline).await;
+            return self.shake(route, shake.answer(&view, &route.verifier, now), now, deadline).await;
         }
         if !route.provider.deliveries.contains(head.method) {
             return Err(Reject::Method(route.methods.allow().clone()));
@@ -214,12 +224,11 @@ impl Receiver {
     async fn shake(
         &self,
         route: &Route,
-        shake: &Handshake,
-        view: &RequestView<'_>,
+        judged: Shake,
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<Accepted, Reject> {
-        match shake.answer(view, &route.verifier, now) {
+        match judged {
             Shake::Refused(refusal) => Err(Reject::Unproven(refusal)),
             Shake::Answer(reply, effect) => {
                 self.effect(route, effect, now, deadline).await?;
@@ -268,15 +277,21 @@ impl Receiver {
             Err(Refusal::NotFetched) => {}
             judged => return judged,
         }
-        if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys)
-            && let Some(error) = match deadline.bound(self.keys.fetch(&wanted)).await {
-                Ok(fetched) => fetched.err().map(|error| error.to_string()),
-                Err(passed) => Some(passed.to_string()),
+        if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys) {
+            let (asked, error) = match deadline.bound(self.keys.fetch(&route.claim.uid, &wanted)).await {
+                Ok(Fetched { asked, outcome }) => (asked, outcome.err().map(|error| error.to_string())),
+                Err(passed) => (true, Some(passed.to_string())),
+            };
+            match error {
+                None => {}
+                Some(_) if !asked => return Err(Refusal::NotFetched),
+                Some(error) => {
+                    // Once for each request to the key server, which are bounded, and not for each delivery.
+                    let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
+                    tracing::warn!(namespace, source, delivery = %id, %error, "the vendor's public key is not to be had");
+                    return Err(Refusal::FetchFailed);
+                }
             }
-        {
-            let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
-            tracing::warn!(namespace, source, delivery = %id, %error, "the vendor's public key is not to be had");
-            return Err(Refusal::NotFetched);
         }
         route.verifier.prove(head, body, now, &*self.keys)
     }

@@ -139,7 +139,10 @@ impl Reject {
             Self::Address => row(S::FORBIDDEN, Outcome::AddressNotAllowed, Level::INFO, None, "forbidden\n"),
             Self::Suspended => unavailable(Outcome::Suspended, Level::DEBUG, 60),
             Self::NoLiveSecret | Self::Unproven(Refusal::NoKey) => unavailable(Outcome::NoLiveSecret, Level::WARN, 30),
-            Self::Unproven(Refusal::NotFetched) => unavailable(Outcome::KeyNotFetched, Level::WARN, 30),
+            // Whoever fetches says what failed, once for each request to the key server.
+            Self::Unproven(Refusal::NotFetched | Refusal::FetchFailed) => {
+                unavailable(Outcome::KeyNotFetched, Level::DEBUG, 30)
+            }
             Self::NotServed => unavailable(Outcome::NotServed, Level::INFO, 30),
             Self::NotSynced => unavailable(Outcome::NotSynced, Level::DEBUG, 5),
             Self::Overloaded => unavailable(Outcome::Overloaded, Level::WARN, 1),
@@ -162,8 +165,8 @@ impl Reject {
             Self::TooManyFailures(until) => wait(until, Outcome::TooManyFailures),
             Self::OverRate(until) => wait(until, Outcome::OverRate),
             Self::Undecodable(_) => row(S::BAD_REQUEST, Outcome::Undecodable, Level::WARN, None, "bad request\n"),
-            // Anybody can send what looks like one: nothing that nobody waits for is worth a line.
-            Self::Capture(CaptureError::NotWanted | CaptureError::NoCluster) => {
+            // Anybody can send one: status says that it came, and only what the cluster refused is worth a line.
+            Self::Capture(CaptureError::NotWanted | CaptureError::NoCluster | CaptureError::Present(_)) => {
                 unavailable(Outcome::CaptureFailed, Level::DEBUG, 30)
             }
             Self::Capture(_) => unavailable(Outcome::CaptureFailed, Level::WARN, 30),
@@ -192,9 +195,9 @@ fn unproven(refusal: Refusal) -> Outcome {
         Refusal::NotApplicable | Refusal::Missing => Outcome::MissingSignature,
         Refusal::Malformed => Outcome::MalformedSignature,
         Refusal::NoKey => Outcome::NoLiveSecret,
-        Refusal::NotFetched => Outcome::KeyNotFetched,
+        Refusal::NotFetched | Refusal::FetchFailed => Outcome::KeyNotFetched,
         Refusal::BadSignature => Outcome::BadSignature,
-        Refusal::Claims(_) => Outcome::WrongClaims,
+        Refusal::Claims(_) | Refusal::Addressee => Outcome::WrongClaims,
         Refusal::BoundPart => Outcome::WrongBody,
         Refusal::Stale => Outcome::StaleTimestamp,
     }
@@ -204,9 +207,11 @@ fn unproven(refusal: Refusal) -> Outcome {
 mod tests {
     use super::*;
 
-    const REFUSALS: [Refusal; 9] = [
+    const REFUSALS: [Refusal; 11] = [
         Refusal::NotFetched,
+        Refusal::FetchFailed,
         Refusal::NotApplicable,
+        Refusal::Addressee,
         Refusal::Missing,
         Refusal::Malformed,
         Refusal::NoKey,

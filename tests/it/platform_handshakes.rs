@@ -59,7 +59,9 @@ impl Ask {
         if method.purposes().contains(&None) && !self.provider.starts_with("azure") {
             keys.push(key(None, &secret));
         }
-        let parameters = BTreeMap::new();
+        // What names the customer where the vendor's key signs for all of them.
+        let parameters = ["issuer", "audience"].map(|name| (name.to_owned(), "ours".to_owned()));
+        let parameters = if self.provider.starts_with("azure") { parameters.into() } else { BTreeMap::new() };
         let given = Given {
             keys: &keys,
             other_purposes: &others,

@@ -154,6 +154,8 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
             let prefix = hmac.key_prefix.as_deref().unwrap_or_default();
             match hmac.key_encoding.unwrap_or_default() {
                 KeyEncoding::UTF8 => text,
+                // Letters that are others once they are normalised.
+                KeyEncoding::NFKD => format!("{text}-\u{e9}\u{fb01}"),
                 KeyEncoding::Base64 => format!("{prefix}{}", STANDARD.encode(bytes)),
                 KeyEncoding::Hex => format!("{prefix}{}", hex::encode(bytes)),
             }
@@ -169,7 +171,9 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
             match (public.format.unwrap_or_default(), public.key_encoding.unwrap_or_default()) {
                 (KeyFormat::PEM, _) => chosen.public_pem(),
                 (_, KeyEncoding::Hex) => format!("{prefix}{}", hex::encode(der)),
-                (_, KeyEncoding::Base64 | KeyEncoding::UTF8) => format!("{prefix}{}", STANDARD.encode(der)),
+                (_, KeyEncoding::Base64 | KeyEncoding::UTF8 | KeyEncoding::NFKD) => {
+                    format!("{prefix}{}", STANDARD.encode(der))
+                }
             }
         } else if scheme.jwt.is_some() {
             pair = family.pair(which);

@@ -94,7 +94,9 @@ pub fn sign(scheme: &Scheme, spec: &WebhookProviderSpec, draft: &mut Draft, keys
             Carrier::Json { document, .. } => (document, &mut no_pairs),
             Carrier::Pairs(pairs) => (&mut none, pairs),
         };
-        let proof = one(scheme, document, pairs, keys)?;
+        let query = draft.query.clone().unwrap_or_default();
+        let both: Vec<_> = pairs.iter().cloned().chain(form_urlencoded::parse(query.as_bytes()).into_owned()).collect();
+        let proof = one(scheme, document, &both, keys)?;
         match proof.place {
             Place::Pointer(_) => proof.store_json(document),
             Place::Form(name) => pairs.push((name, proof.value)),
@@ -289,6 +291,7 @@ fn fill(
 fn tag(hmac: &Written, secret: &[u8], content: &[u8]) -> Option<Vec<u8>> {
     let key = match hmac.key_encoding.unwrap_or_default() {
         KeyEncoding::UTF8 => secret.to_vec(),
+        KeyEncoding::NFKD => return None,
         KeyEncoding::Hex => hex::decode(secret).ok()?,
         KeyEncoding::Base64 => STANDARD.decode(secret).ok()?,
     };

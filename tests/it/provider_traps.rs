@@ -120,3 +120,17 @@ fn a_signed_member_that_is_there_twice_is_no_signed_member() {
         assert!(!accepts(&verifier, &[("X-Signature", &signed)], None, doubled), "{doubled}");
     }
 }
+
+#[test]
+fn a_secret_that_its_vendor_normalises_signs_in_any_form() {
+    let mut scheme = hmac("{body}");
+    scheme["keyEncoding"] = json!("NFKD");
+    let signed = {
+        let mac = Hmac::<Sha256>::new_from_slice("secre\u{301}t-fi".as_bytes()).expect("any length");
+        hex::encode(mac.chain_update("{}").finalize().into_bytes())
+    };
+    for written in ["s\u{65}cr\u{e9}t-\u{fb01}", "secre\u{301}t-fi", "secr\u{e9}t-fi"] {
+        let verifier = of_scheme(&json!({"hmac": scheme}), written.as_bytes(), None);
+        assert!(accepts(&verifier, &[("X-Signature", &signed)], None, "{}"), "{written}");
+    }
+}

@@ -78,8 +78,12 @@ fn judge(vector: &Vector, source: &Value) -> Option<(bool, Vec<Step>)> {
             value: Some(SecretBytes::new(text.clone().into_bytes())),
         })
         .collect();
-    let parameters: BTreeMap<String, String> =
+    let mut parameters: BTreeMap<String, String> =
         vector.webhook_id.iter().map(|id| ("webhookId".to_owned(), id.clone())).collect();
+    if method.parameters().contains("topicArn") {
+        let body: Value = serde_json::from_str(vector.body.as_deref().unwrap_or_default()).expect("a message");
+        parameters.insert("topicArn".to_owned(), body["TopicArn"].as_str().expect("a topic").to_owned());
+    }
     let (base, query) = match vector.url.as_deref() {
         Some(url) => url.split_once('?').map_or((Some(url), None), |(base, query)| (Some(base), Some(query))),
         None => (None, None),
@@ -89,7 +93,7 @@ fn judge(vector: &Vector, source: &Value) -> Option<(bool, Vec<Step>)> {
         other_purposes: &[],
         parameters: &parameters,
         tolerance: None,
-        external_url: base.filter(|_| method.needs_url()),
+        external_url: base.filter(|_| method.takes_url()),
     };
     let (verifier, _) = match Verifier::new(method, &given) {
         Ok(made) => made,

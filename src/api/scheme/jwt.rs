@@ -20,6 +20,21 @@ pub enum JwtAlgorithm {
     ES256,
 }
 
+impl JwtAlgorithm {
+    /// As tokens spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::ES256 => "ES256",
+        }
+    }
+}
+
 /// A JSON Web Token (RFC 7519) in a header, or as the whole body. `exp` is required.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -103,6 +118,8 @@ pub enum BoundPart {
     Body,
     /// `externalURL` with the query as received.
     URL,
+    /// Method, path and sorted query: `POST&/in&a=1&b=2,3`, written as OAuth 1 writes them.
+    Request,
 }
 
 /// How a bound part is written in its claim.

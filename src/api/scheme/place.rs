@@ -7,6 +7,17 @@ use super::Encoding;
 use crate::api::duration::{DurationString, within};
 use crate::api::pattern;
 
+/// A time that is judged must be signed: as `{timestamp}`, or with the part of the request that holds it.
+pub(super) const SIGNED_TIME: &str = concat!(
+    "!has(self.timestamp) || self.content.contains('{timestamp}')",
+    " || has(self.timestamp.header) && self.content.contains('{header-lines:')",
+    " || has(self.timestamp.pointer) && (self.content.contains('{body') || self.content.contains('{lines:') || self.content.contains('{pointer'))",
+    " || has(self.timestamp.query) && (self.content.contains('{url') || self.content.contains('{sorted-query}') || self.content.contains('{pairs-sorted'))",
+    " || has(self.timestamp.form) && (self.content.contains('{body') || self.content.contains('{form') || self.content.contains('{pairs-sorted') || self.content.contains('{url-with-form}'))",
+);
+/// What that rule says.
+pub(super) const SIGNED_TIME_SAYS: &str = "content must hold {timestamp}, or the part of the request in which the timestamp stands: a time that is not signed proves nothing";
+
 /// Where a signature stands. The value is split at `separator`, trimmed, reduced to the pairs of `key`, stripped of
 /// `prefix`, decoded; any may match.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -118,6 +129,8 @@ pub enum TimeUnit {
     DateTime,
     /// An HTTP date (RFC 9110, section 5.6.7).
     HTTPDate,
+    /// Seconds or Milliseconds, told apart by their size, or RFC3339: for vendors that say nowhere which.
+    Any,
 }
 
 /// A query parameter that holds the SHA-256 of the body.
@@ -130,6 +143,18 @@ pub struct BindQuery {
     /// How the hash is written. Default: Hex.
     #[serde(default)]
     pub encoding: Encoding,
+}
+
+/// Signed parts of a request that must say what a parameter of the source says: whose of the vendor's customers it is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Addressee {
+    /// The parts, as a template of the variables of signed content, such as `{pointer:/TopicArn}`.
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::CONTENT.signs))]
+    pub content: String,
+    /// The parameter of the source; such a source must write it.
+    #[schemars(length(min = 1, max = 64))]
+    pub parameter: String,
 }
 
 /// A list in the body whose items are proven one by one.

@@ -16,6 +16,9 @@ use crate::api::condition::{Problem, Reason};
 use crate::provider::template;
 use crate::secret::SecretBytes;
 
+/// Why a parameter must be written that names the customer.
+const SHARED_KEY: &str = "the vendor's key signs for all its customers, and this says which of them you are";
+
 /// What a source says of its verification, beside the method.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
@@ -112,7 +115,9 @@ pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
                 "is missing: method {name:?} signs the URL, so write it as the vendor knows it, such as https://hooks.example.com/in"
             ),
         )),
-        (false, Some(_)) => unsupported("externalURL", format!("method {name:?} does not sign the URL; leave it out")),
+        (false, Some(_)) if !method.takes_url() => {
+            unsupported("externalURL", format!("method {name:?} does not sign the URL; leave it out"))
+        }
         _ => Ok(()),
     }
 }
@@ -144,23 +149,28 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
         SchemeKind::Jwt(jwt, _) => {
             let mut jwt = (**jwt).clone();
             jwt::apply(&mut jwt, given.parameters).map_err(|(name, text)| invalid(name, text))?;
-            for (_, value) in &mut jwt.claims {
+            let values = jwt.claims.iter_mut().map(|(_, value)| value).chain(&mut jwt.issuer).chain(&mut jwt.audiences);
+            for value in values {
                 if let Some(name) = template::parameter(value) {
                     let given = given.parameters.get(name);
-                    *value = given.cloned().ok_or_else(|| invalid(name, "is missing".to_owned()))?;
+                    *value = given.cloned().ok_or_else(|| invalid(name, format!("is missing: {SHARED_KEY}")))?;
                 }
             }
-            jwt.leeway = given.tolerance.unwrap_or(jwt.leeway);
+            jwt.leeway = given.tolerance.unwrap_or(jwt.leeway).min(jwt::MAX_LEEWAY);
             Some(jwt)
         }
         _ => None,
     };
-    let needed = scheme.parameters.iter().filter(|name| !jwt::PARAMETERS.contains(&name.as_str()));
-    if let Some(absent) = needed.filter(|name| !given.parameters.contains_key(*name)).min() {
-        return Err(invalid(absent, "is missing: the scheme signs it".to_owned()));
+    let optional = |name: &&String| jwt::PARAMETERS.contains(&name.as_str());
+    let absent = |name: &&String| !given.parameters.contains_key(*name);
+    if let Some(absent) = scheme.parameters.iter().filter(|name| !optional(name)).find(absent) {
+        let names_you = scheme.addressee.as_ref().is_some_and(|addressee| addressee.parameter == *absent);
+        let why = if names_you { SHARED_KEY } else { "the scheme signs it" };
+        return Err(invalid(absent, format!("is missing: {why}")));
     }
+    let addressee = scheme.addressee.as_ref().and_then(|addressee| given.parameters.get(&addressee.parameter)).cloned();
     let keys = match &scheme.kind {
-        SchemeKind::Basic => pairs(given.keys),
+        SchemeKind::Basic => pairs(given.keys, unfit),
         SchemeKind::Unproven => Vec::new(),
         _ => given
             .keys
@@ -182,7 +192,12 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
                 .collect(),
             last: ArcSwapOption::empty(),
         });
-    Ok(Ready { scheme, keys, signed, jwt, fetching })
+    Ok(Ready { scheme, keys, signed, jwt, addressee, fetching })
+}
+
+/// A secret that a request delivers, as a key of a scheme.
+pub(super) fn delivered(scheme: &Scheme, secret: &SecretBytes) -> Option<Key> {
+    Some(Key { label: "the delivered secret".into(), not_after: None, material: material(scheme, secret).ok()? })
 }
 
 /// One secretRef as a key of its scheme.
@@ -227,10 +242,18 @@ fn material(scheme: &Scheme, value: &SecretBytes) -> Result<Material, String> {
 }
 
 /// User names and passwords of one Secret, never of two.
-fn pairs(keys: &[KeyRef]) -> Vec<Key> {
+fn pairs(keys: &[KeyRef], unfit: &mut Vec<UnfitKey>) -> Vec<Key> {
     let of = |purpose: &'static str| keys.iter().filter(move |key| key.purpose.as_deref() == Some(purpose));
     let mut pairs = Vec::new();
     for user in of(USERNAME) {
+        // What is sent says nowhere where the name ends: part of it could be moved into the password (RFC 7617, section 2).
+        if user.value.as_ref().is_some_and(|name| name.expose().contains(&b':')) {
+            unfit.push(UnfitKey {
+                label: user.label(),
+                reason: "holds a colon, which a user name of HTTP Basic cannot".to_owned(),
+            });
+            continue;
+        }
         for password in of(PASSWORD).filter(|password| password.secret == user.secret) {
             let (Some(name), Some(word)) = (&user.value, &password.value) else { continue };
             let mut sent = zeroize::Zeroizing::new(name.expose().to_vec());

@@ -3,6 +3,7 @@
 //! Every part that a vendor needs is a variable here, under a name that says what it is, not whose it is.
 //! Coverage is derived from the parts; a part that cannot be had makes the content impossible, never empty.
 
+mod canonical;
 mod lists;
 mod url;
 
@@ -15,12 +16,14 @@ use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
+pub use self::canonical::canonical_request;
 use self::lists::{form_sorted, header_lines, header_values, pairs_sorted, sorted_query};
 use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
 use super::signature::Signature;
 use super::view::View;
 use crate::json;
 use crate::provider::Coverage;
+use crate::provider::place::Place;
 use crate::provider::template::{self, Piece};
 
 /// A part of the content.
@@ -54,7 +57,7 @@ enum Part {
     Field(String),
     FormSorted { unique: bool },
     PairsSorted { except: String },
-    HeaderLines(HeaderName),
+    HeaderLines { list: HeaderName, must: Option<HeaderName> },
     HeaderValues(String),
 }
 
@@ -75,6 +78,9 @@ pub struct Context<'c> {
     /// Which spelling of the URL to use, where the scheme allows several.
     pub variant: usize,
 }
+
+/// The most spellings of the URL that one content is tried with.
+pub const VARIANTS: usize = 2;
 
 /// Collects JSON pointers while templates compile.
 pub type Pointing<'p> = &'p mut dyn FnMut(&str) -> usize;
@@ -118,7 +124,7 @@ impl Content {
 
     /// How many spellings of the URL are tried.
     pub fn variants(&self) -> usize {
-        if self.parts.contains(&Part::UrlAnyPort) { 2 } else { 1 }
+        if self.parts.contains(&Part::UrlAnyPort) { VARIANTS } else { 1 }
     }
 
     /// The content is the body alone: the common case.
@@ -126,7 +132,52 @@ impl Content {
         self.parts == [Part::Body]
     }
 
-    /// Whether the content holds the public URL.
+    /// Whether what stands at that place cannot change without changing the content. A header that a list of signed
+    /// headers may name must then be in that list.
+    pub fn fix(&mut self, place: &Place) -> bool {
+        if let Place::Header(name) = place
+            && let Some(Part::HeaderLines { must, .. }) =
+                self.parts.iter_mut().find(|part| matches!(part, Part::HeaderLines { .. }))
+        {
+            *must = Some(name.clone());
+            return true;
+        }
+        self.parts.iter().any(|part| match (part, place) {
+            (
+                Part::Body
+                | Part::BodyCompactJson
+                | Part::BodyJsonString
+                | Part::BodySha256Hex
+                | Part::BodySha256Raw
+                | Part::BodyMd5Base64,
+                Place::Pointer(_) | Place::Form(_),
+            ) => true,
+            (Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery, Place::Query(_)) => true,
+            (Part::UrlWithForm, Place::Query(_) | Place::Form(_)) => true,
+            (Part::FormSorted { .. }, Place::Form(_)) => true,
+            (Part::PairsSorted { except }, Place::Query(name) | Place::Form(name)) => except != name,
+            (Part::Field(field), Place::Form(name)) => field == name,
+            (Part::Header(header), Place::Header(name)) => header == name,
+            (
+                Part::Pointer(index) | Part::PointerOptional(index) | Part::PointerPercent(index),
+                Place::Pointer(wanted),
+            ) => index == wanted,
+            (Part::Lines(lines), Place::Pointer(wanted)) => lines.iter().any(|(_, index)| index == wanted),
+            _ => false,
+        })
+    }
+
+    /// Whether the content holds the time of signing as it was written.
+    pub fn holds_time(&self) -> bool {
+        self.parts.contains(&Part::Timestamp)
+    }
+
+    /// Whether the content holds the path alone, which a proxy may have changed: the public URL may say it.
+    pub fn takes_url(&self) -> bool {
+        self.needs_url() || self.parts.contains(&Part::Path)
+    }
+
+    /// Whether the content cannot be had without the public URL.
     pub fn needs_url(&self) -> bool {
         self.parts.iter().any(|p| {
             matches!(p, Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm)
@@ -190,8 +241,10 @@ impl Content {
                 | Part::Method
                 | Part::Key(_)
                 | Part::Parameter(_)
-                | Part::HeaderLines(_)
                 | Part::HeaderValues(_) => {}
+                Part::HeaderLines { must, .. } => {
+                    coverage.headers.extend(must.iter().map(|name| name.as_str().to_owned()));
+                }
             }
         }
     }
@@ -247,7 +300,7 @@ impl Content {
                 Part::Field(name) => sink(view.field(name)?.as_bytes()),
                 Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
                 Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
-                Part::HeaderLines(list) => header_lines(view, list, sink)?,
+                Part::HeaderLines { list, must } => header_lines(view, list, must.as_ref(), sink)?,
                 Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
             }
         }
@@ -294,7 +347,7 @@ fn part(name: &str, argument: Option<&str>, point: Pointing<'_>) -> Result<Part,
         ("form-sorted", None) => Part::FormSorted { unique: true },
         ("form-sorted-all", None) => Part::FormSorted { unique: false },
         ("pairs-sorted-except", Some(except)) => Part::PairsSorted { except: except.to_owned() },
-        ("header-lines", Some(h)) => Part::HeaderLines(header(h)?),
+        ("header-lines", Some(h)) => Part::HeaderLines { list: header(h)?, must: None },
         ("header-values", Some(k)) => Part::HeaderValues(k.to_owned()),
         _ => {
             let shown = argument.map_or_else(|| name.to_owned(), |a| format!("{name}:{a}"));

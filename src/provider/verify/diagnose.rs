@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use super::keys::KeyRef;
+use super::keys::{self, KeyRef};
 use super::{Given, Method, Refusal, Verifier};
 use crate::json;
 use crate::provider::request::RequestView;
@@ -117,13 +117,19 @@ fn key_readings(keys: &[KeyRef]) -> Vec<(&'static str, Vec<KeyRef>)> {
         (trimmed.len() < secret.len()).then(|| trimmed.to_vec())
     };
     type Reading<'r> = &'r dyn Fn(&[u8]) -> Option<Vec<u8>>;
-    let readings: [(&'static str, Reading<'_>); 6] = [
+    let normalized = |secret: &[u8]| {
+        let text = std::str::from_utf8(secret).ok()?;
+        let normalized = keys::normalized(text);
+        (normalized != text).then(|| normalized.into_bytes())
+    };
+    let readings: [(&'static str, Reading<'_>); 7] = [
         ("decoded from base64", &|secret| STANDARD.decode(secret).ok()),
         ("decoded from hexadecimal", &|secret| hex::decode(secret).ok()),
         ("taken as text instead of base64", &|secret| Some(STANDARD.encode(secret).into_bytes())),
         ("taken as text instead of hexadecimal", &|secret| Some(hex::encode(secret).into_bytes())),
         ("without its prefix", &without_prefix),
         ("without the white space around it", &trimmed),
+        ("in Unicode's compatibility form (NFKD)", &normalized),
     ];
     readings.into_iter().filter_map(|(what, read)| Some((what, reading(read)?))).collect()
 }

@@ -1,20 +1,22 @@
 //! The interpreter: every scheme of an alternative must hold. All keys are tried, in constant time, with no early exit.
 
+mod sent;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
-use super::content::Context;
+use super::content::{Context, VARIANTS};
 use super::fetched::{FetchedKeys, NothingFetched, Wanted};
-use super::keys::{Hash, Key, Material, sent};
+use super::keys::{Hash, Key, Material};
 use super::observe::{Observer, tell};
+use super::public_key::Hashed;
 use super::refusal::Refusal;
 use super::scheme::{Each, Scheme, SchemeKind};
-use super::signature::Found;
+use super::signature::{Found, Signature};
 use super::signed::Signed;
 use super::view::View;
 use super::{Alternative, Ready, Verifier};
@@ -37,16 +39,13 @@ pub(super) fn all<O: Observer>(
     fetched: &dyn FetchedKeys,
     observer: &mut O,
 ) -> Result<(), Refusal> {
-    let leads_inside = |ready: &Ready| ready.scheme.each.is_some() || !ready.scheme.pointers.is_empty();
-    let field = verifier.field.as_deref().filter(|_| alternative.schemes.iter().any(leads_inside));
-    let inside = field.and_then(|name| decode::field_document(request.body, request.head.headers, name));
-    let document = inside.as_deref().unwrap_or(request.body);
+    let document = document(verifier, &alternative.schemes, request);
     for ready in &alternative.schemes {
         let url = verifier.external_url.as_deref();
         let judge = Judge { verifier, ready, now, fetched };
         let held = match &ready.scheme.each {
-            None => judge.one(&View::of_item(*request, url, &ready.scheme.pointers, document), observer),
-            Some(each) => judge.items(request, url, document, each, observer),
+            None => judge.one(&View::of_item(*request, url, &ready.scheme.pointers, &document), observer),
+            Some(each) => judge.items(request, url, &document, each, observer),
         };
         if let Err(refusal) = held {
             tell(observer, "verdict", Some(false), || format!("{}: {refusal}", name(&ready.scheme)));
@@ -55,6 +54,14 @@ pub(super) fn all<O: Observer>(
         tell(observer, "verdict", Some(true), || format!("{} holds", name(&ready.scheme)));
     }
     Ok(())
+}
+
+/// What the pointers of schemes lead into: the body, or the JSON document of one of its fields.
+fn document<'r>(verifier: &Verifier, schemes: &[Ready], request: &RequestView<'r>) -> Cow<'r, [u8]> {
+    let leads_inside = |ready: &Ready| ready.scheme.each.is_some() || !ready.scheme.pointers.is_empty();
+    let field = verifier.field.as_deref().filter(|_| schemes.iter().any(leads_inside));
+    let inside = field.and_then(|name| decode::field_document(request.body, request.head.headers, name));
+    inside.map_or(Cow::Borrowed(request.body), Cow::Owned)
 }
 
 fn name(scheme: &Scheme) -> &'static str {
@@ -79,11 +86,12 @@ struct Judge<'j> {
 /// The key that a request needs of a scheme that fetches, whether or not it is at hand.
 pub(super) fn wanted(verifier: &Verifier, ready: &Ready, request: &RequestView<'_>, now: Timestamp) -> Option<Wanted> {
     let judge = Judge { verifier, ready, now, fetched: &NothingFetched };
-    let view = View::new(*request, verifier.external_url.as_deref(), &ready.scheme.pointers);
+    let document = document(verifier, std::slice::from_ref(ready), request);
+    let view = View::of_item(*request, verifier.external_url.as_deref(), &ready.scheme.pointers, &document);
     if !ready.scheme.require.iter().all(|requirement| requirement.holds(&view)) {
         return None;
     }
-    judge.wanted(&view)
+    if judge.addressed(&view) { judge.wanted(&view) } else { None }
 }
 
 impl Judge<'_> {
@@ -123,6 +131,15 @@ impl Judge<'_> {
             tell(observer, "condition", Some(holds), || requirement.shown(&self.ready.scheme.pointer_texts));
             if !holds {
                 return Err(Refusal::NotApplicable);
+            }
+        }
+        if let Some(addressee) = &self.ready.scheme.addressee {
+            let ours = self.addressed(view);
+            tell(observer, "addressee", Some(ours), || {
+                format!("what the proof covers must say what parameters.{} says", addressee.parameter)
+            });
+            if !ours {
+                return Err(Refusal::Addressee);
             }
         }
         match &self.ready.scheme.kind {
@@ -171,14 +188,33 @@ impl Judge<'_> {
                     Some(found.iter().fold(false, |any, signature| any | tag.matches(signature)))
                 })
             }
-            SchemeKind::PublicKey(_) => self.signed(view, observer, |signed, key, found, stamp, variant| {
-                let Material::Public(public) = &key.material else { return None };
-                let mut content = Vec::with_capacity(view.request().body.len() + 128);
-                let context = Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
-                signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes))?;
-                Some(found.iter().any(|signature| public.verify_sig(&content, signature).is_ok()))
-            }),
+            SchemeKind::PublicKey(public) => {
+                // The content is the same for every key, and hashed once for all of them and all signatures.
+                let contents: [OnceCell<Option<Hashed>>; VARIANTS] = std::array::from_fn(|_| OnceCell::new());
+                self.signed(view, observer, |signed, key, found, stamp, variant| {
+                    let Material::Public(key) = &key.material else { return None };
+                    let content = contents.get(variant)?.get_or_init(|| {
+                        let mut content = Vec::with_capacity(view.request().body.len() + 128);
+                        let context = Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
+                        signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes))?;
+                        Some(Hashed::new(content, public.algorithm))
+                    });
+                    let content = content.as_ref()?;
+                    Some(found.iter().any(|signature| content.holds(key, signature)))
+                })
+            }
         }
+    }
+
+    /// Whether the request is for this customer of the vendor: nothing of it is trusted before the proof, but what
+    /// is for another need not be proven.
+    fn addressed(&self, view: &View<'_>) -> bool {
+        let Some(addressee) = &self.ready.scheme.addressee else { return true };
+        let mut said = Vec::new();
+        let none = Signature::default();
+        let context = Context { timestamp: "", secret: &[], signature: &none, variant: 0 };
+        let whole = addressee.content.feed(view, &context, &mut |bytes| said.extend_from_slice(bytes));
+        whole.is_some() && self.ready.addressee.as_deref().is_some_and(|wanted| wanted.as_bytes() == said)
     }
 
     fn live(&self) -> impl Iterator<Item = &Key> {
@@ -238,10 +274,21 @@ impl Judge<'_> {
         let (stamp, at) = match &signed.timestamp {
             None => (String::new(), None),
             Some(wanted) => {
-                let text = wanted.find(view, &signed.signature).ok_or(Refusal::Missing)?;
+                let tolerance = self.verifier.tolerance.or(wanted.tolerance);
+                let found = wanted.find(view, &signed.signature);
+                // A time that stands in the content as it is, and that nobody judges, need not be there.
+                if found.is_none() && (tolerance.is_some() || signed.content.holds_time()) {
+                    tell(observer, "timestamp", Some(false), || "the time of signing is missing".to_owned());
+                    return Err(Refusal::Missing);
+                }
+                let text = found.unwrap_or_default();
                 let at = time::read(&text, wanted.unit);
-                tell(observer, "timestamp", Some(at.is_some()), || format!("{text:?} read as {:?}", wanted.unit));
-                (text, Some((at.ok_or(Refusal::Malformed)?, self.verifier.tolerance.or(wanted.tolerance))))
+                tell(observer, "timestamp", tolerance.map(|_| at.is_some()), || {
+                    let judged = if tolerance.is_some() { "" } else { ", and not judged: no tolerance is set" };
+                    format!("{text:?} read as {:?}{judged}", wanted.unit)
+                });
+                let judged = tolerance.map(|tolerance| at.map(|at| (at, tolerance)).ok_or(Refusal::Malformed));
+                (text, judged.transpose()?)
             }
         };
         let published = self.published(view).transpose()?;
@@ -265,7 +312,7 @@ impl Judge<'_> {
             tell_content(view, signed, &stamp, observer);
         }
         match (matched, at) {
-            (true, Some((at, Some(tolerance)))) if !time::within(at, self.now, tolerance) => {
+            (true, Some((at, tolerance))) if !time::within(at, self.now, tolerance) => {
                 tell(observer, "clock", Some(false), || {
                     format!("signed at {at}, judged at {}: more than {} s apart", self.now, tolerance.as_secs())
                 });
@@ -273,51 +320,6 @@ impl Judge<'_> {
             }
             (true, _) => Ok(()),
             (false, _) => Err(if tried { Refusal::BadSignature } else { Refusal::NoKey }),
-        }
-    }
-
-    fn token<O: Observer>(
-        &self,
-        view: &View<'_>,
-        place: &Place,
-        prefix: Option<&str>,
-        observer: &mut O,
-    ) -> Result<(), Refusal> {
-        let found = view.value(place);
-        tell(observer, "token", Some(found.is_some()), || place.shown(&self.ready.scheme.pointer_texts));
-        let value = found.ok_or(Refusal::Missing)?;
-        let token = match prefix {
-            None => &value[..],
-            Some(prefix) => strip(&value, prefix).ok_or(Refusal::Malformed)?,
-        };
-        self.compare(token, observer)
-    }
-
-    fn basic<O: Observer>(&self, view: &View<'_>, observer: &mut O) -> Result<(), Refusal> {
-        let value = view.header(&AUTHORIZATION);
-        tell(observer, "credentials", Some(value.is_some()), || "Authorization: Basic".to_owned());
-        let encoded = strip(value.ok_or(Refusal::Missing)?, "Basic ").ok_or(Refusal::Malformed)?;
-        let pair = STANDARD.decode(encoded.trim_ascii()).map_err(|_| Refusal::Malformed)?;
-        self.compare(&pair, observer)
-    }
-
-    /// Compares hashes, so that neither content nor length of a secret shows in time.
-    fn compare<O: Observer>(&self, token: &[u8], observer: &mut O) -> Result<(), Refusal> {
-        let hash = sent(token);
-        let (mut tried, mut matched) = (false, false);
-        for key in self.live() {
-            let Material::Sent(expected) = &key.material else { continue };
-            let this = bool::from(expected.ct_eq(&hash));
-            tell(observer, "secret", Some(this), || {
-                format!("{} {}", key.label, if this { "matches" } else { "does not match" })
-            });
-            matched |= this;
-            tried = true;
-        }
-        match (matched, tried) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Refusal::BadSignature),
-            (false, false) => Err(Refusal::NoKey),
         }
     }
 
@@ -341,14 +343,6 @@ impl Judge<'_> {
             });
         })
     }
-}
-
-/// Strips a prefix; one that ends in a space is an HTTP authentication scheme and has no case (RFC 9110, section 11.1).
-fn strip<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
-    let (front, rest) = value.split_at_checked(prefix.len())?;
-    let same =
-        if prefix.ends_with(' ') { front.eq_ignore_ascii_case(prefix.as_bytes()) } else { front == prefix.as_bytes() };
-    same.then_some(rest)
 }
 
 /// Shows the signed bytes, and never a secret among them.

@@ -3,6 +3,7 @@
 //! A key in PEM or a key set never verifies HS*, a raw secret never RS* or ES*. Headers that bring or point to keys,
 //! unknown critical headers and doubled members are refused; claims of a wrong type are errors, not absent.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::content::canonical_request;
 use super::refusal::Refusal;
 use super::view::View;
 use crate::api::scheme::{Bind, BindEncoding, BoundPart, JwtAlgorithm};
@@ -28,6 +30,8 @@ const MAX_TOKEN: usize = 16 * 1024;
 pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 /// The leeway for clocks unless `tolerance` says otherwise.
 pub const LEEWAY: Duration = Duration::from_secs(60);
+/// The most leeway: a longer `tolerance` must not revive tokens that ended.
+pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
 /// A compiled `jwt` block, its parameters filled in.
 #[derive(Clone, Debug)]
@@ -195,7 +199,7 @@ impl JwtScheme {
             return Err(Refusal::Malformed);
         }
         let named = header.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
-        let algorithm = self.algorithms.iter().find(|algorithm| format!("{algorithm:?}") == named);
+        let algorithm = self.algorithms.iter().find(|algorithm| algorithm.as_str() == named);
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) if kid.len() <= 256 => Some(kid.clone()),
@@ -250,11 +254,12 @@ impl JwtScheme {
             None if !self.without_expiry => return Err(Refusal::Claims("exp")),
             Some(exp) if now > exp + leeway => return Err(Refusal::Stale),
             // Where the age of `iat` is judged it ends a token long before its `exp` does.
-            Some(exp)
-                if self.max_age.is_none()
-                    && exp - iat.or(nbf).unwrap_or(now) > self.max_lifetime.as_secs_f64() + leeway =>
-            {
-                return Err(Refusal::Claims("exp"));
+            Some(exp) if self.max_age.is_none() => {
+                // The clocks of two machines have a part in it only where the token does not say when it was made.
+                let life = iat.or(nbf).map_or(exp - now - leeway, |begin| exp - begin);
+                if life > self.max_lifetime.as_secs_f64() {
+                    return Err(Refusal::Claims("exp"));
+                }
             }
             _ => {}
         }
@@ -295,17 +300,23 @@ impl JwtScheme {
     }
 }
 
-fn bound(bind: &Bind, claims: &Map<String, Value>, view: &View<'_>) -> Result<(), Refusal> {
-    let part = match bind.of {
-        BoundPart::Body => view.request().body.to_vec(),
+/// The part of a request that a claim binds.
+pub(super) fn bound_part<'v>(of: BoundPart, view: &'v View<'_>) -> Option<Cow<'v, [u8]>> {
+    Some(match of {
+        BoundPart::Body => Cow::Borrowed(view.request().body),
         BoundPart::URL => {
-            let base = view.external_url().ok_or(Refusal::Malformed)?;
+            let base = view.external_url()?;
             match view.request().head.query {
-                Some(query) => format!("{base}?{query}").into_bytes(),
-                None => base.to_owned().into_bytes(),
+                Some(query) => Cow::Owned(format!("{base}?{query}").into_bytes()),
+                None => Cow::Borrowed(base.as_bytes()),
             }
         }
-    };
+        BoundPart::Request => Cow::Owned(canonical_request(view)?.into_bytes()),
+    })
+}
+
+fn bound(bind: &Bind, claims: &Map<String, Value>, view: &View<'_>) -> Result<(), Refusal> {
+    let part = bound_part(bind.of, view).ok_or(Refusal::Malformed)?;
     let claimed = match claims.get(&bind.claim) {
         Some(Value::String(text)) => text,
         None if bind.absent_if_empty && part.is_empty() => return Ok(()),

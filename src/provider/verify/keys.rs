@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::api::scheme::{HashAlgorithm, KeyEncoding};
 use crate::secret::SecretBytes;
@@ -80,6 +81,21 @@ pub enum Material {
     Public(super::public_key::VerifyingKey),
     /// For `jwt`.
     Jwt(super::jwt::JwtKey),
+}
+
+impl Material {
+    /// Whether two keys are one; in constant time, and of shared secrets alone.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Mac(mine, _), Self::Mac(theirs, _)) => {
+                let (mine, theirs) = (mine.as_ref().clone().finish(), theirs.as_ref().clone().finish());
+                mine.matches(theirs.as_slice())
+            }
+            (Self::Secret(mine), Self::Secret(theirs)) => sent(mine.expose()).ct_eq(&sent(theirs.expose())).into(),
+            (Self::Sent(mine), Self::Sent(theirs)) => mine.ct_eq(theirs).into(),
+            _ => false,
+        }
+    }
 }
 
 /// HMAC states.
@@ -191,6 +207,11 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
+/// A text in Unicode's compatibility decomposition.
+pub fn normalized(text: &str) -> String {
+    text.nfkd().collect()
+}
+
 /// Key bytes of a secret's text.
 ///
 /// # Errors
@@ -199,6 +220,11 @@ pub fn decode(secret: &[u8], encoding: KeyEncoding, prefix: Option<&str>) -> Res
     let stripped = prefix.and_then(|prefix| secret.strip_prefix(prefix.as_bytes())).unwrap_or(secret);
     let decoded = match encoding {
         KeyEncoding::UTF8 => Some(stripped.to_vec()),
+        KeyEncoding::NFKD => {
+            let text =
+                std::str::from_utf8(stripped).map_err(|_| "is no text, as this provider's keys are".to_owned())?;
+            Some(normalized(text).into_bytes())
+        }
         KeyEncoding::Hex => hex::decode(stripped).ok(),
         KeyEncoding::Base64 => GeneralPurpose::new(&alphabet::STANDARD, LENIENT)
             .decode(stripped)

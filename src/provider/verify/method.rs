@@ -73,9 +73,14 @@ impl Method {
         self.schemes().flat_map(|scheme| scheme.parameters.iter().map(String::as_str)).collect()
     }
 
-    /// Whether it signs the public URL.
+    /// Whether the source must say the public URL.
     pub fn needs_url(&self) -> bool {
         self.schemes().any(|scheme| scheme.needs_url())
+    }
+
+    /// Whether the source may say the public URL: where a proxy changes the path that is signed, it has to.
+    pub fn takes_url(&self) -> bool {
+        self.schemes().any(|scheme| scheme.takes_url())
     }
 
     /// Whether it holds a time that `tolerance` bounds.

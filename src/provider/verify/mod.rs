@@ -78,6 +78,8 @@ struct Ready {
     /// The content with the source's parameters filled in.
     signed: Option<Signed>,
     jwt: Option<JwtScheme>,
+    /// What the parts that name the customer must say.
+    addressee: Option<String>,
     fetching: Option<Fetching>,
 }
 
@@ -159,12 +161,6 @@ impl Verifier {
         keys.filter(|key| key.live(now)).map(|key| &key.label).collect::<BTreeSet<_>>().len()
     }
 
-    /// The next instant at which a key ends.
-    pub fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
-        let keys = self.alternatives.iter().flat_map(|alternative| &alternative.schemes).flat_map(|ready| &ready.keys);
-        keys.filter_map(|key| key.not_after).filter(|end| *end > now).min()
-    }
-
     /// Compares a value with the secretRefs of a purpose that a handshake checks.
     ///
     /// # Errors
@@ -184,6 +180,49 @@ impl Verifier {
             (false, true) => Err(Refusal::BadSignature),
             (false, false) => Err(Refusal::NoKey),
         }
+    }
+
+    /// Judges a request with a secret that it delivers itself, instead of the signing secrets.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub(in crate::provider) fn verify_under(
+        &self,
+        secret: &SecretBytes,
+        request: &RequestView<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let under = |ready: &Ready| {
+            let own = ready.scheme.purpose.is_none() && ready.scheme.needs_key();
+            Some(Ready {
+                scheme: ready.scheme.clone(),
+                keys: if own { vec![bind::delivered(&ready.scheme, secret)?] } else { ready.keys.clone() },
+                signed: ready.signed.clone(),
+                jwt: ready.jwt.clone(),
+                addressee: ready.addressee.clone(),
+                fetching: None,
+            })
+        };
+        let mut farthest = Refusal::NoKey;
+        for alternative in &self.alternatives {
+            let Some(schemes) = alternative.schemes.iter().map(under).collect() else { continue };
+            let alternative = Alternative { schemes, coverage: alternative.coverage.clone() };
+            match judge::all(self, &alternative, request, now, &NothingFetched, &mut Silent) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => farthest = farthest.max(refusal),
+            }
+        }
+        Err(farthest)
+    }
+
+    /// Whether a secret is one of the live signing secrets.
+    pub(in crate::provider) fn holds(&self, secret: &SecretBytes, now: Timestamp) -> bool {
+        let all = self.alternatives.iter().flat_map(|alternative| &alternative.schemes);
+        all.filter(|ready| ready.scheme.purpose.is_none()).any(|ready| {
+            let Some(delivered) = bind::delivered(&ready.scheme, secret) else { return false };
+            let live = ready.keys.iter().filter(|key| key.live(now));
+            live.fold(false, |any, key| any | key.material.same(&delivered.material))
+        })
     }
 
     /// The MAC of a challenge under the first live key.

@@ -1,7 +1,9 @@
 //! Public-key signatures with keys that the user holds or the vendor publishes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
     RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, VerificationAlgorithm,
@@ -43,6 +45,41 @@ pub fn read(
     ParsedPublicKey::new(primitive(algorithm), bytes)
         .map(Arc::new)
         .map_err(|_| format!("is no public key of this scheme ({algorithm:?}, {format:?})"))
+}
+
+/// The bytes that one request may make Ed25519 hash, beyond one pass: it hashes the content anew for every signature.
+const MAX_HASHED: usize = 32 << 20;
+
+/// A signed content, hashed once where the algorithm signs a hash.
+pub(super) struct Hashed {
+    content: Vec<u8>,
+    digest: Option<digest::Digest>,
+    /// How often the content may still be hashed.
+    left: Cell<usize>,
+}
+
+impl Hashed {
+    pub(super) fn new(content: Vec<u8>, algorithm: PublicKeyAlgorithm) -> Self {
+        let digest = match algorithm {
+            PublicKeyAlgorithm::Ed25519 => None,
+            PublicKeyAlgorithm::EcdsaP256Sha256 | PublicKeyAlgorithm::RsaSha256 => {
+                Some(digest::digest(&digest::SHA256, &content))
+            }
+            PublicKeyAlgorithm::RsaSha1 => Some(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &content)),
+        };
+        let left = Cell::new(1 + MAX_HASHED / content.len().max(1));
+        Self { content, digest, left }
+    }
+
+    /// Whether a key made the signature.
+    pub(super) fn holds(&self, key: &VerifyingKey, signature: &[u8]) -> bool {
+        if let Some(digest) = &self.digest {
+            return key.verify_digest_sig(digest, signature).is_ok();
+        }
+        let Some(left) = self.left.get().checked_sub(1) else { return false };
+        self.left.set(left);
+        key.verify_sig(&self.content, signature).is_ok()
+    }
 }
 
 /// Whether a text is a public key that lost its armour: DER, base64 of DER, or a line of OpenSSH.

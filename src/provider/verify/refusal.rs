@@ -6,6 +6,9 @@ pub enum Refusal {
     /// The request is not of the kind that the scheme proves.
     #[error("the request is not of the kind that the scheme proves")]
     NotApplicable,
+    /// It is for another customer of the vendor.
+    #[error("the request is for another customer of the vendor")]
+    Addressee,
     /// The signature, token or credentials are not there, or a header that must occur once occurs twice.
     #[error("the proof is missing")]
     Missing,
@@ -18,6 +21,9 @@ pub enum Refusal {
     /// The vendor's public key is not at hand.
     #[error("the vendor's public key is not at hand")]
     NotFetched,
+    /// The vendor's public key was asked for because of this request, in vain: that is charged to whoever sent it.
+    #[error("the vendor's public key is not to be had")]
+    FetchFailed,
     /// No key matches.
     #[error("no key matches")]
     BadSignature,
@@ -39,9 +45,9 @@ impl Refusal {
             Self::NotApplicable | Self::Missing => "MissingSignature",
             Self::Malformed => "MalformedSignature",
             Self::NoKey => "NoLiveSecret",
-            Self::NotFetched => "KeyNotFetched",
+            Self::NotFetched | Self::FetchFailed => "KeyNotFetched",
             Self::BadSignature => "BadSignature",
-            Self::Claims(_) => "WrongClaims",
+            Self::Claims(_) | Self::Addressee => "WrongClaims",
             Self::BoundPart => "WrongBody",
             Self::Stale => "StaleTimestamp",
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use http::HeaderName;
 
+use super::content::Content;
 use super::fetched::Fetch;
 use super::jwt::{self, JwtScheme};
 use super::signed::{Signed, signed};
@@ -26,6 +27,8 @@ pub struct Scheme {
     pub optional: bool,
     /// What the request must say for it to be tried.
     pub require: Vec<Test>,
+    /// What names the customer among those for whom the vendor's key signs.
+    pub addressee: Option<Addressee>,
     /// The list whose items are proven one by one: indices into `pointers` and `item_pointers` do not mix.
     pub each: Option<Each>,
     /// What it computes.
@@ -36,6 +39,15 @@ pub struct Scheme {
     pub pointer_texts: Vec<String>,
     /// Parameters that it reads.
     pub parameters: BTreeSet<String>,
+}
+
+/// Parts of the request that must equal a parameter of the source.
+#[derive(Clone, Debug)]
+pub struct Addressee {
+    /// The parts.
+    pub content: Content,
+    /// The parameter's name.
+    pub parameter: String,
 }
 
 /// A list whose items are proven one by one.
@@ -172,17 +184,52 @@ impl Scheme {
             ));
         };
         let each = written.each.as_ref().map(each).transpose().map_err(at("each"))?;
+        let addressee = match &written.addressee {
+            None => None,
+            Some(written) => {
+                let compiled = Content::compile(&written.content, &mut |pointer| list.index(pointer));
+                let (content, unused) = compiled.map_err(at("addressee.content"))?;
+                if !unused.is_empty() {
+                    return Err(("addressee.content".into(), "must hold parts of the request alone".into()));
+                }
+                parameters.insert(written.parameter.clone());
+                Some(Addressee { content, parameter: written.parameter.clone() })
+            }
+        };
         let (pointers, pointer_texts) = list.compile().map_err(at("pointer"))?;
-        Ok(Self {
+        let scheme = Self {
             purpose: written.purpose.clone(),
             optional: written.optional,
             require,
+            addressee,
             each,
             kind,
             pointers,
             pointer_texts,
             parameters,
-        })
+        };
+        if scheme.addressee.as_ref().is_some_and(|addressee| !scheme.proves(&addressee.content)) {
+            return Err((
+                "addressee.content".into(),
+                "names a part of the request that the scheme does not sign: anybody could write it".into(),
+            ));
+        }
+        Ok(scheme)
+    }
+
+    /// Whether everything that a content holds is part of what the scheme covers.
+    fn proves(&self, content: &Content) -> bool {
+        let (mut own, mut wanted) = (Coverage::default(), Coverage::default());
+        self.cover(&mut own);
+        content.cover(&mut wanted, &self.pointer_texts, None);
+        let any = wanted != Coverage::default();
+        // A signed form field may hold the document into which pointers lead.
+        any && (own.body || own.form.is_superset(&wanted.form))
+            && (own.body || !own.form.is_empty() || own.pointers.is_superset(&wanted.pointers))
+            && (own.body || !wanted.body)
+            && (own.url || !wanted.url)
+            && (own.url || own.path || !wanted.path)
+            && own.headers.is_superset(&wanted.headers)
     }
 
     /// Adds what the scheme covers of a request.
@@ -195,7 +242,7 @@ impl Scheme {
             SchemeKind::PublicKey(public) => self.cover_signed(&public.signed, coverage),
             SchemeKind::Jwt(jwt, _) => {
                 coverage.body |= jwt.header.is_none() || jwt.bind.iter().any(|bind| bind.of == BoundPart::Body);
-                coverage.url |= jwt.bind.iter().any(|bind| bind.of == BoundPart::URL);
+                coverage.url |= jwt.bind.iter().any(|bind| bind.of != BoundPart::Body);
             }
             SchemeKind::Token { .. } | SchemeKind::Basic | SchemeKind::Unproven => {}
         }
@@ -222,12 +269,23 @@ impl Scheme {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.timestamp.is_some(),
             SchemeKind::PublicKey(public) => public.signed.timestamp.is_some(),
-            SchemeKind::Jwt(..) => true,
+            // A token that need not end, and whose age nobody judges, has no time that could be bounded.
+            SchemeKind::Jwt(jwt, _) => !jwt.without_expiry || jwt.max_age.is_some(),
             _ => false,
         }
     }
 
-    /// Whether it signs the public URL.
+    /// Whether the source may say the public URL: what is signed holds it, or its path.
+    pub fn takes_url(&self) -> bool {
+        match &self.kind {
+            SchemeKind::Hash(hash) => hash.signed.content.takes_url(),
+            SchemeKind::PublicKey(public) => public.signed.content.takes_url(),
+            SchemeKind::Jwt(jwt, _) => jwt.bind.iter().any(|bind| bind.of != BoundPart::Body),
+            _ => false,
+        }
+    }
+
+    /// Whether the source must say the public URL.
     pub fn needs_url(&self) -> bool {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.content.needs_url(),

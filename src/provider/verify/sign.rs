@@ -1,34 +1,30 @@
 //! The same schemes run backwards: a request signed exactly as its vendor would, for `hookgate send` and the tests.
 
-use std::borrow::Cow;
+mod token;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method as HttpMethod};
 use jiff::Timestamp;
-use jsonwebtoken::{EncodingKey, crypto};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::content::Context;
-use super::jwt::JwtScheme;
 use super::keys::{self, Hash, KeyRef, Mac};
 use super::method::written;
 use super::scheme::{PublicKeyScheme, Scheme, SchemeKind, bound_query};
 use super::signed::Signed;
 use super::view::View;
 use super::{Given, Method, PASSWORD, USERNAME};
-use crate::api::scheme::{BindEncoding, BoundPart, JwtAlgorithm, PublicKeyAlgorithm};
+use crate::api::scheme::PublicKeyAlgorithm;
 use crate::provider::condition::Test;
 use crate::provider::place::Place;
 use crate::provider::request::{Head, RequestView};
-use crate::provider::template;
 
 /// A request in the making.
 #[derive(Clone, Debug)]
@@ -189,6 +185,14 @@ impl Signer<'_> {
                     None => cannot("the body must hold the time of signing: give data that does"),
                 };
             }
+            Some(Place::Query(name)) if self.has_parameter(name) => {
+                let parts = RequestParts::of(self.draft, self.now);
+                let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+                return match wanted.find(&view, &signed.signature) {
+                    Some(text) => Ok(text),
+                    None => cannot("the query holds the time of signing twice"),
+                };
+            }
             Some(place) => self.put(place, scheme, &text)?,
         }
         Ok(text)
@@ -260,6 +264,11 @@ impl Signer<'_> {
         Ok(())
     }
 
+    fn has_parameter(&self, name: &str) -> bool {
+        let query = self.draft.query.as_deref().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).any(|(known, _)| known == name)
+    }
+
     fn query(&mut self, name: &str, value: &str) {
         let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
         self.draft.query = Some(match self.draft.query.take() {
@@ -305,84 +314,6 @@ impl Signer<'_> {
                 Ok(signature)
             }
             PublicKeyAlgorithm::RsaSha1 => cannot("RSA with SHA-1 is verified for old vendors and never made"),
-        }
-    }
-
-    fn jwt(&mut self, scheme: &Scheme, jwt: &JwtScheme) -> Result<(), SignError> {
-        let mut jwt = jwt.clone();
-        super::jwt::apply(&mut jwt, self.given.parameters)
-            .map_err(|(name, text)| SignError::Cannot(format!("parameters.{name}: {text}")))?;
-        let (algorithm, key) = match self.private {
-            Some(pem) => {
-                let rsa = EncodingKey::from_rsa_pem(pem).map(|key| (JwtAlgorithm::RS256, key));
-                let key = rsa.or_else(|_| EncodingKey::from_ec_pem(pem).map(|key| (JwtAlgorithm::ES256, key)));
-                key.map_err(|_| SignError::Cannot("--private-key is no RSA or EC key in PEM".to_owned()))?
-            }
-            None => {
-                let hs = jwt
-                    .algorithms
-                    .iter()
-                    .find(|a| matches!(a, JwtAlgorithm::HS256 | JwtAlgorithm::HS384 | JwtAlgorithm::HS512));
-                let secret = self.secret(scheme)?;
-                match hs {
-                    Some(algorithm) if !secret.expose().starts_with(b"-----BEGIN") => {
-                        (*algorithm, EncodingKey::from_secret(secret.expose()))
-                    }
-                    _ => {
-                        return cannot(
-                            "the secretRef holds a public key: give the private one with --private-key (PEM)",
-                        );
-                    }
-                }
-            }
-        };
-        let mut claims = match (jwt.header.is_none(), serde_json::from_slice::<Map<String, Value>>(&self.draft.body)) {
-            (true, Ok(body)) => body,
-            (true, Err(_)) => return cannot("the data must be a JSON object: it becomes the token's payload"),
-            (false, _) => Map::new(),
-        };
-        let now = self.now.as_second();
-        claims.insert("iat".into(), now.into());
-        claims.insert("exp".into(), (now + 300).into());
-        claims.extend(jwt.issuer.clone().map(|issuer| ("iss".to_owned(), Value::String(issuer))));
-        claims.extend(jwt.audiences.first().cloned().map(|audience| ("aud".to_owned(), Value::String(audience))));
-        for (name, value) in &jwt.claims {
-            let value = match template::parameter(value) {
-                Some(parameter) => self.given.parameters.get(parameter).cloned().unwrap_or_default(),
-                None => value.clone(),
-            };
-            claims.insert(name.clone(), if value == "true" { Value::Bool(true) } else { Value::String(value) });
-        }
-        for bind in &jwt.bind {
-            let part: Cow<'_, [u8]> = match bind.of {
-                BoundPart::Body => Cow::Borrowed(&self.draft.body),
-                BoundPart::URL => {
-                    let query = self.draft.query.as_deref().map(|q| format!("?{q}")).unwrap_or_default();
-                    Cow::Owned(format!("{}{query}", self.given.external_url.unwrap_or_default()).into_bytes())
-                }
-            };
-            if part.is_empty() && bind.absent_if_empty {
-                continue;
-            }
-            let value = match bind.encoding {
-                BindEncoding::Hex => hex::encode(Sha256::digest(&part)),
-                BindEncoding::Base64 => STANDARD.encode(Sha256::digest(&part)),
-                BindEncoding::Plain => String::from_utf8_lossy(&part).into_owned(),
-            };
-            claims.insert(bind.claim.clone(), Value::String(value));
-        }
-        let header = format!(r#"{{"alg":"{algorithm:?}","typ":"JWT"}}"#);
-        let signed =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(Value::Object(claims).to_string()));
-        let signature = crypto::sign(signed.as_bytes(), &key, super::jwt::primitive(algorithm))
-            .map_err(|_| SignError::Cannot("the key cannot sign with the method's algorithm".to_owned()))?;
-        let token = format!("{signed}.{signature}");
-        match &jwt.header {
-            Some(name) => self.header(name, &format!("{}{token}", jwt.prefix)),
-            None => {
-                self.draft.body = token.into();
-                Ok(())
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ pub const MAX_SIGNATURES: usize = 16;
 const MAX_LENGTH: usize = 512;
 
 /// Where signatures stand and how they are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Signature {
     /// The places, of which any may carry one.
     pub places: Vec<Place>,

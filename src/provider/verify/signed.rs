@@ -71,8 +71,18 @@ pub(super) fn signed(
         index: signature.index.and_then(|index| usize::try_from(index).ok()),
     };
     let timestamp = timestamp.map(|time| self::time(time, list)).transpose().map_err(at("timestamp"))?;
-    let (content, names) = Content::compile(content, &mut |pointer| list.index(pointer)).map_err(at("content"))?;
+    let (mut content, names) = Content::compile(content, &mut |pointer| list.index(pointer)).map_err(at("content"))?;
     parameters.extend(names);
+    // Whoever has one delivery could else give it another time.
+    if let Some(time) = &timestamp
+        && !content.holds_time()
+        && !time.place.as_ref().is_some_and(|place| content.fix(place))
+    {
+        return Err((
+            "content".to_owned(),
+            "must hold {timestamp}, or the part of the request in which the timestamp stands: a time that is not signed proves nothing".to_owned(),
+        ));
+    }
     Ok(Signed { signature: compiled, content, timestamp })
 }
 

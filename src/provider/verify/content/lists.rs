@@ -40,9 +40,19 @@ pub(super) fn sorted_query(view: &View<'_>) -> Option<String> {
     Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
-/// `name:value` of every header that a header lists, joined with `;`.
-pub(super) fn header_lines(view: &View<'_>, list: &HeaderName, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+/// `name:value` of every header that a header lists, joined with `;`; nothing where one that it must list is not there.
+pub(super) fn header_lines(
+    view: &View<'_>,
+    list: &HeaderName,
+    must: Option<&HeaderName>,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Option<()> {
     let names = std::str::from_utf8(view.header(list)?).ok()?;
+    if let Some(must) = must
+        && !names.split(',').any(|name| name.trim().eq_ignore_ascii_case(must.as_str()))
+    {
+        return None;
+    }
     for (position, name) in names.split(',').map(str::trim).enumerate() {
         let value = view.header(&HeaderName::try_from(name).ok()?)?;
         if position > 0 {
