@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::admin::{Admin, Gate, GateState, Readiness};
-use crate::cli::run::Args;
+use crate::cli::RunArgs as Args;
 use crate::control::overview::Overview;
 use crate::control::start::{self, Needs, Replica, Running};
 use crate::deliver::{Delivery, Link};

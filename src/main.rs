@@ -5,14 +5,13 @@ use std::io::{BufWriter, IsTerminal, Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hookgate::cli::run::LogFormat;
-use hookgate::cli::{self, Cli, Command};
+use hookgate::cli::{Cli, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
     let mut out = BufWriter::new(stdout().lock());
-    let done = run(&cli.command, &mut out).and_then(|code| {
+    let done = run(&cli, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
@@ -21,31 +20,15 @@ fn main() -> ExitCode {
         Err(error) if closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "hookgate: {error:#}");
-            // They keep 1 for what they were asked: "not authentic", "something is wrong".
-            ExitCode::from(if matches!(cli.command, Command::Verify(_) | Command::Check(_)) { 2 } else { 1 })
+            ExitCode::from(cli.failure())
         }
     }
 }
 
-fn run(command: &Command, out: &mut impl Write) -> anyhow::Result<u8> {
-    let verdict = |right: bool| u8::from(!right);
-    match command {
-        Command::Check(args) => cli::check::run(args, &mut std::io::stdin().lock(), out),
-        Command::Crds(args) => {
-            cli::crds::run(args, out)?;
-            Ok(0)
-        }
-        Command::Providers(args) => cli::providers::run(args, out).map(|()| 0),
-        Command::AsyncApi(args) => cli::asyncapi::run(args, out).map(|()| 0),
-        Command::Schema(args) => cli::schema::run(args, out).map(|()| 0),
-        Command::Run(args) => {
-            log(args.log_format)?;
-            runtime()?.block_on(hookgate::app::run(args)).map(|()| 0)
-        }
-        Command::Verify(args) => cli::verify::run(args, out),
-        Command::Send(args) => runtime()?.block_on(cli::send::run(args, out)).map(verdict),
-        Command::Tail(args) => runtime()?.block_on(cli::tail::run(args, out)).map(|()| 0),
-    }
+fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<u8> {
+    let Some(operator) = cli.operator() else { return cli.perform(runtime, out) };
+    log(operator.log_format)?;
+    runtime()?.block_on(hookgate::app::run(operator)).map(|()| 0)
 }
 
 /// The client of NATS repeats each refusal at every attempt; delivery says it once, with what to do.

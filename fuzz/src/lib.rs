@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use hookgate::api::provider::{AllOf, Method as WrittenMethod, WebhookProviderSpec};
 use hookgate::api::scheme::{Scheme, TimeUnit, Unproven};
-use hookgate::cli::capture::Capture;
+use hookgate::cli::Capture;
 use hookgate::json::{Cuts, Pointers, as_text, compact_chunks, elements, id_text, members, validate};
 use hookgate::manifest;
 use hookgate::provider::Provider;

@@ -29,7 +29,7 @@ const VERSION: &str = "3.0.0";
 
 /// Arguments of `asyncapi`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Manifests that hold the sources, and their providers where they are none of the built-in ones
     #[arg(short, long = "file", required = true, num_args = 1.., value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -67,7 +67,7 @@ struct Document {
 ///
 /// # Errors
 /// What is wrong with the manifests, files without a source, or a closed output.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = load(&args.files)?;
     let settings =
         Settings { source_base: args.source_base.trim_end_matches('/').to_owned(), ..args.policy.settings()? };

@@ -13,7 +13,7 @@ use crate::manifest::{FileProblem, Loaded};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Manifests: files, folders with their subfolders, or - for the standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -28,7 +28,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A policy that is none, a closed output, or a standard input that cannot be read as text.
-pub fn run(args: &Args, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<u8> {
+pub(super) fn run(args: &Args, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<u8> {
     let settings = args.bounds.settings(args.policy.settings()?);
     let mut loaded = Loaded::default();
     for file in &args.files {

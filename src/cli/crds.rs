@@ -7,15 +7,15 @@ use crate::api::crd;
 
 /// Arguments of `crds`.
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Write a file for each definition into this folder instead of printing them
     #[arg(long, value_name = "FOLDER")]
-    pub write: Option<PathBuf>,
+    pub(super) write: Option<PathBuf>,
 }
 
 /// Why the definitions could not be given.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// The output was closed.
     #[error("cannot print the definitions: {0}")]
     Output(#[from] std::io::Error),
@@ -36,7 +36,7 @@ pub enum Error {
 ///
 /// # Errors
 /// A closed output, or a folder that cannot be written.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     for (name, crd) in crd::all() {
         let text = crd::yaml(&crd)?;
         match &args.write {

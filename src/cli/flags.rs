@@ -13,7 +13,7 @@ use crate::api::duration::DurationString;
 use crate::api::quantity::Size;
 
 /// The command without the twins that are set and empty, which is as if they were absent.
-pub fn without_empty_twins(command: Command) -> Command {
+pub(super) fn without_empty_twins(command: Command) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let command = command.mut_args(without_empty_twin);
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_empty_twins))
@@ -26,7 +26,7 @@ fn without_empty_twin(arg: Arg) -> Arg {
 }
 
 /// `true` or `false`, `1` or `0`.
-pub fn truth(text: &str) -> Result<bool, String> {
+pub(super) fn truth(text: &str) -> Result<bool, String> {
     match text.trim() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
@@ -35,7 +35,7 @@ pub fn truth(text: &str) -> Result<bool, String> {
 }
 
 /// Text without white space around it; an item of a list.
-pub fn text(text: &str) -> Result<String, String> {
+pub(super) fn text(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("there is something before, between and after all commas".to_owned()),
         text => Ok(text.to_owned()),
@@ -43,7 +43,7 @@ pub fn text(text: &str) -> Result<String, String> {
 }
 
 /// A duration as manifests write them, and days.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a duration such as 7d, 1h30m or 500ms".to_owned();
     let text = text.trim();
     let (days, rest) = text.split_once('d').map_or((0, text), |(days, rest)| (days.parse().unwrap_or(u64::MAX), rest));
@@ -56,13 +56,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of bytes, or a quantity.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let size = Size::Text(text.trim().to_owned()).bytes();
     size.ok_or_else(|| "write a number of bytes, or a quantity such as 8Mi".to_owned())
 }
 
 /// A network.
-pub fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     text.parse().map_err(|_| match text.parse::<IpAddr>() {
         Ok(address) => format!("is one address: write {}", IpNet::from(address)),
@@ -71,7 +71,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// The name of a stream; empty for none.
-pub fn stream(text: &str) -> Result<String, String> {
+pub(super) fn stream(text: &str) -> Result<String, String> {
     let name = text.trim();
     match name.chars().all(|char| char.is_ascii_alphanumeric() || "-_=+@#$%&!~".contains(char)) && name.len() <= 255 {
         true => Ok(name.to_owned()),
@@ -80,7 +80,7 @@ pub fn stream(text: &str) -> Result<String, String> {
 }
 
 /// An address to listen on.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     text.parse().map_err(|_| {
         let port = text.rsplit_once(':').map(|(_, port)| port).unwrap_or(text);
@@ -92,7 +92,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The public address of the receiver, without a trailing `/`.
-pub fn base_url(text: &str) -> Result<String, String> {
+pub(super) fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "write a URL with scheme and host, such as https://hooks.example.com".to_owned();
     let text = text.trim().trim_end_matches('/');
     let url: Uri = text.parse().map_err(|_| wrong())?;

@@ -1,31 +1,41 @@
 //! The commands: one file each. They parse arguments, call the library and print; nothing is decided here.
+//!
+//! Others see the command line as a whole; what the commands share stays inside.
 
-pub mod asyncapi;
-pub mod capture;
-pub mod check;
-pub mod crds;
-pub mod flags;
-pub mod nats;
-pub mod policy;
-pub mod providers;
-pub mod providers_new;
-pub mod run;
-pub mod schema;
-pub mod selector;
-pub mod send;
-pub mod source;
-pub mod tail;
-pub mod verify;
+#![warn(unreachable_pub)]
+
+mod asyncapi;
+mod capture;
+mod check;
+mod crds;
+mod flags;
+mod nats;
+mod policy;
+mod providers;
+mod providers_new;
+mod run;
+mod schema;
+mod selector;
+mod send;
+mod source;
+mod tail;
+mod verify;
+
+use std::io::Write;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use capture::Capture;
+pub use run::{Args as RunArgs, LogFormat};
+pub use schema::NAMES as SCHEMAS;
+use tokio::runtime::Runtime;
 
 /// Turns any vendor's webhooks into verified, normalized events on NATS.
 #[derive(Debug, Parser)]
 #[command(name = "hookgate", version, about, propagate_version = true, max_term_width = 120)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 impl Cli {
@@ -34,11 +44,43 @@ impl Cli {
         let matches = flags::without_empty_twins(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+
+    /// The arguments of `run`, where that is the command: the composition root runs it.
+    pub fn operator(&self) -> Option<&RunArgs> {
+        match &self.command {
+            Command::Run(args) => Some(args),
+            _ => None,
+        }
+    }
+
+    /// Runs any command but `run`; `runtime` is for those that talk to the network. Returns the exit code.
+    ///
+    /// # Errors
+    /// What keeps the command from its answer.
+    pub fn perform(&self, runtime: fn() -> anyhow::Result<Runtime>, out: &mut impl Write) -> anyhow::Result<u8> {
+        let verdict = |right: bool| u8::from(!right);
+        match &self.command {
+            Command::Run(_) => Ok(0),
+            Command::Check(args) => check::run(args, &mut std::io::stdin().lock(), out),
+            Command::Crds(args) => Ok(crds::run(args, out).map(|()| 0)?),
+            Command::Providers(args) => providers::run(args, out).map(|()| 0),
+            Command::AsyncApi(args) => asyncapi::run(args, out).map(|()| 0),
+            Command::Schema(args) => schema::run(args, out).map(|()| 0),
+            Command::Verify(args) => verify::run(args, out),
+            Command::Send(args) => runtime()?.block_on(send::run(args, out)).map(verdict),
+            Command::Tail(args) => runtime()?.block_on(tail::run(args, out)).map(|()| 0),
+        }
+    }
+
+    /// The exit code where there was no answer: some commands keep 1 for what they were asked, "not authentic" or "something is wrong".
+    pub fn failure(&self) -> u8 {
+        if matches!(self.command, Command::Verify(_) | Command::Check(_)) { 2 } else { 1 }
+    }
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Runs the operator: watches the cluster, or a folder of manifests
     Run(Box<run::Args>),
     /// Says what the operator would say of manifests, offline; exits 1 where something is wrong, 2 where it found nothing to check

@@ -13,7 +13,7 @@ const KNOWN: Duration = Duration::from_secs(2);
 
 /// Where NATS is.
 #[derive(Clone, Debug, clap::Args)]
-pub struct NatsArgs {
+pub(super) struct NatsArgs {
     /// The address of NATS, a user and password in it where it needs them
     #[arg(long, env = "HOOKGATE_NATS_URL", hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
     nats_url: String,
@@ -30,7 +30,7 @@ impl NatsArgs {
     ///
     /// # Errors
     /// Where nobody answers, or the server refuses. Names the host, never a login.
-    pub async fn connect(&self) -> anyhow::Result<Client> {
+    pub(super) async fn connect(&self) -> anyhow::Result<Client> {
         let urls = self.nats_url.split(',').map(str::trim).filter(|url| !url.is_empty());
         let parse = |url: &str| url.parse::<ServerAddr>().ok();
         let addresses: Option<Vec<ServerAddr>> = urls.map(parse).collect();
@@ -63,7 +63,7 @@ impl NatsArgs {
 ///
 /// # Errors
 /// Where the server refuses, or does not answer in time.
-pub async fn subscribe(client: &Client, subjects: &[String]) -> anyhow::Result<Vec<Subscriber>> {
+pub(super) async fn subscribe(client: &Client, subjects: &[String]) -> anyhow::Result<Vec<Subscriber>> {
     let mut all = Vec::new();
     for subject in subjects {
         all.push(client.subscribe(subject.clone()).await.with_context(|| format!("{subject:?} is no subject"))?);

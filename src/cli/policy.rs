@@ -7,7 +7,7 @@ use crate::route::subject::{PolicyError, SubjectPolicy};
 
 /// What the operator allows; as for `run`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Policy {
+pub(super) struct Policy {
     /// Subjects that a namespace may publish (repeatable); the first is the root, which the default subject, rejected items and the stream
     /// follow
     #[arg(
@@ -36,7 +36,7 @@ impl Policy {
     ///
     /// # Errors
     /// A policy that is none.
-    pub fn subjects(&self) -> Result<SubjectPolicy, PolicyError> {
+    pub(super) fn subjects(&self) -> Result<SubjectPolicy, PolicyError> {
         SubjectPolicy::parse(&self.subject)
     }
 
@@ -44,7 +44,7 @@ impl Policy {
     ///
     /// # Errors
     /// A policy that is none.
-    pub fn settings(&self) -> Result<Settings, PolicyError> {
+    pub(super) fn settings(&self) -> Result<Settings, PolicyError> {
         Ok(Settings { subject_policy: self.subjects()?, path_policies: self.path.clone(), ..Settings::default() })
     }
 }
@@ -60,7 +60,7 @@ pub struct Bounds {
         default_value = "32Mi",
         value_parser = flags::size
     )]
-    pub max_body_size: u64,
+    pub(super) max_body_size: u64,
     /// Let methods fetch vendors' public keys
     #[arg(
         long,
@@ -76,7 +76,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// These settings with the bounds.
-    pub fn settings(&self, settings: Settings) -> Settings {
+    pub(super) fn settings(&self, settings: Settings) -> Settings {
         Settings { max_body_size: self.max_body_size, fetch: self.fetch, ..settings }
     }
 }

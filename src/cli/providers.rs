@@ -13,7 +13,7 @@ use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
 /// Arguments of `providers`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// The provider to show. Default: all, a line each
@@ -41,7 +41,7 @@ enum Output {
 ///
 /// # Errors
 /// An unknown provider, or a closed output.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(Command::New(new)) = &args.command {
         return providers_new::run(new, out);
     }

@@ -10,7 +10,7 @@ const TEMPLATE: &str = include_str!("providers_new.yaml");
 
 /// Arguments of `providers new`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The vendor's name in kebab-case, such as acme or acme-calls
     name: String,
 }
@@ -19,7 +19,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A name that no provider may have, one that is built in, or a closed output.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let name = args.name.as_str();
     if built_in(name).is_some() {
         anyhow::bail!("{name:?} is built in: `hookgate providers {name} -o yaml` prints its definition");

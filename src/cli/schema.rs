@@ -15,7 +15,7 @@ pub const NAMES: [&str; 3] = ["conversation", "webhooksource", "webhookprovider"
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The schema to print: conversation, webhooksource or webhookprovider. Default: the names of all
     name: Option<String>,
 }
@@ -24,7 +24,7 @@ pub struct Args {
 ///
 /// # Errors
 /// An unknown schema, or a closed output.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let kind = match args.name.as_deref() {
         None => {
             for name in NAMES {

@@ -7,7 +7,7 @@
 ///
 /// # Errors
 /// What is wrong with it, and what to write.
-pub fn selector(text: &str) -> Result<String, String> {
+pub(super) fn selector(text: &str) -> Result<String, String> {
     let text = text.trim();
     for requirement in requirements(text) {
         if !is_requirement(requirement.trim()) {

@@ -33,7 +33,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// Arguments of `send`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Manifests that hold the source, its provider where it is none of the built-in, and its Secrets
     #[arg(short, long = "file", required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -74,7 +74,7 @@ pub struct Args {
 ///
 /// # Errors
 /// What cannot be signed or sent.
-pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
+pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
     let loaded = load(&args.files)?;
     let chosen = choose(&loaded, args.source.as_deref(), Timestamp::now())?;
     let uri = target(&args.to, &chosen.path())?;

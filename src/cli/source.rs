@@ -24,7 +24,7 @@ use crate::provider::verify::{Given, Method};
 ///
 /// # Errors
 /// A standard input that is no text.
-pub fn load(files: &[PathBuf]) -> anyhow::Result<Loaded> {
+pub(super) fn load(files: &[PathBuf]) -> anyhow::Result<Loaded> {
     let mut loaded = Loaded::default();
     for file in files {
         if file.as_os_str() == "-" {
@@ -38,7 +38,7 @@ pub fn load(files: &[PathBuf]) -> anyhow::Result<Loaded> {
 }
 
 /// The definition behind a source: one of the files, its own, or a built-in one.
-pub fn definition<'l>(loaded: &'l Loaded, source: &WebhookSource) -> Option<Cow<'l, WebhookProviderSpec>> {
+pub(super) fn definition<'l>(loaded: &'l Loaded, source: &WebhookSource) -> Option<Cow<'l, WebhookProviderSpec>> {
     let name = source.spec.provider.as_str();
     let named = |provider: &&WebhookProvider| provider.metadata.name.as_deref() == Some(name);
     match loaded.providers.iter().find(named) {
@@ -52,7 +52,7 @@ pub fn definition<'l>(loaded: &'l Loaded, source: &WebhookSource) -> Option<Cow<
 ///
 /// # Errors
 /// A line for each.
-pub fn readable(loaded: &Loaded, source: &ObjectKey, provider: &str) -> anyhow::Result<()> {
+pub(super) fn readable(loaded: &Loaded, source: &ObjectKey, provider: &str) -> anyhow::Result<()> {
     let provider = ObjectKey::new("WebhookProvider", "", provider);
     let wrong = loaded.problems_of(source).chain(loaded.problems_of(&provider));
     let told: Vec<String> = wrong.map(ToString::to_string).collect();
@@ -61,13 +61,13 @@ pub fn readable(loaded: &Loaded, source: &ObjectKey, provider: &str) -> anyhow::
 }
 
 /// A source that was chosen, and what stands behind it.
-pub struct Chosen<'l> {
+pub(super) struct Chosen<'l> {
     /// The source.
-    pub source: &'l WebhookSource,
+    pub(super) source: &'l WebhookSource,
     /// Its provider.
-    pub provider: Arc<Provider>,
+    pub(super) provider: Arc<Provider>,
     /// Its method.
-    pub method: Arc<Method>,
+    pub(super) method: Arc<Method>,
     refs: Resolved,
     keys: Vec<KeyRef>,
     others: Vec<String>,
@@ -77,7 +77,7 @@ pub struct Chosen<'l> {
 ///
 /// # Errors
 /// Where there is none, or more than one; and what is wrong with that one.
-pub fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>, now: Timestamp) -> anyhow::Result<Chosen<'l>> {
+pub(super) fn choose<'l>(loaded: &'l Loaded, wanted: Option<&str>, now: Timestamp) -> anyhow::Result<Chosen<'l>> {
     let source = one(loaded, wanted)?;
     let offline = Offline::new(loaded, Settings::default(), now);
     let provider = match source.spec.provider.as_str() {
@@ -156,7 +156,7 @@ fn one<'l>(loaded: &'l Loaded, wanted: Option<&str>) -> anyhow::Result<&'l Webho
 
 impl Chosen<'_> {
     /// Does something with what the source says of its verification.
-    pub fn given<T>(&self, with: impl FnOnce(&Given<'_>) -> T) -> T {
+    pub(super) fn given<T>(&self, with: impl FnOnce(&Given<'_>) -> T) -> T {
         let verification = self.source.spec.verification.clone().unwrap_or_default();
         let others: Vec<&str> = self.others.iter().map(String::as_str).collect();
         with(&Given {
@@ -169,13 +169,13 @@ impl Chosen<'_> {
     }
 
     /// The path of its route.
-    pub fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         let Key { namespace, name } = Key::of(&self.source.metadata);
         self.source.spec.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}"))
     }
 
     /// Why secretRefs have no value, a sentence each.
-    pub fn missing(&self) -> Vec<String> {
+    pub(super) fn missing(&self) -> Vec<String> {
         self.refs.problems().map(|problem| problem.message.clone()).collect()
     }
 }
@@ -184,7 +184,7 @@ impl Chosen<'_> {
 ///
 /// # Errors
 /// Where it is no RFC 3339.
-pub fn instant(text: Option<&str>) -> anyhow::Result<Timestamp> {
+pub(super) fn instant(text: Option<&str>) -> anyhow::Result<Timestamp> {
     match text {
         None => Ok(Timestamp::now()),
         Some(text) => text.parse().with_context(|| format!("--at: {text:?} is no time such as 2026-01-31T12:00:00Z")),

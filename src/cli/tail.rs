@@ -27,7 +27,7 @@ const SHOWN: [&str; 9] = [
 
 /// Arguments of `tail`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The subject, wildcards allowed
     #[arg(default_value = "webhooks.>")]
     subject: String,
@@ -43,7 +43,7 @@ pub struct Args {
 
 /// How events are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people.
     #[default]
     Text,
@@ -55,7 +55,7 @@ pub enum Output {
 ///
 /// # Errors
 /// NATS that cannot be reached, or a closed output.
-pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let client = args.nats.connect().await?;
     let mut messages = select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?);
     let mut left = args.count;
@@ -69,7 +69,7 @@ pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
 
 /// A message as people read it: headers decoded, and the attributes of an event in structured mode beside them, under the same names.
 #[derive(Debug)]
-pub struct Read<'m> {
+pub(super) struct Read<'m> {
     subject: &'m str,
     headers: Map<String, Value>,
     data: Value,
@@ -77,7 +77,7 @@ pub struct Read<'m> {
 
 impl<'m> Read<'m> {
     /// Reads a message; what is no event is read as far as it goes.
-    pub fn of(message: &'m async_nats::Message) -> Self {
+    pub(super) fn of(message: &'m async_nats::Message) -> Self {
         let empty = async_nats::HeaderMap::new();
         let written = message.headers.as_ref().unwrap_or(&empty);
         let mut headers: Map<String, Value> = written
@@ -109,7 +109,7 @@ impl<'m> Read<'m> {
     }
 
     /// Whether it is an event of this source.
-    pub fn is_of(&self, source: &ObjectMeta) -> bool {
+    pub(super) fn is_of(&self, source: &ObjectMeta) -> bool {
         let part = |text: &Option<String>| text.clone().unwrap_or_default();
         let end = format!("/namespaces/{}/webhooksources/{}", part(&source.namespace), part(&source.name));
         self.header("ce-source").is_some_and(|source| source.ends_with(&end))
@@ -119,7 +119,7 @@ impl<'m> Read<'m> {
     ///
     /// # Errors
     /// A closed output.
-    pub fn print(&self, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) fn print(&self, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
         match output {
             Output::Json => {
                 writeln!(out, "{}", json!({"subject": self.subject, "headers": self.headers, "data": self.data}))?;

@@ -17,7 +17,7 @@ use crate::provider::verify::{Refusal, Verifier};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Manifests that hold the source, its provider where it is none of the built-in, and its Secrets
     #[arg(short, long = "file", required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -46,7 +46,7 @@ enum Output {
 ///
 /// # Errors
 /// Where it cannot be told: exit code 2.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
     let loaded = load(&args.files)?;
     let now = instant(args.at.as_deref())?;
     let chosen = choose(&loaded, args.source.as_deref(), now)?;

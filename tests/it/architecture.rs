@@ -40,88 +40,102 @@ fn code(path: &Path) -> String {
     text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
+/// A room, the rooms that it may know, and the libraries of the outside world that it may.
+struct Room {
+    name: &'static str,
+    rooms: &'static [&'static str],
+    outside: &'static [&'static str],
+}
+
+const fn room(name: &'static str, rooms: &'static [&'static str], outside: &'static [&'static str]) -> Room {
+    Room { name, rooms, outside }
+}
+
+/// Every room, in the order of the map in ARCHITECTURE.md: each knows only some of those before it.
+const ROOMS: &[Room] = &[
+    room("api", &[], &["kube"]),
+    room("glob", &[], &[]),
+    room("json", &[], &[]),
+    room("secret", &[], &[]),
+    room("subject", &[], &[]),
+    room("deadline", &[], &[]),
+    room("metrics", &[], &[]),
+    room("manifest", &["api", "secret"], &[]),
+    room("provider", &["api", "glob", "json", "secret"], &[]),
+    room("event", &["api", "provider"], &[]),
+    room("route", &["api", "glob", "json", "secret", "subject", "metrics", "provider", "event"], &[]),
+    room("fetch", &["provider"], &["hyper"]),
+    room("deliver", &["subject", "deadline", "event"], &["async_nats"]),
+    room(
+        "control",
+        &["api", "glob", "secret", "subject", "metrics", "manifest", "provider", "event", "route"],
+        &["kube"],
+    ),
+    room("receive", &["api", "deadline", "metrics", "provider", "event", "route", "fetch", "deliver"], &["hyper"]),
+    room("admin", &["metrics", "route", "receive"], &["axum", "hyper"]),
+    room(
+        "cli",
+        &["api", "subject", "metrics", "manifest", "provider", "event", "route", "deliver", "control", "receive"],
+        &["async_nats", "hyper"],
+    ),
+    room("app", &["metrics", "route", "fetch", "deliver", "control", "receive", "admin", "cli"], &["kube"]),
+];
+
+/// The rooms that a line names, as `crate::room` or within `crate::{…}`.
+fn named(line: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                found.extend(list.split(['}', ',']).map(|one| one.trim().split(':').next().unwrap_or_default()))
+            }
+            None => found.push(rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()),
+        }
+    }
+    found
+}
+
 #[test]
 fn dependencies_point_inward() {
-    // A module, and what its code must never name.
-    let borders: [(&str, &[&str]); 11] = [
-        (
-            "api",
-            &[
-                "kube::Client",
-                "kube::runtime",
-                "kube_",
-                "axum",
-                "async_nats",
-                "crate::provider",
-                "crate::route",
-                "crate::control",
-                "crate::receive",
-                "crate::deliver",
-                "crate::admin",
-                "crate::cli",
-            ],
-        ),
-        ("json", &["kube", "axum", "async_nats", "crate::api", "crate::provider", "crate::route", "crate::control"]),
-        (
-            "provider",
-            &[
-                "kube::",
-                "axum",
-                "async_nats",
-                "crate::route",
-                "crate::control",
-                "crate::receive",
-                "crate::deliver",
-                "crate::admin",
-                "crate::cli",
-            ],
-        ),
-        ("route", &["kube::", "axum", "async_nats", "crate::control", "crate::receive", "crate::admin", "crate::cli"]),
-        (
-            "manifest",
-            &["kube::Client", "axum", "async_nats", "crate::control", "crate::receive", "crate::deliver", "crate::cli"],
-        ),
-        (
-            "fetch",
-            &[
-                "kube::",
-                "axum",
-                "async_nats",
-                "crate::route",
-                "crate::control",
-                "crate::receive",
-                "crate::deliver",
-                "crate::cli",
-            ],
-        ),
-        (
-            "metrics",
-            &[
-                "kube::",
-                "axum",
-                "async_nats",
-                "crate::provider",
-                "crate::route",
-                "crate::control",
-                "crate::receive",
-                "crate::deliver",
-            ],
-        ),
-        ("deliver", &["kube::", "axum", "crate::control", "crate::receive", "crate::admin", "crate::cli"]),
-        ("receive", &["kube", "async_nats", "crate::control", "crate::admin", "crate::cli"]),
-        ("control", &["axum", "async_nats", "crate::receive", "crate::admin", "crate::cli"]),
-        ("admin", &["kube", "async_nats", "crate::control", "crate::cli"]),
-    ];
+    const OUTSIDE: [&str; 4] = ["kube", "axum", "async_nats", "hyper"];
     let mut wrong = Vec::new();
-    for (module, forbidden) in borders {
-        for file in files(module) {
+    for (position, room) in ROOMS.iter().enumerate() {
+        for known in room.rooms {
+            assert!(
+                ROOMS[..position].iter().any(|before| before.name == *known),
+                "{} knows {known}, outward",
+                room.name
+            );
+        }
+        for file in files(room.name) {
             for (number, line) in code(&file).lines().enumerate() {
                 let line = line.trim();
                 if line.starts_with("//") {
                     continue;
                 }
-                if let Some(name) = forbidden.iter().find(|name| line.contains(**name)) {
-                    wrong.push(format!("{}:{}: {module} must not know {name}: {line}", file.display(), number + 1));
+                let rooms = named(line).into_iter().filter(|name| ROOMS.iter().any(|room| room.name == *name));
+                let forbidden =
+                    rooms.filter(|name| *name != room.name && !room.rooms.contains(name)).map(str::to_owned);
+                let libraries = OUTSIDE.iter().filter(|name| {
+                    line.match_indices(*name).any(|(at, _)| {
+                        let before = line[..at].chars().next_back();
+                        let after = &line[at + name.len()..];
+                        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"') && after.starts_with("::")
+                    })
+                });
+                let libraries = libraries.filter(|name| !room.outside.contains(name)).map(|name| (*name).to_owned());
+                // Types that a resource is derived from are no client.
+                let client = ["kube::Client", "kube::runtime"]
+                    .into_iter()
+                    .filter(|name| room.name == "api" && line.contains(name));
+                for name in forbidden.chain(libraries).chain(client.map(str::to_owned)) {
+                    wrong.push(format!(
+                        "{}:{}: {} must not know {name}: {line}",
+                        file.display(),
+                        number + 1,
+                        room.name
+                    ));
                 }
             }
         }
@@ -130,14 +144,31 @@ fn dependencies_point_inward() {
 }
 
 #[test]
+fn the_map_shows_every_room_in_the_order_in_which_they_know_each_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut rooms: Vec<String> = fs::read_dir(root.join("src"))
+        .expect("src")
+        .map(|entry| entry.expect("a file").file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
+        .filter(|name| name != "lib" && name != "main")
+        .collect();
+    rooms.sort();
+    let mut known: Vec<&str> = ROOMS.iter().map(|room| room.name).collect();
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let map = map.split("## The map").nth(1).and_then(|rest| rest.split("## ").next()).expect("the map");
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split(" | ").next());
+    let shown: Vec<&str> = rows.flat_map(|row| row.split(", ")).map(|room| room.trim_matches('`')).collect();
+    assert_eq!(shown, known);
+    known.sort_unstable();
+    assert_eq!(rooms, known);
+}
+
+#[test]
 fn no_vendor_is_named_in_code() {
     let ids: Vec<&str> = built_ins().map(|built_in| built_in.id).collect();
     assert!(ids.len() > 5);
     let mut wrong = Vec::new();
-    for module in
-        ["provider", "route", "control", "receive", "deliver", "admin", "fetch", "json", "manifest", "metrics", "cli"]
-    {
-        for file in files(module) {
+    for room in ROOMS.iter().filter(|room| room.name != "api") {
+        for file in files(room.name) {
             for (number, line) in code(&file).lines().enumerate() {
                 if line.trim_start().starts_with("//") {
                     continue;

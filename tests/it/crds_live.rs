@@ -9,7 +9,8 @@ use hookgate::api::validate::{Kind, validate};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::crds_cases::{Case, right, wrong};
+use crate::crds_cases::{Case, wrong};
+use crate::crds_right::right;
 use crate::support::cluster::Cluster;
 
 /// The shared cluster with the committed CRDs in it.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hookgate::cli::schema::NAMES;
+use hookgate::cli::SCHEMAS as NAMES;
 use serde_json::Value;
 
 use crate::asyncapi::judge;

@@ -22,13 +22,13 @@ const JSON: &str = "application/json";
 /// What is known of what a source publishes.
 pub(super) struct Published {
     /// The compiled source.
-    pub route: Arc<Route>,
+    pub(super) route: Arc<Route>,
     /// The definition of its provider.
-    pub spec: WebhookProviderSpec,
+    pub(super) spec: WebhookProviderSpec,
     /// The content mode.
-    pub format: Format,
+    pub(super) format: Format,
     /// `--source-base`.
-    pub source_base: String,
+    pub(super) source_base: String,
 }
 
 /// One kind of message.
@@ -44,12 +44,12 @@ struct Kind {
 
 impl Published {
     /// The name of its channels and messages.
-    pub fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         format!("{}.{}", self.route.claim.namespace, self.route.claim.name)
     }
 
     /// Its namespace, name and provider.
-    pub fn tags(&self) -> Vec<String> {
+    pub(super) fn tags(&self) -> Vec<String> {
         let claim = &self.route.claim;
         vec![
             format!("namespace:{}", claim.namespace),
@@ -59,12 +59,12 @@ impl Published {
     }
 
     /// The ids of the messages that its events are.
-    pub fn message_ids(&self) -> Vec<String> {
+    pub(super) fn message_ids(&self) -> Vec<String> {
         self.kinds().iter().filter(|kind| !kind.rejected).map(|kind| self.message_id(kind)).collect()
     }
 
     /// The id of the message of a rejected item.
-    pub fn rejected_id(&self) -> String {
+    pub(super) fn rejected_id(&self) -> String {
         self.message_id(&rejected())
     }
 
@@ -73,7 +73,7 @@ impl Published {
     }
 
     /// The parameters of an address.
-    pub fn parameters(&self, address: &str) -> Map<String, Value> {
+    pub(super) fn parameters(&self, address: &str) -> Map<String, Value> {
         let mut parameters = Map::new();
         if address.contains("{type}") {
             let described = "The event type, one token or more; what is not of A-Z a-z 0-9 _ - . becomes _.";
@@ -103,7 +103,7 @@ impl Published {
     }
 
     /// Adds its messages to the components.
-    pub fn describe(&self, messages: &mut Map<String, Value>) {
+    pub(super) fn describe(&self, messages: &mut Map<String, Value>) {
         for kind in self.kinds() {
             let (headers, payload, media_type) = match self.format {
                 Format::Binary => (self.headers(&kind), reference(kind.schema), kind.media_type),
