@@ -1,14 +1,19 @@
 //! `hookgate tail`: events as they arrive on NATS.
 
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
 use clap::ValueEnum;
 use futures::StreamExt;
-use futures::stream::select_all;
+use futures::stream::{BoxStream, select_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use super::flags;
 use super::nats::{self, NatsArgs};
 
 const CONTENT_TYPE: &str = "content-type";
@@ -34,6 +39,15 @@ pub(super) struct Args {
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
+    /// Also what came within this time
+    #[arg(long, value_name = "DURATION", value_parser = flags::duration, conflicts_with_all = ["last", "all"])]
+    since: Option<Duration>,
+    /// Also the last so many events
+    #[arg(long, value_name = "COUNT", conflicts_with = "all")]
+    last: Option<u64>,
+    /// Also all that the stream holds
+    #[arg(long)]
+    all: bool,
     /// End after so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
     count: Option<u64>,
@@ -57,7 +71,10 @@ pub(super) enum Output {
 /// NATS that cannot be reached, or a closed output.
 pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let client = args.nats.connect().await?;
-    let mut messages = select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?);
+    let mut messages = match args.past() {
+        None => select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?).boxed(),
+        Some(from) => kept(client, &args.subject, from, args.last).await?,
+    };
     let mut left = args.count;
     while left != Some(0) {
         let Some(message) = messages.next().await else { break };
@@ -65,6 +82,38 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()>
         left = left.map(|left| left - 1);
     }
     Ok(())
+}
+
+impl Args {
+    /// Where in the stream's past to begin; `None`: with what arrives from now on.
+    fn past(&self) -> Option<DeliverPolicy> {
+        match self.since {
+            Some(since) => {
+                let start = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+                Some(DeliverPolicy::ByStartTime { start_time: start.into() })
+            }
+            None => (self.all || self.last.is_some()).then_some(DeliverPolicy::All),
+        }
+    }
+}
+
+/// What the stream of a subject keeps, then what arrives; of what it keeps no more than the last so many.
+async fn kept(
+    client: async_nats::Client,
+    subject: &str,
+    from: DeliverPolicy,
+    last: Option<u64>,
+) -> anyhow::Result<BoxStream<'static, async_nats::Message>> {
+    let context = async_nats::jetstream::new(client);
+    let name = context.stream_by_subject(subject).await.with_context(|| {
+        format!("no stream keeps {subject}: without --since, --last and --all events are shown as they arrive")
+    })?;
+    let config = OrderedConfig { filter_subject: subject.to_owned(), deliver_policy: from, ..OrderedConfig::default() };
+    let consumer = context.get_stream(&name).await?.create_consumer(config).await?;
+    let kept = consumer.cached_info().num_pending;
+    let skipped = last.map_or(0, |last| kept.saturating_sub(last));
+    let messages = consumer.messages().await?.filter_map(async |message| message.ok().map(|kept| kept.message));
+    Ok(messages.skip(usize::try_from(skipped).unwrap_or(usize::MAX)).boxed())
 }
 
 /// A message as people read it: headers decoded, and the attributes of an event in structured mode beside them, under the same names.

@@ -99,3 +99,26 @@ async fn without_nats_it_says_so_with_the_host_and_never_a_password() {
     let told = hookgate(&["tail", "--nats-url", &wrong]).await.err();
     assert!(told.contains(&format!("127.0.0.1:{}", nats.port())) && !told.contains("hunter2"), "{told}");
 }
+
+#[tokio::test]
+async fn tail_shows_what_the_stream_keeps() {
+    let nats = Nats::start().await;
+    nats.create_stream("WEBHOOKS", &["webhooks.*.>"]).await;
+    for n in 0..5 {
+        nats.publish(&format!("webhooks.demo.calls.n{n}"), &format!("{{\"n\": {n}}}")).await;
+    }
+    let url = nats.url();
+    let tail = async |more: &[&str]| {
+        let told = hookgate(&[&["tail", "-o", "json", "--nats-url", &url], more].concat()).await.ok();
+        told.lines()
+            .map(|line| line.split("\"n\":").nth(1).unwrap_or_default()[..1].to_owned())
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    assert_eq!(tail(&["--all", "-n", "5"]).await, "01234");
+    assert_eq!(tail(&["--last", "2", "-n", "2"]).await, "34");
+    assert_eq!(tail(&["--since", "1d", "-n", "5"]).await, "01234");
+    assert_eq!(tail(&["webhooks.demo.calls.n3", "--all", "-n", "1"]).await, "3");
+    let told = hookgate(&["tail", "elsewhere.x", "--all", "--nats-url", &url]).await.err();
+    assert!(told.contains("no stream keeps elsewhere.x"), "{told}");
+}
