@@ -120,4 +120,13 @@ async fn what_the_schema_refuses_is_told_and_what_must_act_in_it_acts() {
     operator.until_answers("/sales/a", "suspended").await;
     write("a.yaml", &source("a", "teleport: 1"));
     operator.until_answers("/sales/a", "a@1").await;
+    // So does an end that is past.
+    let ended = "{name: s, key: k, notAfter: '2020-01-01T00:00:00Z'}";
+    write("a.yaml", &source("a", "teleport: 1").replace("{name: s, key: k}", ended));
+    operator.until_answers("/sales/a", "closed").await;
+    // And a ref that is gone.
+    write("a.yaml", &source("a", "teleport: 1"));
+    operator.until_answers("/sales/a", "a@1").await;
+    write("a.yaml", &source("a", "teleport: 1").replace("secretRefs: [{name: s, key: k}]", "secretRefs: []"));
+    operator.until_answers("/sales/a", "closed").await;
 }
