@@ -217,7 +217,14 @@ pub fn lossy_text(literal: &str) -> Cow<'_, str> {
 
 /// Four hex digits.
 fn unit(text: &str) -> u32 {
-    text.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
+    let mut unit = 0;
+    for at in 0..4 {
+        let Some(digit) = text.as_bytes().get(at).and_then(|byte| char::from(*byte).to_digit(16)) else {
+            return 0xfffd;
+        };
+        unit = unit << 4 | digit;
+    }
+    unit
 }
 
 #[cfg(test)]

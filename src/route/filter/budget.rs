@@ -11,10 +11,12 @@ use super::time::is_part;
 pub(super) const STEP: u64 = 64;
 /// Units of a byte that is compared.
 pub(super) const SCAN: u64 = 1;
-/// Units of a byte that is searched for a text, or decoded.
-pub(super) const SEARCH: u64 = 3;
+/// Units of a byte that is searched for a text: what the most hostile text costs, most cost a tenth.
+pub(super) const SEARCH: u64 = 9;
+/// Units of a byte that is built.
+pub(super) const BUILD: u64 = 4;
 /// Units of a byte that a regex in a table passes.
-pub(super) const MATCH: u64 = 10;
+pub(super) const MATCH: u64 = 8;
 
 /// Units of one comparison while members are sorted.
 pub(super) const SORT: u64 = 64;
@@ -113,7 +115,7 @@ impl Budget {
 
     /// Charges what is built, and the work of filling it.
     pub(super) fn build(&mut self, bytes: usize) -> Judged<()> {
-        self.text(bytes, SCAN)?;
+        self.text(bytes, BUILD)?;
         let Some(left) = self.bytes.checked_sub(u64::try_from(bytes).unwrap_or(u64::MAX)) else {
             self.bytes = 0;
             return Err(Failure::Exhausted);

@@ -242,7 +242,7 @@ fn joined<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget) -> Judged
             let mut text = String::with_capacity(one.len() + other.len());
             text.push_str(one);
             text.push_str(other);
-            Ok(Value::Text(Text::Shared(text.into())))
+            Ok(Value::Text(Text::Shared(Rc::new(text))))
         }
         (Value::Bytes(one), Value::Bytes(other)) => {
             budget.build(one.len() + other.len())?;

@@ -4,7 +4,7 @@
 //! refused with the part that costs so much. Counts as `eval` charges, never less.
 
 use super::budget::{
-    MAX_BYTES, MAX_LIST, MAX_NAMED_BYTES, MAX_NAMED_VALUES, MAX_STEPS, SCAN, SEARCH, SORT, STEP, weight,
+    BUILD, MAX_BYTES, MAX_LIST, MAX_NAMED_BYTES, MAX_NAMED_VALUES, MAX_STEPS, SCAN, SEARCH, SORT, STEP, weight,
 };
 use super::expr::{Expr, Op, Walk, WalkParts};
 use super::form::{Form, Limits, Measure, Source};
@@ -68,15 +68,17 @@ fn estimate(expr: &Expr, slots: usize, limits: Limits) -> (Form, Option<(Span, S
     let sorting = SORT * u64::from((limits.values + 1).ilog2());
     let mut estimator = Estimator { limits, locals: Vec::new(), culprit: None };
     let mut whole = estimator.part(expr);
+    let mut read = Form::default();
     for slot in 0..slots {
         let (bytes, values) =
             (Form::one(Source::Place(slot), Measure::Bytes), Form::one(Source::Place(slot), Measure::Values));
         // Members are twice a value wide, and sorted.
-        whole.units = whole.units.plus(&bytes.times(2 * SCAN)).plus(&values.times(2 * VALUE + sorting));
+        read = read.plus(&bytes.times(BUILD)).plus(&values.times(2 * VALUE * BUILD + sorting));
         whole.built = whole.built.plus(&bytes).plus(&values.times(2 * VALUE));
     }
+    // One pass over what is named is bounded by what may be named, and beside the budget.
     estimator.judge(expr, &whole);
-    (whole.units, estimator.culprit)
+    (whole.units.plus(&read), estimator.culprit)
 }
 
 /// How large a value is.
@@ -164,7 +166,7 @@ impl Estimator {
                 }
                 let sizes: Vec<&Size> = estimates.iter().map(|estimate| &estimate.size).collect();
                 let (units, built, size) = self.own(expr, &sizes);
-                whole.units = whole.units.plus(&units).plus(&built.times(SCAN));
+                whole.units = whole.units.plus(&units).plus(&built.times(BUILD));
                 whole.built = whole.built.plus(&built);
                 whole.size = size;
                 whole
@@ -287,7 +289,7 @@ impl Estimator {
         };
         if matches!(walk, Walk::Map | Walk::Filter) {
             let list = count.times(VALUE);
-            units = units.plus(&list.times(SCAN));
+            units = units.plus(&list.times(BUILD));
             built = built.plus(&list);
         }
         Estimate { units, built, size }

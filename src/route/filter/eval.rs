@@ -27,6 +27,8 @@ pub(super) struct Evaluation<'a> {
     read: Vec<Option<Value<'a>>>,
     locals: Vec<Value<'a>>,
     pub(super) budget: Budget,
+    /// For one pass over what is named, which is bounded by its size: never spent.
+    reading: Budget,
 }
 
 /// The bytes and values at places, together.
@@ -50,7 +52,16 @@ impl<'a> Evaluation<'a> {
             return Err(Failure::TooLarge);
         }
         let texts = [event.event_type, event.id, event.subject, event.source, event.namespace, event.provider];
-        Ok(Self { texts, time: event.time, found, named, read: vec![None; named.len()], locals: Vec::new(), budget })
+        Ok(Self {
+            texts,
+            time: event.time,
+            found,
+            named,
+            read: vec![None; named.len()],
+            locals: Vec::new(),
+            budget,
+            reading: Budget::new(event.deadline),
+        })
     }
 
     pub(super) fn value(&mut self, expr: &'a Expr) -> Judged<Value<'a>> {
@@ -68,6 +79,12 @@ impl<'a> Evaluation<'a> {
                 _ => Err(Failure::Error),
             },
             Op::Local(at) => self.locals.get(*at).cloned().ok_or(Failure::Error),
+            // A variable is looked into where it is.
+            Op::Select { of, field, optional: false } if self.local_map(of).is_some() => {
+                self.budget.step()?;
+                let at = self.local_map(of).ok_or(Failure::Error)?;
+                self.locals[at].member(field, &mut self.budget)?.ok_or(Failure::Error)
+            }
             Op::Select { of, field, optional } => {
                 let of = self.value(of)?;
                 self.select(of, field, *optional)
@@ -135,6 +152,12 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// The place of a macro's variable that is a map.
+    fn local_map(&self, of: &Expr) -> Option<usize> {
+        let Op::Local(at) = of.op else { return None };
+        matches!(self.locals.get(at), Some(Value::Map(_))).then_some(at)
+    }
+
     fn truth(&mut self, expr: &'a Expr) -> Judged<bool> {
         match self.value(expr)? {
             Value::Bool(value) => Ok(value),
@@ -165,7 +188,7 @@ impl<'a> Evaluation<'a> {
             return Ok(None);
         }
         let mut cursor = Cursor::new(found.text.as_bytes()).ok_or(Failure::Error)?;
-        let value = Value::read(&mut cursor, 0, &mut self.budget)?;
+        let value = Value::read(&mut cursor, 0, &mut self.reading)?;
         self.read[slot] = Some(value.clone());
         Ok(Some(value))
     }

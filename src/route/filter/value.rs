@@ -37,7 +37,7 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Text<'a> {
     Borrowed(&'a str),
-    Shared(Rc<str>),
+    Shared(Rc<String>),
 }
 
 impl Text<'_> {
@@ -92,7 +92,7 @@ impl<'a> Value<'a> {
     /// A text that is built.
     pub(super) fn built(text: String, budget: &mut Budget) -> Judged<Self> {
         budget.build(text.len())?;
-        Ok(Self::Text(Text::Shared(text.into())))
+        Ok(Self::Text(Text::Shared(Rc::new(text))))
     }
 
     /// A list that is built.

@@ -162,7 +162,9 @@ fn what_an_attacker_tried_is_refused_or_bounded() {
     assert!(refused(&format!("data.l.all(x, data.t.all(y, {clauses}))")).contains("may take"));
     let maps = format!("[data.s]{}.exists(x, x == '')", ".map(x, x + x + x + x + x + x + x + x + x + x + x)".repeat(5));
     assert!(refused(&maps).starts_with("costs too much: x + x"));
-    assert!(refused(&format!("{} == ''", vec!["data.s"; 95].join(" + "))).contains("MiB"));
+    assert!(
+        refused(&format!("{} == ''", vec!["data.s"; 95].join(" + "))).starts_with("costs too much: data.s + data.s")
+    );
     let mut places = Places::default();
     let regex = Filter::compile("data.l.exists(x, x.matches('(a|b|c){200}z'))", &mut places).unwrap();
     let keys: Vec<String> = (0..500_000).map(|n| format!("\"k{n}\":1")).collect();
