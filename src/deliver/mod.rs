@@ -13,6 +13,7 @@ pub mod publish;
 mod shutdown;
 pub mod streams;
 mod waiting;
+mod wire;
 
 use std::sync::Arc;
 

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
 use async_nats::{Client, Statistics, Subject};
 use futures::StreamExt;
 use tokio::sync::{Notify, watch};
@@ -19,9 +18,9 @@ use super::connection::{self, Link, NatsOptions, OptionsError};
 use super::link::{Pulse, Watch};
 use super::streams::{self, Known, StreamOptions};
 use super::waiting::{Answer, End, Waiting};
+use super::wire::{convert, fits, invalid};
 use super::{Outcome, Unavailable, ack};
-use crate::event::limits::{MAX_HEADERS, MAX_SUBJECT};
-use crate::event::{Message, header, lines};
+use crate::event::Message;
 use crate::subject::Streams;
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
@@ -29,9 +28,6 @@ const TELLING: Duration = Duration::from_millis(250);
 /// Between tries of a message for whose stream nobody answers (ADR-22 of NATS); doubled up to `MOST`.
 const AGAIN: Duration = Duration::from_millis(25);
 const MOST: Duration = Duration::from_millis(250);
-/// The empty line that ends a header block.
-const END: &str = "\r\n";
-
 /// What delivery needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -346,37 +342,6 @@ impl Inner {
     fn millis(&self, now: Instant) -> u64 {
         u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-fn invalid(what: &str) -> Unavailable {
-    Unavailable::Refused { code: 0, description: format!("the message has an invalid {what}") }
-}
-
-/// The one place where sizes are judged: headers and payload as the server counts them, with what publishing adds.
-fn fits(message: &Message, stream: Option<&str>, max_payload: usize) -> Result<(), Unavailable> {
-    let added = stream.map_or(0, |stream| header::EXPECTED_STREAM.name.len() + ": ".len() + stream.len() + END.len());
-    let headers = message.headers.len() + added + END.len();
-    if message.subject.len() > MAX_SUBJECT {
-        return Err(invalid("subject"));
-    }
-    if headers > MAX_HEADERS || headers + message.payload.len() > max_payload {
-        return Err(Unavailable::TooLarge);
-    }
-    Ok(())
-}
-
-/// The one place where the bytes of a header block become what the client takes: it publishes no block as it is, and
-/// writes these lines again. A lane of our own would send the block.
-fn convert(block: &[u8], stream: Option<&str>) -> Result<HeaderMap, Unavailable> {
-    let mut headers = HeaderMap::new();
-    let own = stream.map(|stream| (header::EXPECTED_STREAM.name.as_bytes(), stream.as_bytes()));
-    for (name, value) in lines(block).chain(own) {
-        let name = header::known(name).ok_or_else(|| invalid("header"))?;
-        // Parsed: the client's `From` panics on CR and LF.
-        let value = std::str::from_utf8(value).ok().and_then(|value| value.parse::<HeaderValue>().ok());
-        headers.insert(HeaderName::from_static(name), value.ok_or_else(|| invalid("header"))?);
-    }
-    Ok(headers)
 }
 
 /// The task that hands answers to those who wait for them.
