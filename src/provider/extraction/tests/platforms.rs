@@ -84,7 +84,7 @@ fn each_vendor_says_type_id_and_subject_where_its_documents_say() {
             "x",
             &[],
             r#"{"for_user_id":"9","favorite_events":[{"id":"a","timestamp_ms":1530000000000}]}"#,
-            ["favorite_events", "9:a", "9"],
+            ["favorite_events", "9:favorite:a", "9"],
         ),
         ("x", &[], r#"{"for_user_id":"9","something_events":[]}"#, ["activity", "#", "9"]),
         ("postmark", &[], r#"{"RecordType":"Delivery","MessageID":"m-1"}"#, ["Delivery", "#", "m-1"]),

@@ -149,12 +149,13 @@ const TOLD: &[Told] = &[
     (
         "x",
         &[
+            "{'for_user_id':'9','direct_message_events':[{'id':'a'}]}",
             "{'for_user_id':'9','favorite_events':[{'id':'a'}]}",
             "{'for_user_id':'8','favorite_events':[{'id':'a'}]}",
             "{'for_user_id':'9','follow_events':[{'type':'follow','created_timestamp':'1','source':{'id':'s'},'target':{'id':'t'}}]}",
             "{'for_user_id':'9','follow_events':[{'type':'unfollow','created_timestamp':'1','source':{'id':'s'},'target':{'id':'t'}}]}",
         ],
-        4,
+        5,
         true,
     ),
     // Lists whose items the vendor names.
