@@ -1,6 +1,7 @@
 //! Deliveries that vendors send: those that must not be taken for one event, and repetitions that are one.
 
 use super::*;
+use crate::api::provider::DeliveryMethod;
 
 /// Deliveries of a provider, each written as `?query` and header lines, an empty line, and the body; then how many
 /// events they are, and whether each of them sent again is still that event.
@@ -273,4 +274,66 @@ fn credentials_that_vendors_put_into_their_bodies_are_cut() {
         let shown = String::from_utf8_lossy(&event.data.original).into_owned();
         assert!(!shown.contains("cut-me"), "{provider}: {shown}");
     }
+}
+
+/// A form, and the type and subject of its event.
+const FORMS: &[(&str, &str, [&str; 2])] = &[
+    ("twilio", "CallSid=CA1&CallStatus=completed&From=%2B15550100", ["call.completed", "CA1"]),
+    ("signalwire", "CallSid=CA1&CallStatus=completed", ["call.completed", "CA1"]),
+    ("plivo", "CallUUID=c&CallStatus=completed", ["call.completed", "c"]),
+    ("messagebird", "id=m&recipient=31600000000&status=delivered", ["received", "m"]),
+    ("vonage-sms", "messageId=m&status=delivered&message-timestamp=2026-01-01+00%3A00%3A00", ["delivered", "m"]),
+];
+
+#[test]
+fn callbacks_by_get_say_what_a_form_would() {
+    for (provider, parameters, [event_type, subject]) in FORMS {
+        let form = request(parameters).header("content-type", "application/x-www-form-urlencoded");
+        let get = request("").query(parameters);
+        let got = built_in(provider).read(&get.verified(), &get.head(&Method::GET), None).unwrap();
+        for event in [&form.event(built_in(provider)), got.items[0].as_ref().unwrap()] {
+            let shown = (event.event_type.as_str(), event.subject.as_deref());
+            assert_eq!(shown, (*event_type, Some(*subject)), "{provider}");
+        }
+        let spec = catalogue::built_in(provider).unwrap().spec().unwrap();
+        assert!(spec.http_methods.contains(&DeliveryMethod::GET), "{provider}");
+    }
+}
+
+#[test]
+fn mails_that_come_as_forms_are_events_without_what_signs_them() {
+    let part =
+        |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let multipart = |fields: &[(&str, &str)]| {
+        let body: String = fields.iter().map(|(name, value)| part(name, value)).collect();
+        request(body + "--b--\r\n").header("content-type", "multipart/form-data; boundary=b")
+    };
+    let fields = [
+        ("recipient", "b@x"),
+        ("Message-Id", "<1@y>"),
+        ("timestamp", "1795648474"),
+        ("token", "cut-me"),
+        ("signature", "cut-me"),
+    ];
+    let encoded = "recipient=b%40x&Message-Id=%3C1%40y%3E&timestamp=1795648474&token=cut-me&signature=cut-me";
+    let form = request(encoded).header("content-type", "application/x-www-form-urlencoded");
+    for mail in [multipart(&fields), form] {
+        let event = mail.event(built_in("mailgun"));
+        assert_eq!((event.event_type.as_str(), event.subject.as_deref()), ("inbound", Some("<1@y>")));
+        assert_eq!(event.time.as_second(), 1_795_648_474);
+        assert!(!String::from_utf8_lossy(&event.data.original).contains("cut-me"));
+    }
+    let parsed = multipart(&[("envelope", "{}"), ("from", "a@y"), ("text", "hi")]).event(built_in("sendgrid"));
+    assert_eq!(parsed.event_type, "inbound");
+}
+
+#[test]
+fn every_list_of_a_messenger_entry_is_events() {
+    let body = r#"{"object":"page","entry":[{"id":"441","time":1554485258389,"standby":[{"sender":{"id":"203"},"timestamp":1554485257837,"message":{"mid":"w1"}},
+        {"sender":{"id":"204"},"timestamp":1554485257900,"message":{"mid":"w2"}}]}]}"#;
+    let batch = request(body).read(built_in("meta")).unwrap();
+    assert_eq!(ids(&batch), [Ok("page:w1:1554485257837"), Ok("page:w2:1554485257900")]);
+    let event = batch.items[0].as_ref().unwrap();
+    assert_eq!((event.event_type.as_str(), event.subject.as_deref()), ("page.messaging", Some("203")));
+    assert_eq!(event.time.as_millisecond(), 1_554_485_257_837);
 }
