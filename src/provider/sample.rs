@@ -121,7 +121,7 @@ impl Making {
                 set(&mut self.envelope, pointer, time_value(now, written.unit));
             }
             if let Some(name) = &written.form {
-                self.form.push((name.clone(), time::write(now, written.unit)));
+                self.form_field(name, time::write(now, written.unit));
             }
             if let Some(name) = &written.query {
                 self.query.push((name.clone(), time::write(now, written.unit)));
@@ -151,7 +151,7 @@ impl Making {
             set(&mut self.envelope, pointer, Value::String(value.clone()));
         }
         if let Some(name) = &condition.form {
-            self.form.push((name.clone(), value));
+            self.form_field(name, value);
         }
     }
 
@@ -169,7 +169,7 @@ impl Making {
         } else if let Some(name) = &field.query {
             self.query.push((name.clone(), value.to_owned()));
         } else if let Some(name) = &field.form {
-            self.form.push((name.clone(), value.to_owned()));
+            self.form_field(name, value.to_owned());
         } else if let Some(pointer) = &field.envelope {
             set(&mut self.envelope, pointer, json!(value));
         }
@@ -192,8 +192,14 @@ impl Making {
         } else if let Some(pointer) = &field.envelope {
             set(&mut self.envelope, pointer, time_value(now, field.unit));
         } else if let Some(name) = &field.form {
-            self.form.push((name.clone(), text));
+            self.form_field(name, text);
         }
+    }
+
+    /// A field has one value, the last that is asked for: one that stands twice proves nothing.
+    fn form_field(&mut self, name: &str, value: String) {
+        self.form.retain(|(known, _)| known != name);
+        self.form.push((name.to_owned(), value));
     }
 
     fn header(&mut self, name: &str, value: &str) {
