@@ -1,13 +1,14 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
 //! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
-//! waits for acknowledgements. Knows events only as envelopes and messages; never parses a body.
+//! waits for acknowledgements; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
 
 mod accept;
 mod ack;
 mod circuit;
 pub mod connection;
 mod credentials;
+mod exchange;
 mod link;
 pub mod publish;
 mod shutdown;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use accept::{Delivered, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
+pub use exchange::Exchange;
 pub use publish::{Delivery, Options};
 pub use streams::StreamOptions;
 
