@@ -65,7 +65,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let admin =
         TcpListener::bind(args.admin_listen).await.with_context(|| format!("--admin-listen {}", args.admin_listen))?;
     let router = Admin { readiness, metrics: metrics.clone(), routes: routes.clone() }.router();
-    tasks.spawn(named("admin", crate::admin::serve::serve(admin, router, stop.child_token())));
+    tasks.spawn(named("admin", crate::admin::serve::start(admin, router, stop.child_token())?));
 
     let public = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let tls = match (&args.tls_cert, &args.tls_key) {
@@ -81,7 +81,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     bound.set(GateState::Open);
     let accept = CancellationToken::new();
     let service = move |request, arrival| receiver.clone().handle(request, arrival);
-    let serving = listen::serve(public, tls, service, listen::Settings::default(), (&metrics).into(), accept.clone());
+    let serving = listen::serve(public, tls, service, args.listener(), (&metrics).into(), accept.clone());
     let mut serving = tokio::spawn(serving);
 
     tokio::select! {

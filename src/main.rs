@@ -8,6 +8,10 @@ use anyhow::Context;
 use hookgate::cli::{Cli, LogFormat};
 use tracing_subscriber::EnvFilter;
 
+/// After a flood memory goes back to the kernel: see Cargo.toml.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::read();
     let mut out = BufWriter::new(stdout().lock());

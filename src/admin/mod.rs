@@ -1,5 +1,6 @@
 //! The admin port: probes, metrics and what is served. Never on the public port, and never a secret.
 
+mod host;
 pub mod readiness;
 pub mod serve;
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -40,6 +41,7 @@ impl Admin {
             .route("/metrics", get(render))
             .route("/debug/routes", get(routes))
             .with_state(self)
+            .layer(from_fn(host::check))
             .layer(map_response(harden))
     }
 }

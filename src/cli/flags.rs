@@ -61,6 +61,11 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "write a number of bytes, or a quantity such as 8Mi".to_owned())
 }
 
+/// How many, at least one.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.trim().parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a number such as 8192".to_owned())
+}
+
 /// A network.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();

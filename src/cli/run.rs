@@ -15,6 +15,8 @@ use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
 use crate::receive::handle::Options as ReceiverOptions;
+use crate::receive::listen::Settings as ListenSettings;
+use crate::receive::memory;
 use crate::route::Sources;
 
 /// Arguments of `run`. Every flag has a twin in the environment.
@@ -62,6 +64,15 @@ pub struct Args {
     /// Networks of proxies whose X-Forwarded-For counts (repeatable)
     #[arg(long, env = "HOOKGATE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR", value_parser = flags::network)]
     trusted_proxies: Vec<IpNet>,
+    /// Open connections; beyond them the oldest idle one of the address that holds most gives way
+    #[arg(long, env = "HOOKGATE_MAX_CONNECTIONS", default_value_t = ListenSettings::default().connections, value_name = "N", value_parser = flags::count)]
+    max_connections: usize,
+    /// Anonymous memory, which is held by closing connections. Default: the limit of the cgroup, less a quarter; 0: none
+    #[arg(long, env = "HOOKGATE_MEMORY_LIMIT", value_name = "SIZE", value_parser = flags::size)]
+    memory_limit: Option<u64>,
+    /// Speak HTTP/2 without TLS too, to clients and proxies that begin with it
+    #[arg(long, env = "HOOKGATE_H2C", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    h2c: bool,
     /// Let senders decide whether their trace is sampled
     #[arg(long, env = "HOOKGATE_TRUST_TRACE", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     trust_trace: bool,
@@ -168,6 +179,17 @@ impl Args {
             allow_memory: self.stream.allow_memory_streams,
         };
         Ok(DeliveryOptions { stream, ..DeliveryOptions::new(nats) })
+    }
+
+    /// The settings of the public port.
+    pub fn listener(&self) -> ListenSettings {
+        ListenSettings {
+            connections: self.max_connections,
+            memory: self.memory_limit.or_else(memory::cgroup_limit).filter(|limit| *limit > 0),
+            h2c: self.h2c,
+            proxies: TrustedProxies::new(self.trusted_proxies.clone()),
+            ..ListenSettings::default()
+        }
     }
 
     /// The options of the receiver.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The state of one connection.
@@ -17,12 +18,32 @@ pub(super) struct Activity {
     requests: AtomicU32,
     /// When a byte or an answer passed last, in milliseconds since `begun`.
     last: AtomicU64,
-    /// When the first byte of an unfinished head came, in milliseconds since `begun`, plus one; 0: there is none.
+    /// When the first byte of an unfinished head (or handshake) came, in milliseconds since `begun`, plus one; 0: there
+    /// is none.
     head_since: AtomicU64,
-    /// The head that was read last breaks a rule that hyper does not hold.
-    offence: AtomicBool,
+    /// Bytes of that head.
+    head_bytes: AtomicU32,
+    /// Heads that became requests.
+    heads: AtomicU64,
+    /// The number of the head that breaks a rule which hyper does not hold: it and all that follow are refused.
+    offence: AtomicU64,
+    /// The next bytes that are written begin an answer of ours.
+    answered: AtomicBool,
     /// hyper answered something that is no request.
     refused: AtomicBool,
+    /// Answers whose body is not handed over yet.
+    untaken: AtomicU32,
+    /// Since when there are such, or since when the client takes no bytes: as `head_since`.
+    untaken_since: AtomicU64,
+    blocked_since: AtomicU64,
+    /// Bytes of an answer are not known to be on their way.
+    unsent: AtomicBool,
+    /// A TLS handshake is not done.
+    shaking: AtomicBool,
+    /// A request on this connection was proven.
+    proven: AtomicBool,
+    /// The connection gives way to others.
+    cut: Notify,
     /// The next answer is the last one.
     closing: AtomicBool,
     /// When nothing is left to be read, the connection ends.
@@ -34,6 +55,8 @@ pub(super) struct Activity {
 pub(super) enum Waiting {
     /// An answer of ours.
     Answer,
+    /// A client that takes its answer, for this long already.
+    Taking(Duration),
     /// The rest of a head, for this long already.
     Head(Duration),
     /// A request, for this long already.
@@ -41,14 +64,24 @@ pub(super) enum Waiting {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(shaking: bool) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
             requests: AtomicU32::new(0),
             last: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
-            offence: AtomicBool::new(false),
+            head_bytes: AtomicU32::new(0),
+            heads: AtomicU64::new(0),
+            offence: AtomicU64::new(u64::MAX),
+            answered: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            untaken: AtomicU32::new(0),
+            untaken_since: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
+            unsent: AtomicBool::new(false),
+            shaking: AtomicBool::new(shaking),
+            proven: AtomicBool::new(false),
+            cut: Notify::new(),
             closing: AtomicBool::new(false),
             hang_up: AtomicBool::new(false),
         })
@@ -63,23 +96,101 @@ impl Activity {
         self.last.store(self.now(), Ordering::Relaxed);
     }
 
-    /// A byte of a head came. True where it is the first one.
-    pub(super) fn head_byte(&self) -> bool {
-        let first = self.head_since.load(Ordering::Relaxed) == 0;
-        if first {
+    /// So many bytes of an unfinished head are here; 0: none, it is whole or has not begun. Says how many there were before.
+    pub(super) fn head(&self, bytes: u32) -> u32 {
+        if bytes == 0 {
+            self.head_since.store(0, Ordering::Relaxed);
+        } else if self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Ordering::Relaxed);
         }
-        first
+        self.head_bytes.swap(bytes, Ordering::Relaxed)
     }
 
-    /// The head that is being read breaks a rule.
-    pub(super) fn offend(&self) {
-        self.offence.store(true, Ordering::Relaxed);
+    /// Bytes of an unfinished head.
+    pub(super) fn head_bytes(&self) -> u64 {
+        self.head_bytes.load(Ordering::Relaxed).into()
     }
 
-    /// A head has begun and is not complete.
-    pub(super) fn is_in_head(&self) -> bool {
-        self.head_since.load(Ordering::Relaxed) != 0
+    /// The head of this number (the first one is 1) breaks a rule.
+    pub(super) fn offend(&self, head: u64) {
+        self.offence.fetch_min(head, Ordering::Relaxed);
+    }
+
+    /// An answer of ours goes out.
+    pub(super) fn answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is written now may begin with an answer of ours.
+    pub(super) fn take_answer(&self) -> bool {
+        self.answered.swap(false, Ordering::Relaxed)
+    }
+
+    /// The client takes bytes, or does not.
+    pub(super) fn block(&self, blocked: bool) {
+        if !blocked {
+            self.blocked_since.store(0, Ordering::Relaxed);
+        } else if self.blocked_since.load(Ordering::Relaxed) == 0 {
+            self.blocked_since.store(self.now() + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether bytes of an answer are not known to be on their way.
+    pub(super) fn leave_unsent(&self, unsent: bool) {
+        self.unsent.store(unsent, Ordering::Relaxed);
+    }
+
+    /// The TLS handshake is done.
+    pub(super) fn shook(&self) {
+        self.shaking.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shaking(&self) -> bool {
+        self.shaking.load(Ordering::Relaxed)
+    }
+
+    /// For how long nothing has been begun here and nothing is left to be done, if so.
+    pub(super) fn sleeps(&self) -> Option<Duration> {
+        match self.waiting() {
+            Waiting::Request(time) if !self.unsent.load(Ordering::Relaxed) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// An answer has a body, until the guard is dropped.
+    pub(super) fn hand_over(self: &Arc<Self>) -> Untaken {
+        if self.untaken.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.untaken_since.store(self.now() + 1, Ordering::Relaxed);
+        }
+        Untaken(self.clone())
+    }
+
+    /// A request of this connection was proven.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn cut(&self) {
+        self.cut.notify_one();
+    }
+
+    /// Until somebody ends the connection.
+    pub(super) async fn is_cut(&self) {
+        self.cut.notified().await;
+    }
+
+    /// For how long it has held a place without work for us; `None` while a request is answered.
+    pub(super) fn rests(&self) -> Option<Duration> {
+        match self.waiting() {
+            _ if self.is_busy() => None,
+            Waiting::Answer => None,
+            Waiting::Taking(time) | Waiting::Head(time) | Waiting::Request(time) => Some(time),
+        }
     }
 
     /// hyper answered what it could not read.
@@ -95,8 +206,8 @@ impl Activity {
     /// A head is complete. Says whether it broke a rule; the request lasts until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> (Request, bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.head_since.store(0, Ordering::Relaxed);
-        (Request(self.clone()), self.offence.swap(false, Ordering::Relaxed))
+        let head = self.heads.fetch_add(1, Ordering::Relaxed) + 1;
+        (Request(self.clone()), head >= self.offence.load(Ordering::Relaxed))
     }
 
     /// A request is being answered.
@@ -106,13 +217,23 @@ impl Activity {
 
     /// What the connection waits for now.
     pub(super) fn waiting(&self) -> Waiting {
-        if self.is_busy() {
-            return Waiting::Answer;
-        }
         let now = self.now();
+        let passed = |since: u64| Duration::from_millis(now.saturating_sub(since));
+        let blocked = self.blocked_since.load(Ordering::Relaxed);
+        if self.is_busy() {
+            // What is pipelined behind an answer that the client does not take waits for the client, not for us.
+            return if blocked == 0 { Waiting::Answer } else { Waiting::Taking(passed(blocked - 1)) };
+        }
+        let untaken = match self.untaken.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.untaken_since.load(Ordering::Relaxed),
+        };
+        if let Some(since) = [untaken, blocked].into_iter().filter(|since| *since > 0).min() {
+            return Waiting::Taking(passed(since - 1));
+        }
         match self.head_since.load(Ordering::Relaxed) {
-            0 => Waiting::Request(Duration::from_millis(now.saturating_sub(self.last.load(Ordering::Relaxed)))),
-            since => Waiting::Head(Duration::from_millis(now.saturating_sub(since - 1))),
+            0 => Waiting::Request(passed(self.last.load(Ordering::Relaxed))),
+            since => Waiting::Head(passed(since - 1)),
         }
     }
 
@@ -147,5 +268,15 @@ impl Drop for Request {
     fn drop(&mut self) {
         self.0.touch();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer whose body is not handed over.
+#[derive(Debug)]
+pub(super) struct Untaken(Arc<Activity>);
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        self.0.untaken.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::client::network;
+
 /// One failed proof more every 50 ms.
 const INTERVAL: Duration = Duration::from_millis(50);
 /// The failed proofs that are forgiven at once.
@@ -77,11 +79,7 @@ impl Failures {
     }
 
     fn key(&self, source: &str, address: IpAddr) -> Key {
-        let network = match address.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        };
-        (self.hasher.hash_one(source), network)
+        (self.hasher.hash_one(source), network(address))
     }
 
     fn shard(&self, key: Key) -> &Mutex<HashMap<Key, Instant>> {

@@ -3,18 +3,21 @@
 //! Never looks into a request: that is `handle`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Service};
+use super::client::TrustedProxies;
+use super::connection::{self, Port, Service};
+use super::crowd::Crowd;
+use super::memory;
 use crate::metrics::{Metrics, SourceMetrics};
 
 /// How long to wait after a failed accept: the process may be out of file descriptors, and others give theirs back.
@@ -23,6 +26,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 /// A flood of new connections does not hold up the stop for longer.
 const BACKLOG_TIME: Duration = Duration::from_millis(500);
+
+/// Connections beyond the bound that are still leaving, and how long a new one waits for them.
+const SPARE: usize = 64;
+const LEAVE: Duration = Duration::from_millis(1);
 
 /// Times and bounds of the public port.
 #[derive(Clone, Debug)]
@@ -36,8 +43,18 @@ pub struct Settings {
     pub max_age: Duration,
     /// How long a TLS handshake may take.
     pub tls_timeout: Duration,
-    /// Open connections; beyond them the kernel queues.
+    /// How long an answer may wait for its client to take it.
+    pub answer_timeout: Duration,
+    /// Open connections; beyond them the oldest idle one of the address that holds most gives way.
     pub connections: usize,
+    /// Bytes of unfinished heads, of all connections together.
+    pub heads: u64,
+    /// HTTP/2 is spoken without TLS, to clients that begin with it.
+    pub h2c: bool,
+    /// Addresses that stand for many clients, and give way last.
+    pub proxies: TrustedProxies,
+    /// Anonymous memory of the process in bytes, from which on connections are closed to give some back.
+    pub memory: Option<u64>,
     /// While the port stops: how long an idle client may still send a request.
     pub linger: Duration,
     /// While the port stops: how long requests may take before they are cut.
@@ -51,7 +68,12 @@ impl Default for Settings {
             idle: Duration::from_secs(75),
             max_age: Duration::from_secs(15 * 60),
             tls_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(10),
             connections: 8192,
+            heads: 32 << 20,
+            h2c: false,
+            proxies: TrustedProxies::default(),
+            memory: None,
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(25),
         }
@@ -98,25 +120,31 @@ pub async fn serve(
     counts: Counts,
     stop: CancellationToken,
 ) -> usize {
-    let settings = Arc::new(settings);
-    let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+    let crowd = Crowd::new(&settings);
+    if let Some(limit) = settings.memory {
+        memory::watch(limit, &crowd);
+    }
+    let port = Arc::new(Port { knows_http2: tls.is_some() || settings.h2c, refused: counts.refused, settings });
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
-    let start = |stream: TcpStream, peer, place: OwnedSemaphorePermit| {
-        let (tls, service, settings) = (tls.clone(), service.clone(), settings.clone());
+    let start = |stream: TcpStream, peer: SocketAddr| {
+        let Some(mut member) = crowd.enter(peer.ip(), tls.is_some()) else { return };
+        let (tls, service, port) = (tls.clone(), service.clone(), port.clone());
         // Children of their own: looking at a token locks it, and every poll of a connection looks.
-        let (counts, stop, cut) = (counts.clone(), stop.child_token(), cut.child_token());
+        let (open, stop, cut) = (counts.open.clone(), stop.child_token(), cut.child_token());
         connections.spawn(async move {
-            let _place = place;
-            let _open = Open::new(counts.open);
-            let refused = counts.refused;
+            let _open = Open::new(open);
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
+            let activity = member.activity().clone();
             let served = async {
                 match tls {
-                    None => connection::serve(stream, peer, service, settings, refused, stop).await,
-                    Some(tls) => match timeout(settings.tls_timeout, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => connection::serve(stream, peer, service, settings, refused, stop).await,
+                    None => Box::pin(connection::serve(stream, peer, member, service, &port, stop)).await,
+                    Some(tls) => match timeout(port.settings.tls_timeout, Box::pin(tls.accept(stream))).await {
+                        Ok(Ok(stream)) => {
+                            member.shaken();
+                            Box::pin(connection::serve(stream, peer, member, service, &port, stop)).await;
+                        }
                         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                         Err(_) => tracing::debug!("TLS handshake took too long"),
                     },
@@ -124,39 +152,45 @@ pub async fn serve(
             };
             tokio::select! {
                 () = served => {}
+                () = activity.is_cut() => {}
                 () = cut.cancelled() => {}
             }
         });
     };
 
-    while let Some((place, accepted)) = accept(&listener, &places, &stop).await {
+    // Who gave way leaves within a moment: new ones wait for it, so that not even descriptors grow without bound.
+    let most = port.settings.connections + port.settings.connections / 8 + SPARE;
+    while let Some(accepted) = accept(&listener, &stop).await {
         match accepted {
-            Ok((stream, peer)) => start(stream, peer, place),
+            Ok((stream, peer)) => start(stream, peer),
             Err(error) => pause(&error).await,
+        }
+        while connections.len() > most && !stop.is_cancelled() {
+            tokio::time::sleep(LEAVE).await;
         }
     }
     // The kernel has completed these connections, and their requests may be on the way: they are served as well.
     let until = Instant::now() + BACKLOG_TIME;
     while Instant::now() < until
-        && let Ok(place) = places.clone().try_acquire_owned()
+        && connections.len() < most
         && let Ok(Ok((stream, peer))) = timeout(BACKLOG_PAUSE, listener.accept()).await
     {
-        start(stream, peer, place);
+        start(stream, peer);
     }
     // Clients that came again and again fill the queue to the end: it is emptied without a pause, then closed, so that
     // as good as no connection is reset that the kernel has completed.
     if let Ok(listener) = listener.into_std() {
-        while let Ok(place) = places.clone().try_acquire_owned()
+        while connections.len() < most
             && let Ok((stream, peer)) = listener.accept()
             && stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            start(stream, peer, place);
+            start(stream, peer);
         }
     }
 
     connections.close();
-    if timeout_at(Instant::now() + settings.drain, connections.wait()).await.is_ok() {
+    if timeout_at(Instant::now() + port.settings.drain, connections.wait()).await.is_ok() {
         return 0;
     }
     let left = connections.len();
@@ -165,19 +199,12 @@ pub async fn serve(
     left
 }
 
-/// The next connection, with its place among all. `None` once the port stops.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<(OwnedSemaphorePermit, io::Result<(TcpStream, std::net::SocketAddr)>)> {
+/// The next connection. `None` once the port stops.
+async fn accept(listener: &TcpListener, stop: &CancellationToken) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     tokio::select! {
         biased;
         () = stop.cancelled() => None,
-        accepted = async {
-            let place = places.clone().acquire_owned().await.ok()?;
-            Some((place, listener.accept().await))
-        } => accepted,
+        accepted = listener.accept() => Some(accepted),
     }
 }
 

@@ -30,6 +30,7 @@ mod deliver_streams;
 mod docs;
 mod docs_schemas;
 mod fetched_keys;
+mod flood_port;
 mod make_needs;
 mod mapping_voice;
 mod operator_line;

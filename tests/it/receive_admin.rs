@@ -78,6 +78,15 @@ async fn probes_metrics_and_routes_are_on_the_admin_port_alone() {
         assert_eq!(get(port.address, path).await.status, 404, "{path} on the public port");
     }
     assert_eq!(get(address, "/nothing").await.status, 404);
+
+    // A page that points a name of its own at this port reads nothing.
+    let of = async |host: &str, path: &str| {
+        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await.status
+    };
+    for path in ["/debug/routes", "/metrics", "/"] {
+        assert_eq!(of("rebound.example.com", path).await, 421, "{path}");
+    }
+    assert_eq!((of("rebound.example.com", "/livez").await, of("127.0.0.1:9090", "/metrics").await), (200, 200));
     stop.cancel();
     timeout(SOON, served).await.expect("the admin port stops").unwrap();
 }

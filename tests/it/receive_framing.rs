@@ -143,6 +143,30 @@ async fn what_the_rfcs_forbid_is_answered_400_and_ends_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_rfcs_forbid_is_refused_behind_another_request_too() {
+    let chunked = post(&format!("{H}Transfer-Encoding: chunked\r\n"), "5;x=\"\r\nhello\r\n0\r\nX: y\r\n\r\n");
+    let before = [
+        ("nothing in it", post(H, "")),
+        ("a length", post(&format!("{H}Content-Length: 3\r\n"), "abc")),
+        ("chunks", chunked),
+    ];
+    let forbidden = [
+        ("fragment", head("POST /sales/in#x HTTP/1.1", H, "")),
+        ("length, then coding", post(&format!("{H}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), "0\r\n\r\n")),
+        ("coding, then length", post(&format!("{H}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), "0\r\n\r\n")),
+        ("two equal lengths", post(&format!("{H}Content-Length: 5\r\nContent-Length: 5\r\n"), "hello")),
+    ];
+    let names: Vec<_> = before
+        .iter()
+        .flat_map(|(first, one)| {
+            forbidden.iter().map(move |(name, two)| (format!("{first}, {name}"), format!("{one}{two}{}", post(H, ""))))
+        })
+        .collect();
+    let all: Vec<_> = names.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    judge(&all, &[401, 400], true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_rfcs_allow_is_taken() {
     let all = cases([
         ("absolute target", head("POST http://hooks.example.com/sales/in HTTP/1.1", H, "")),

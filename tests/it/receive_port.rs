@@ -69,7 +69,7 @@ impl Port {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let service = move |request: Request<Incoming>, arrival: Arrival| receiver.clone().handle(request, arrival);
-        let settings = listen::Settings::default();
+        let settings = listen::Settings { h2c: true, ..listen::Settings::default() };
         tokio::spawn(listen::serve(listener, None, service, settings, (&metrics).into(), stop.clone()));
         let sources = Sources::new(metrics.clone());
         Port { address, routes, metrics, sources, delivery, stop }

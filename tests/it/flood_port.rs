@@ -1,0 +1,234 @@
+//! Floods from one address, against the program itself: whoever signs from another address is answered 200 all the
+//! while, probes are answered, and memory stays small.
+//!
+//! Each flood lasts a few seconds and ends by itself. `HOOKGATE_FLOOD=N` makes it N times as large.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails loudly")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::receive_wire::{SOON, read_answer};
+use crate::support::folder::Folder;
+use crate::support::nats::Nats;
+use crate::support::operator::Operator;
+
+const FLOOD: [u8; 4] = [127, 0, 0, 2];
+const GOOD: [u8; 4] = [127, 0, 0, 3];
+/// How long a flood lasts.
+const TIME: Duration = Duration::from_secs(3);
+/// Anonymous memory under every flood, and after it.
+const MEMORY: u64 = 200 << 20;
+
+const SOURCE: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: repo, namespace: demo}
+stringData: {secret: "It's a Secret to Everybody"}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: repo, namespace: demo}
+spec: {provider: github, verification: {secretRefs: [{name: repo, key: secret}]}}
+"#;
+
+/// A delivery that GitHub's documentation signs.
+fn signed(n: u32) -> String {
+    const BODY: &str = "{\"zen\":\"Keep it logically awesome.\"}";
+    let key = hmac_sha256(b"It's a Secret to Everybody", BODY.as_bytes());
+    format!(
+        "POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d-{n}\r\nContent-Type: application/json\r\n\
+         X-Hub-Signature-256: sha256={key}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
+        BODY.len()
+    )
+}
+
+fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
+    mac.update(message);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn size(ordinary: usize) -> usize {
+    ordinary * std::env::var("HOOKGATE_FLOOD").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
+async fn connect(from: [u8; 4], port: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await
+}
+
+/// One signed delivery on a connection of its own.
+async fn deliver(port: u16, n: u32) -> Result<u16, String> {
+    let exchange = async {
+        let mut stream = connect(GOOD, port).await?;
+        stream.write_all(signed(n).as_bytes()).await?;
+        read_answer(&mut stream).await
+    };
+    match timeout(SOON, exchange).await {
+        Ok(Ok(Some(answer))) => Ok(answer.status),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+struct Flooded {
+    operator: Operator,
+    _folder: Folder,
+    _nats: Nats,
+}
+
+impl Flooded {
+    async fn start(more: &[&str]) -> Self {
+        let (folder, nats) = (Folder::new("manifests"), Nats::start().await);
+        folder.write("repo.yaml", SOURCE);
+        let operator = Operator::in_folder(folder.path(), &nats.url(), more).await;
+        assert_eq!(deliver(operator.port, 0).await, Ok(200));
+        Self { operator, _folder: folder, _nats: nats }
+    }
+
+    /// Anonymous memory in bytes.
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.operator.process.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    async fn open(&self) -> i64 {
+        let metrics = self.operator.get("/metrics").await.expect("/metrics");
+        let text = String::from_utf8(metrics.body.to_vec()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("hookgate_connections ")).unwrap();
+        line.trim().parse().unwrap()
+    }
+
+    /// Floods, delivers and looks at memory at the same time, for as long as a flood lasts.
+    async fn hold(&self, flood: impl Future<Output = ()>) {
+        let (until, port) = (Instant::now() + TIME, self.operator.port);
+        let good = async {
+            let (mut n, mut most) = (1, 0);
+            while Instant::now() < until {
+                assert_eq!(deliver(port, n).await, Ok(200), "delivery {n}");
+                assert_eq!(self.operator.get("/livez").await.map(|answer| answer.status.as_u16()), Some(200), "/livez");
+                most = most.max(self.memory());
+                n += 1;
+                sleep(Duration::from_millis(20)).await;
+            }
+            assert!(n > 10, "{n} deliveries");
+            most
+        };
+        let ((), most) = tokio::join!(async { drop(timeout(TIME, flood).await) }, good);
+        println!("at most {} MiB, {} connections", most >> 20, self.open().await);
+        assert!(most <= MEMORY, "{} MiB", most >> 20);
+        let lines = self.operator.process.log().lines().filter(|line| !line.contains("DEBUG")).count();
+        assert!(lines < 60, "{lines} lines");
+    }
+}
+
+/// Opens connections from the flood's address that say `bytes`, and keeps them.
+async fn keep(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
+    let mut kept = Vec::new();
+    for _ in 0..count {
+        let Ok(mut stream) = connect(FLOOD, port).await else { continue };
+        let _ = stream.write_all(bytes).await;
+        kept.push(stream);
+    }
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_of_one_address_lock_nobody_out() {
+    let flooded = Flooded::start(&["--max-connections", "512"]).await;
+    let nothing = b"POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    flooded
+        .hold(async {
+            let _kept = keep(flooded.operator.port, size(1500), nothing).await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+    assert!(flooded.operator.process.log().contains("gave way"), "it is said");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_heads_are_bounded_also_behind_a_request() {
+    let flooded = Flooded::start(&[]).await;
+    let head = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(30 << 10));
+    let behind = format!("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n{head}");
+    flooded
+        .hold(async {
+            let port = flooded.operator.port;
+            let _kept =
+                tokio::join!(keep(port, size(1000), head.as_bytes()), keep(port, size(1000), behind.as_bytes()));
+            // 2,000 of them would be 60 MiB.
+            assert!(flooded.open().await < 1300, "{}", flooded.open().await);
+            std::future::pending::<()>().await;
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_over_http2_that_nobody_takes_cost_little() {
+    let flooded = Flooded::start(&["--h2c"]).await;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    // INITIAL_WINDOW_SIZE 0, and a hundred requests for answers that have a body.
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    (0..100).for_each(|n| bytes.extend(frame(1, 5, 2 * n + 1, &[0x83, 0x84, 0x86, 0x41, 0x01, b'h'])));
+    flooded
+        .hold(async {
+            let _kept = keep(flooded.operator.port, size(600), &bytes).await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_kept_below_its_limit_and_given_back() {
+    let flooded = Flooded::start(&["--memory-limit", "48Mi"]).await;
+    let head = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(15 << 10));
+    let before = flooded.memory();
+    flooded
+        .hold(async {
+            let mut kept = Vec::new();
+            for _ in 0..10 {
+                kept.push(keep(flooded.operator.port, size(300), head.as_bytes()).await);
+                let memory = flooded.memory();
+                assert!(memory <= 56 << 20, "{} MiB", memory >> 20);
+            }
+            std::future::pending::<()>().await;
+        })
+        .await;
+    crate::support::wait::eventually("memory is given back", SOON, async || flooded.memory() < before + (12 << 20))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_beside_idle_connections_on_their_own_port() {
+    let flooded = Flooded::start(&[]).await;
+    flooded
+        .hold(async {
+            let _kept = keep(flooded.operator.admin, size(600), b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_not_said_for_each_request() {
+    let flooded = Flooded::start(&[]).await;
+    let strange =
+        b"POST /demo/repo HTTP/1.1\r\nHost: h\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n".repeat(50);
+    flooded
+        .hold(async {
+            loop {
+                drop(keep(flooded.operator.port, 1, &strange).await);
+            }
+        })
+        .await;
+}
