@@ -339,9 +339,9 @@ impl Drop for Member {
 mod tests {
     use super::*;
 
-    fn crowd(settings: Settings) -> Arc<Crowd> {
+    fn crowd(connections: usize) -> Arc<Crowd> {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
-        Crowd::new(&Settings { proxies, ..settings })
+        Crowd::new(&Settings { connections, proxies, ..Settings::default() })
     }
 
     fn enter(crowd: &Arc<Crowd>, address: &str, count: usize) -> Vec<Member> {
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn one_address_has_half_and_of_ipv6_its_network_counts() {
-        let crowd = crowd(Settings { connections: 1000, ..Settings::default() });
+        let crowd = crowd(1000);
         let few = enter(&crowd, "203.0.113.1", 300);
         let many: Vec<_> = (0..2000).flat_map(|n| enter(&crowd, &format!("2001:db8::{n:x}"), 1)).collect();
         assert_eq!(many.len(), 2000, "each was let in");
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_whoever_holds_most_gives_way_and_proxies_come_last() {
-        let crowd = crowd(Settings { connections: 1000, ..Settings::default() });
+        let crowd = crowd(1000);
         let proxy = enter(&crowd, "10.0.0.1", 600);
         let others: Vec<_> = (1..=100).flat_map(|n| enter(&crowd, &format!("203.0.113.{n}"), 1 + n % 7)).collect();
         let more = enter(&crowd, "198.51.100.1", 200);
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn who_was_proven_goes_after_who_was_not_and_who_is_answered_not_at_all() {
-        let crowd = crowd(Settings { connections: 8, ..Settings::default() });
+        let crowd = crowd(8);
         let members = enter(&crowd, "10.0.0.1", 8);
         let _answered = members[0].activity.begin();
         members[1].activity.prove();
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn one_address_cannot_use_up_what_there_is_for_handshakes() {
-        let crowd = crowd(Settings { connections: 1_000_000, ..Settings::default() });
+        let crowd = crowd(1_000_000);
         let shake = |address: &str, count: usize| {
             (0..count).filter_map(|_| crowd.enter(address.parse().unwrap(), true)).collect::<Vec<_>>().len()
         };
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn when_memory_is_short_some_give_way_and_a_few_stay() {
-        let crowd = crowd(Settings { connections: 4000, ..Settings::default() });
+        let crowd = crowd(4000);
         let members = enter(&crowd, "10.0.0.1", 2000);
         for _ in 0..100 {
             crowd.shed(false);

@@ -121,7 +121,6 @@ impl Flooded {
             most
         };
         let ((), most) = tokio::join!(async { drop(timeout(TIME, flood).await) }, good);
-        println!("at most {} MiB, {} connections", most >> 20, self.open().await);
         assert!(most <= MEMORY, "{} MiB", most >> 20);
         let lines = self.operator.process.log().lines().filter(|line| !line.contains("DEBUG")).count();
         assert!(lines < 60, "{lines} lines");
