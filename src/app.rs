@@ -12,13 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info, warn};
 
 use crate::admin::{Admin, Gate, GateState, Readiness};
-use crate::cli::RunArgs as Args;
+use crate::cli::{RunArgs as Args, SpoolArgs};
 use crate::control::overview::Overview;
-use crate::control::start::{self, Needs, Peers, Replica, Running};
-use crate::deliver::{Delivery, Exchange, Link};
+use crate::control::settings::SpoolSetting;
+use crate::control::start::{self, Needs, Replica, Running};
+use crate::deliver::spool::Spool;
+use crate::deliver::{Delivery, Link};
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, SourceStanding};
 use crate::receive::handle::Receiver;
@@ -29,6 +31,8 @@ use crate::route::capture;
 
 /// How often certificate files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
+/// How often what the spool holds is told.
+const GAUGES: Duration = Duration::from_secs(1);
 /// How long the last messages may take to leave.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -45,6 +49,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
 
     let delivery = Delivery::start(&args.delivery()?).await?;
+    open_spool(&args.spool, &delivery, &readiness, &metrics, &mut tasks)?;
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone())?);
     let (capture, captures) = mpsc::channel(capture::QUEUE);
@@ -52,7 +57,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let capture = args.manifests.is_none().then_some(capture);
     let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, capture, args.receiver(), metrics.clone());
 
-    follow_nats(&delivery, nats, &metrics, &mut tasks);
+    // A replica whose spool counts takes requests before NATS was ever there.
+    let without = args.spool.setting() != SpoolSetting::Absent;
+    follow_nats(&delivery, nats, without, &metrics, &mut tasks);
     let table = routes.clone();
     let publish = Box::new(move |routes| {
         table.swap(Arc::new(routes));
@@ -60,7 +67,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     });
     let needs =
         Needs { settings, streams: delivery.streams(), publish, captures, peers: None, stop: stop.child_token() };
-    let mut control = start_control(args, &delivery, needs).await?;
+    let mut control = start_control(args, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
     let admin =
         TcpListener::bind(args.admin_listen).await.with_context(|| format!("--admin-listen {}", args.admin_listen))?;
@@ -122,15 +129,58 @@ async fn stop_signal() {
     }
 }
 
+/// Takes the spool into use, and keeps its gauges and its word on `/readyz`.
+fn open_spool(
+    args: &SpoolArgs,
+    delivery: &Delivery,
+    readiness: &Readiness,
+    metrics: &Metrics,
+    tasks: &mut JoinSet<&'static str>,
+) -> anyhow::Result<()> {
+    let Some(folder) = &args.spool_dir else { return Ok(()) };
+    let opened = Spool::open(folder, args.spool_max_bytes);
+    let (spool, recovered) = opened.with_context(|| format!("--spool-dir {}", folder.display()))?;
+    for damage in &recovered.damaged {
+        let (from, to) = (damage.bytes.start, damage.bytes.end);
+        error!(
+            file = damage.file,
+            from, to, "a part of the spool holds no event: the file is kept as {}.damaged", damage.file
+        );
+    }
+    let counts = args.setting() != SpoolSetting::Absent;
+    if !counts {
+        warn!(
+            "--spool-dir {} is not marked as one that outlives the pod, and is not used: mark it with `hookgate spool init --persistent`, or set --spool-volatile",
+            folder.display()
+        );
+    }
+    let spool = Arc::new(spool);
+    delivery.use_spool(spool.clone(), counts);
+    let (gate, metrics) = (readiness.gate("spooling"), metrics.clone());
+    tasks.spawn(named("spool", async move {
+        loop {
+            let stock = spool.stock();
+            let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+            metrics.spool_events().set(gauge(stock.events));
+            metrics.spool_bytes().set(gauge(stock.bytes));
+            let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);
+            metrics.spool_oldest().set(Duration::from_millis(age.try_into().unwrap_or(0)).as_secs_f64());
+            gate.set(if stock.events > 0 { GateState::Degraded } else { GateState::Open });
+            tokio::time::sleep(GAUGES).await;
+        }
+    }));
+    Ok(())
+}
+
 /// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.
-fn follow_nats(delivery: &Delivery, gate: Gate, metrics: &Metrics, tasks: &mut JoinSet<&'static str>) {
+fn follow_nats(delivery: &Delivery, gate: Gate, without: bool, metrics: &Metrics, tasks: &mut JoinSet<&'static str>) {
     let mut link = delivery.link();
     let gauge = metrics.nats_connected().clone();
     tasks.spawn(named("nats", async move {
         loop {
             let now: Link = link.borrow_and_update().clone();
             gauge.set(i64::from(now.connected));
-            gate.set(match (now.connected, now.connected_once) {
+            gate.set(match (now.connected, now.connected_once || without) {
                 (true, _) => GateState::Open,
                 (false, true) => GateState::Degraded,
                 (false, false) => GateState::Closed,
@@ -143,7 +193,7 @@ fn follow_nats(delivery: &Delivery, gate: Gate, metrics: &Metrics, tasks: &mut J
 }
 
 /// Starts the control line over the cluster, or over a folder of manifests.
-async fn start_control(args: &Args, delivery: &Delivery, mut needs: Needs) -> anyhow::Result<Running> {
+async fn start_control(args: &Args, needs: Needs) -> anyhow::Result<Running> {
     if let Some(path) = &args.manifests {
         anyhow::ensure!(path.exists(), "--manifests: {} is not there", path.display());
         return Ok(start::in_folder(path.clone(), needs));
@@ -152,9 +202,6 @@ async fn start_control(args: &Args, delivery: &Delivery, mut needs: Needs) -> an
         .await
         .context("no cluster: set KUBECONFIG, run in a pod, or serve a folder with --manifests")?;
     let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-    // Replicas are those that stand for the same Lease.
-    let Exchange { tell, heard } = delivery.exchange(&namespace, "facts");
-    needs.peers = Some(Peers { tell, heard });
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "hookgate".to_owned());
     let replica = Replica { namespace, identity: format!("{host}-{}", std::process::id()) };
     Ok(start::in_cluster(&client, replica, needs))

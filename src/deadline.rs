@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 /// What is left for the answer itself once JetStream has, or has not, acknowledged.
 const ANSWER: Duration = Duration::from_millis(100);
+/// The longest that JetStream may take where a spool follows, and nothing is lost by not waiting.
+const SHARE: Duration = Duration::from_millis(750);
 
 /// The instant at which an answer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     due: Instant,
     acknowledged: Instant,
+    spooled: Instant,
 }
 
 /// The deadline passed first.
@@ -24,12 +27,17 @@ impl Deadline {
     pub fn after(time: Duration) -> Self {
         let now = Instant::now();
         // A deadline of 100 ms is allowed, and leaves half of it for NATS.
-        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2) }
+        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2), spooled: now + SHARE.min(time / 3) }
     }
 
     /// By when JetStream must have acknowledged, all tries counted.
     pub fn acknowledged(&self) -> Instant {
         self.acknowledged
+    }
+
+    /// By when JetStream must have acknowledged where a spool follows, which has the rest.
+    pub fn spooled(&self) -> Instant {
+        self.spooled
     }
 
     /// The instant itself.

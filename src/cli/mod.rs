@@ -18,6 +18,7 @@ mod schema;
 mod selector;
 mod send;
 mod source;
+mod spool;
 mod tail;
 mod verify;
 
@@ -26,7 +27,7 @@ use std::io::Write;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use capture::Capture;
-pub use run::{Args as RunArgs, LogFormat};
+pub use run::{Args as RunArgs, LogFormat, Spool as SpoolArgs};
 pub use schema::NAMES as SCHEMAS;
 use tokio::runtime::Runtime;
 
@@ -68,6 +69,8 @@ impl Cli {
             Command::Schema(args) => schema::run(args, out).map(|()| 0),
             Command::Verify(args) => verify::run(args, out),
             Command::Send(args) => runtime()?.block_on(send::run(args, out)).map(verdict),
+            Command::Spool(args) => spool::run(args, out),
+            Command::Drain(args) => runtime()?.block_on(spool::drain(args, out)),
             Command::Tail(args) => runtime()?.block_on(tail::run(args, out)).map(|()| 0),
         }
     }
@@ -95,6 +98,10 @@ enum Command {
     Verify(verify::Args),
     /// Prints events as they arrive on NATS
     Tail(tail::Args),
+    /// Makes, lists and shows a spool
+    Spool(spool::Args),
+    /// Publishes a spool that was left behind, and says how much; exits 1 where something is left
+    Drain(spool::DrainArgs),
     /// Prints a JSON Schema
     Schema(schema::Args),
     /// Prints an AsyncAPI document of what sources publish

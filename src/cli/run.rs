@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::flags;
 use super::policy::{Bounds, Policy};
 use super::selector::selector;
-use crate::control::settings::Settings;
+use crate::control::settings::{Settings, SpoolSetting};
+use crate::deliver::spool::MARKER;
 use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
@@ -50,6 +51,9 @@ pub struct Args {
     nats: Nats,
     #[command(flatten)]
     stream: Stream,
+    /// Where events wait while NATS is away
+    #[command(flatten)]
+    pub spool: Spool,
     #[command(flatten)]
     policy: Policy,
     /// What bounds every source
@@ -97,8 +101,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// How to reach NATS.
 #[derive(Debug, clap::Args)]
-struct Nats {
+pub(super) struct Nats {
     /// The servers of NATS; a user and password or a token may stand in the URL (repeatable)
     #[arg(
         long,
@@ -141,6 +146,45 @@ struct Stream {
     allow_memory_streams: bool,
 }
 
+impl Nats {
+    /// As delivery takes them.
+    pub(super) fn options(&self) -> NatsOptions {
+        NatsOptions {
+            urls: self.nats_url.iter().map(|url| url.as_str().into()).collect(),
+            creds: self.nats_creds.clone(),
+            ca: self.nats_ca.clone(),
+            client_cert: self.nats_client_cert.clone(),
+            client_key: self.nats_client_key.clone(),
+        }
+    }
+}
+
+/// Where events wait while NATS is away.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Spool {
+    /// Keep events in this folder while NATS does not take them. Its disk must outlive the pod: `hookgate spool init
+    /// --persistent` marks such a one
+    #[arg(long, env = "HOOKGATE_SPOOL_DIR", value_name = "FOLDER")]
+    pub spool_dir: Option<PathBuf>,
+    /// The most bytes that it may hold
+    #[arg(long, env = "HOOKGATE_SPOOL_MAX_BYTES", default_value = "1Gi", value_parser = flags::size)]
+    pub spool_max_bytes: u64,
+    /// Count a folder that may end with the pod: what lies in it is then lost with the pod
+    #[arg(long, env = "HOOKGATE_SPOOL_VOLATILE", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub spool_volatile: bool,
+}
+
+impl Spool {
+    /// What it is worth to the control line.
+    pub fn setting(&self) -> SpoolSetting {
+        match &self.spool_dir {
+            Some(folder) if folder.join(MARKER).exists() => SpoolSetting::Lasting,
+            Some(_) if self.spool_volatile => SpoolSetting::Volatile,
+            _ => SpoolSetting::Absent,
+        }
+    }
+}
+
 impl Args {
     /// The settings of the control line.
     ///
@@ -153,6 +197,7 @@ impl Args {
             base_url: self.base_url.clone(),
             source_base: self.source_base.trim_end_matches('/').to_owned(),
             allow_memory_streams: self.stream.allow_memory_streams,
+            spool: self.spool.setting(),
             sources: Sources::new(metrics),
             ..self.bounds.settings(self.policy.settings()?)
         })
@@ -163,13 +208,6 @@ impl Args {
     /// # Errors
     /// A policy that is none.
     pub fn delivery(&self) -> anyhow::Result<DeliveryOptions> {
-        let nats = NatsOptions {
-            urls: self.nats.nats_url.iter().map(|url| url.as_str().into()).collect(),
-            creds: self.nats.nats_creds.clone(),
-            ca: self.nats.nats_ca.clone(),
-            client_cert: self.nats.nats_client_cert.clone(),
-            client_key: self.nats.nats_client_key.clone(),
-        };
         let stream = StreamOptions {
             subjects: self.policy.subjects()?.stream_subjects(),
             name: (!self.stream.stream.is_empty()).then(|| self.stream.stream.clone()),
@@ -178,7 +216,7 @@ impl Args {
             max_age: self.stream.stream_max_age,
             allow_memory: self.stream.allow_memory_streams,
         };
-        Ok(DeliveryOptions { stream, ..DeliveryOptions::new(nats) })
+        Ok(DeliveryOptions { stream, ..DeliveryOptions::new(self.nats.options()) })
     }
 
     /// The settings of the public port.

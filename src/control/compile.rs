@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::resolve::Resolved;
-use super::settings::{Settings, SpoolSetting};
+use super::settings::Settings;
 use crate::api::GENERIC;
 use crate::api::condition::{Gathered, Problem, Problems, Reason};
 use crate::api::duration::DurationString;
@@ -111,7 +111,7 @@ pub fn compile(
             limits: limits(spec, &provider, own, settings, &mut notices),
             deadline: deadline.unwrap_or(provider.deadline),
             deduplicate,
-            on_outage: on_outage(spec, &provider, settings, &mut notices),
+            on_outage: on_outage(spec, &provider),
             retries: provider.retries,
             answer,
             selection,
@@ -319,27 +319,13 @@ fn deduplicate(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<D
     Ok(written)
 }
 
-fn on_outage(
-    spec: &WebhookSourceSpec,
-    provider: &Provider,
-    settings: &Settings,
-    notices: &mut Vec<String>,
-) -> OnOutage {
+/// What the source writes; else what the vendor's retries make of it.
+fn on_outage(spec: &WebhookSourceSpec, provider: &Provider) -> OnOutage {
     let written = spec.delivery.as_ref().and_then(|delivery| delivery.on_outage);
-    let wanted = written.unwrap_or(match provider.retries {
+    written.unwrap_or(match provider.retries {
         Retries::Never => OnOutage::Spool,
         Retries::ServerErrors | Retries::TooManyRequests => OnOutage::Reject,
-    });
-    if wanted == OnOutage::Spool && settings.spool == SpoolSetting::Absent {
-        let whose = if written.is_some() {
-            "delivery.onOutage: Spool"
-        } else {
-            "onOutage: Spool, the default where the vendor never retries,"
-        };
-        notices.push(format!("{whose} is not there yet: while NATS is away requests are answered 503"));
-        return OnOutage::Reject;
-    }
-    wanted
+    })
 }
 
 /// What the source writes of its limits, read.

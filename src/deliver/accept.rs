@@ -1,10 +1,11 @@
 //! The one door into NATS: an envelope is fitted to what the server takes, and sent.
 //!
 //! A message is made here and judged where it is published; no caller does either. What is to happen to a message that
-//! is too large, or to one that NATS does not take in time, is decided in `deliver` below, and nowhere else.
+//! is too large, or to one that NATS does not take in time, is decided here, and nowhere else.
 
 use futures::future::join_all;
 
+use super::spool::{AppendError, Record};
 use super::{Delivery, Outcome, Unavailable};
 use crate::deadline::Deadline;
 use crate::event::{Content, Envelope};
@@ -16,6 +17,17 @@ pub struct Policy<'a> {
     pub stream: Option<&'a str>,
     /// An event that is too large goes out without the vendor's item rather than not at all.
     pub omit_original: bool,
+    /// Whose share of the spool its events take while NATS does not; `None`: they wait nowhere.
+    pub spool: Option<Owner<'a>>,
+}
+
+/// A source, as the spool knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// Its uid.
+    pub uid: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
 }
 
 /// What became of an envelope.
@@ -37,14 +49,37 @@ impl Delivery {
     }
 
     async fn deliver(&self, envelope: &Envelope<'_>, policy: &Policy<'_>, deadline: Deadline) -> Delivered {
-        let stream = policy.stream.filter(|_| !envelope.is_rejected());
-        let by = deadline.acknowledged();
-        let whole = self.publish(&envelope.message(Content::Whole), stream, by).await;
+        let whole = self.send(envelope, Content::Whole, policy, deadline).await;
         let may_omit = policy.omit_original && envelope.payload.without_original.is_some();
         if whole != Err(Unavailable::TooLarge) || !may_omit {
             return Delivered { outcome: whole, omitted: false };
         }
-        let outcome = self.publish(&envelope.message(Content::WithoutOriginal), stream, by).await;
+        let outcome = self.send(envelope, Content::WithoutOriginal, policy, deadline).await;
         Delivered { outcome, omitted: true }
+    }
+
+    /// Publishes, or spools where NATS is away, or does not acknowledge in its share of the time.
+    async fn send(
+        &self,
+        envelope: &Envelope<'_>,
+        content: Content,
+        policy: &Policy<'_>,
+        deadline: Deadline,
+    ) -> Result<Outcome, Unavailable> {
+        let stream = policy.stream.filter(|_| !envelope.is_rejected());
+        let message = envelope.message(content);
+        let Some((owner, spool)) = policy.spool.zip(self.spool()) else {
+            return self.publish(&message, stream, deadline.acknowledged()).await;
+        };
+        if !self.is_diverted(&message.subject) {
+            match self.publish(&message, stream, deadline.spooled()).await {
+                Err(Unavailable::TimedOut | Unavailable::NoResponders) => self.divert(&message.subject),
+                Err(error) if error.may_pass() => {}
+                ended => return ended,
+            }
+        }
+        let record = Record::of(&message, owner, stream);
+        let appended = deadline.bound(spool.append(record)).await.map_err(|_| Unavailable::Spool(AppendError::Busy))?;
+        appended.map(|()| Outcome::Spooled).map_err(Unavailable::Spool)
     }
 }

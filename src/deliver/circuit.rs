@@ -2,7 +2,7 @@
 //!
 //! One publish per pause is let through to see whether it is back. Other streams are not touched.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Acknowledgements missed in a row that open it.
 const LIMIT: u32 = 5;
@@ -14,6 +14,8 @@ const PAUSE: u64 = 500;
 pub struct Circuit {
     missed: AtomicU32,
     open_until: AtomicU64,
+    /// What comes goes to the spool.
+    diverted: AtomicBool,
 }
 
 impl Circuit {
@@ -34,6 +36,19 @@ impl Circuit {
         if self.missed.load(Ordering::Relaxed) != 0 {
             self.missed.store(0, Ordering::Relaxed);
         }
+        if self.is_diverted() {
+            self.diverted.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the last message missed its acknowledgement, so that what comes goes to the spool.
+    pub fn is_diverted(&self) -> bool {
+        self.diverted.load(Ordering::Relaxed)
+    }
+
+    /// An acknowledgement was late: from now on nothing waits for this stream, until one of the spool comes in time.
+    pub fn divert(&self) {
+        self.diverted.store(true, Ordering::Relaxed);
     }
 
     /// It did not answer.

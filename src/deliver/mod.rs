@@ -1,26 +1,27 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
 //! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
-//! waits for acknowledgements; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
+//! waits for acknowledgements. Knows events only as envelopes and messages; never parses a body.
 
 mod accept;
 mod ack;
 mod circuit;
 pub mod connection;
 mod credentials;
-mod exchange;
+mod drain;
 mod link;
 pub mod publish;
 mod shutdown;
+pub mod spool;
 pub mod streams;
 mod waiting;
 mod wire;
 
 use std::sync::Arc;
 
-pub use accept::{Delivered, Policy};
+pub use accept::{Delivered, Owner, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
-pub use exchange::Exchange;
+pub use drain::{Drained, once as drain_once};
 pub use publish::{Delivery, Options};
 pub use streams::StreamOptions;
 
@@ -41,7 +42,13 @@ pub enum Outcome {
         /// The sequence of the first copy.
         sequence: u64,
     },
+    /// It lies on disk, and is published as soon as NATS takes it.
+    Spooled,
 }
+
+/// JetStream's codes after which the same message is refused again: larger than the stream takes, headers larger than it
+/// takes, another stream than the expected one (nats-server's `errors.json`).
+const REFUSED_FOR_GOOD: [u64; 3] = [10054, 10097, 10060];
 
 /// Why a message is not durable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +78,9 @@ pub enum Unavailable {
     /// Too many messages wait for acknowledgement: nothing was published.
     #[error("too many messages wait for an acknowledgement")]
     Overloaded,
+    /// NATS does not take it now, and the spool does not either.
+    #[error("NATS does not take the message now, and {0}")]
+    Spool(spool::AppendError),
     /// JetStream refused it.
     #[error("JetStream refused the message: {description} (error {code})")]
     Refused {
@@ -82,6 +92,15 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// A later try may succeed although nobody changes anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Disconnected | Self::Unresponsive | Self::TimedOut | Self::NoResponders | Self::Overloaded => true,
+            Self::Refused { code, .. } => *code != 0 && !REFUSED_FOR_GOOD.contains(code),
+            Self::NoStream | Self::NotDurable | Self::TooLarge | Self::Spool(_) => false,
+        }
+    }
+
     /// JetStream may have stored it all the same.
     pub fn outcome_is_unknown(&self) -> bool {
         matches!(self, Self::TimedOut)

@@ -3,8 +3,8 @@
 //! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -16,10 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Link, NatsOptions, OptionsError};
 use super::link::{Pulse, Watch};
+use super::spool::Spool;
 use super::streams::{self, Known, StreamOptions};
 use super::waiting::{Answer, End, Waiting};
 use super::wire::{convert, fits, invalid};
-use super::{Outcome, Unavailable, ack};
+use super::{Outcome, Unavailable, ack, drain};
 use crate::event::Message;
 use crate::subject::Streams;
 
@@ -74,13 +75,13 @@ pub(super) struct Inner {
     snapshot: watch::Receiver<Option<Arc<Streams>>>,
     refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
-    pub(super) exchange_refused: CancellationToken,
     /// What answers are addressed to, up to the number.
     inbox: Box<str>,
     allow_memory: bool,
     counters: Arc<Counters>,
     began: Instant,
     pub(super) closing: AtomicBool,
+    spool: OnceLock<Arc<Spool>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     // The tasks end with the last handle, also without `close`.
@@ -91,8 +92,7 @@ impl Delivery {
     /// Begins to connect and returns at once. Must be called within a tokio runtime.
     pub async fn start(options: &Options) -> Result<Self, OptionsError> {
         let events = Arc::new(Notify::new());
-        let exchange_refused = CancellationToken::new();
-        let client = connection::connect(&options.nats, Arc::clone(&events), exchange_refused.clone()).await?;
+        let client = connection::connect(&options.nats, Arc::clone(&events)).await?;
         let inbox = format!("{}.", client.new_inbox());
         // The command goes out before any publish, and the client repeats it on each new connection before anything else.
         let answers =
@@ -145,17 +145,52 @@ impl Delivery {
             snapshot,
             refresh,
             link,
-            exchange_refused,
             inbox: inbox.into(),
             allow_memory: options.stream.allow_memory,
             counters,
             began: Instant::now(),
             closing: AtomicBool::new(false),
+            spool: OnceLock::new(),
             tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Drains this spool from now on, and, where it `counts`, spools what NATS does not take. Once, before the first event.
+    pub fn use_spool(&self, spool: Arc<Spool>, counts: bool) {
+        if counts {
+            let _ = self.inner.spool.set(spool.clone());
+        }
+        let drain = drain::run(self.clone(), spool);
+        self.inner.tasks.spawn(self.inner.stop.clone().run_until_cancelled_owned(drain));
+    }
+
+    /// The spool that counts.
+    pub(super) fn spool(&self) -> Option<&Spool> {
+        self.inner.spool.get().map(|spool| &**spool)
+    }
+
+    /// Whether messages on this subject go to the spool without a try.
+    pub(super) fn is_diverted(&self, subject: &str) -> bool {
+        let known = self.inner.known.load();
+        known.as_ref().and_then(|known| known.owner(subject)).is_some_and(|owner| owner.circuit.is_diverted())
+            // While nothing lies there, nothing tells when the stream is back.
+            && self.spool().is_some_and(|spool| spool.stock().events > 0)
+    }
+
+    /// Messages on this subject go to the spool, until one of the spool is acknowledged in time.
+    pub(super) fn divert(&self, subject: &str) {
+        let known = self.inner.known.load();
+        if let Some(owner) = known.as_ref().and_then(|known| known.owner(subject)) {
+            owner.circuit.divert();
+        }
+    }
+
+    /// NATS is connected and answers.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.inner.is_reachable()
     }
 
     /// Publishes a message and waits for the acknowledgement until `by`; only the stream of this name may take it, where
@@ -170,7 +205,7 @@ impl Delivery {
             Ok(Outcome::Stored { .. }) => counters.stored.fetch_add(1, Ordering::Relaxed),
             Ok(Outcome::Duplicate { .. }) => counters.duplicates.fetch_add(1, Ordering::Relaxed),
             Err(error) if error.outcome_is_unknown() => counters.unknown.fetch_add(1, Ordering::Relaxed),
-            Err(_) => 0,
+            Ok(Outcome::Spooled) | Err(_) => 0,
         };
         result
     }

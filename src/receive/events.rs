@@ -10,8 +10,9 @@ use super::heavy::beside_workers;
 use super::reject::Reject;
 use super::trace::Trace;
 use crate::api::provider::Retries;
+use crate::api::source::OnOutage;
 use crate::deadline::Deadline;
-use crate::deliver::{Delivered, Delivery, Outcome, Policy, Unavailable};
+use crate::deliver::{Delivered, Delivery, Outcome, Owner, Policy, Unavailable};
 use crate::event::{Envelope, Payload, Receipt};
 use crate::metrics::{EventResult, Metrics};
 use crate::provider::conversation;
@@ -66,7 +67,12 @@ pub(super) async fn deliver(
     if envelopes.is_empty() {
         return Ok(received);
     }
-    let policy = Policy { stream: route.stream.as_deref(), omit_original: route.retries == Retries::Never };
+    let owner = Owner { uid: &route.claim.uid, namespace: &route.claim.namespace };
+    let policy = Policy {
+        stream: route.stream.as_deref(),
+        omit_original: route.retries == Retries::Never,
+        spool: (route.on_outage == OnOutage::Spool).then_some(owner),
+    };
     let begun = Instant::now();
     let delivered = delivery.accept(&envelopes, &policy, deadline).await;
     metrics.publish_duration().observe(begun.elapsed());
@@ -185,10 +191,11 @@ fn count(id: DeliveryId, route: &Route, envelopes: &[Envelope<'_>], delivered: V
             }
         };
         let (result, stream, sequence) = match &outcome {
-            Outcome::Stored { stream, sequence } => (EventResult::Stored, stream, sequence),
-            Outcome::Duplicate { stream, sequence } => (EventResult::Duplicate, stream, sequence),
+            Outcome::Stored { stream, sequence } => (EventResult::Stored, &**stream, *sequence),
+            Outcome::Duplicate { stream, sequence } => (EventResult::Duplicate, &**stream, *sequence),
+            Outcome::Spooled => (EventResult::Spooled, "", 0),
         };
-        tracing::debug!(delivery = %id, stream = &**stream, sequence, result = result.as_str(), "event");
+        tracing::debug!(delivery = %id, stream, sequence, result = result.as_str(), "event");
         let result = if envelope.is_rejected() { EventResult::Rejected } else { result };
         metrics.count_events(result, 1);
         if omitted {

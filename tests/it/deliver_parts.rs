@@ -51,6 +51,7 @@ pub async fn send(delivery: &Delivery, message: &Message, by: Instant) -> Result
     Ok(match delivery.publish(message, None, by).await? {
         Outcome::Stored { .. } => Sent::Stored,
         Outcome::Duplicate { .. } => Sent::Duplicate,
+        Outcome::Spooled => unreachable!("publishing spools nothing"),
     })
 }
 

@@ -47,6 +47,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_FETCH_ALLOW_CIDR", "10.0.0.1", "write 10.0.0.1/32"),
     ("HOOKGATE_DRAIN_DELAY", "soon", "such as 7d"),
     ("HOOKGATE_LOG_FORMAT", "xml", "text"),
+    ("HOOKGATE_SPOOL_DIR", "/dev/null/spool", "--spool-dir /dev/null/spool"),
+    ("HOOKGATE_SPOOL_MAX_BYTES", "big", "such as 8Mi"),
+    ("HOOKGATE_SPOOL_VOLATILE", "maybe", "write true or false"),
 ];
 
 /// Twins that take any text. Each acts in a test: below, in `deliver_login` and on a cluster.

@@ -9,6 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::facts::{Facts, Serving};
 use crate::api::condition::{Problem, Problems, Reason, types};
 
+/// What Programmed says of a source that wants a spool where there is none.
+const SPOOL_MISSING: &str = "The route serves, but while NATS is away its requests are answered 503: events can only wait in a spool \
+                             that outlives the pod (--spool-dir), which this operator has not, or where --spool-volatile allows it.";
 /// What Accepted says where there is nothing to note.
 pub const VALID: &str = "The spec is valid and allowed.";
 
@@ -118,6 +121,7 @@ impl Draft<'_> {
             }
             (Serving::Previous, _) => condition(true, Reason::PreviousGeneration, &previous(facts)),
             (Serving::Current, Some(partly)) => condition(true, Reason::PartlyCovered, &partly.message),
+            (Serving::Current, None) if facts.spool_missing => condition(true, Reason::SpoolMissing, SPOOL_MISSING),
             (Serving::Current, None) => condition(true, Reason::Programmed, "The route serves."),
         }
     }

@@ -6,9 +6,9 @@ use super::coverage::{self, Finding};
 use super::url::url;
 use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::last_good::LastGood;
-use crate::api::source::{VerificationStatus, WebhookSource};
+use crate::api::source::{OnOutage, VerificationStatus, WebhookSource};
 use crate::control::plan::Planned;
-use crate::control::settings::Settings;
+use crate::control::settings::{Settings, SpoolSetting};
 use crate::metrics::SourceStanding;
 use crate::route::{Conflict, Entry, Route};
 use crate::subject::Streams;
@@ -49,6 +49,8 @@ pub struct Facts {
     pub served_generation: Option<i64>,
     /// What streams mean for what serves it. `None` also while NATS was never seen.
     pub finding: Option<Finding>,
+    /// What serves it wants a spool while NATS is away, and there is none that counts.
+    pub spool_missing: bool,
     /// Where vendors send.
     pub url: Option<String>,
     /// The path that is claimed.
@@ -76,6 +78,8 @@ impl Facts {
             serving: serving(planned, now),
             served_generation: route.map(|route| route.generation),
             finding: route.zip(streams).and_then(|(route, streams)| coverage::finding(route, streams, settings)),
+            spool_missing: route
+                .is_some_and(|route| route.on_outage == OnOutage::Spool && settings.spool == SpoolSetting::Absent),
             url: claim.map(|claim| url(settings.base_url.as_deref(), &claim.hosts, &claim.path)),
             path: claim.map(|claim| claim.path.clone()),
             verification: route.map(|route| verification(route, now)),

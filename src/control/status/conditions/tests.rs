@@ -16,6 +16,7 @@ fn facts() -> Facts {
         serving: Serving::Current,
         served_generation: Some(3),
         finding: None,
+        spool_missing: false,
         url: Some("https://hooks.example.com/sales/calls".to_owned()),
         path: Some("/sales/calls".to_owned()),
         verification: None,
@@ -170,6 +171,10 @@ fn suspension_and_streams_show_in_programmed() {
     assert_eq!(
         programmed(&Facts { finding: found(Reason::PartlyCovered), ..facts() }),
         ["Programmed=True/PartlyCovered", "Ready=True/Ready"]
+    );
+    assert_eq!(
+        programmed(&Facts { spool_missing: true, ..facts() }),
+        ["Programmed=True/SpoolMissing", "Ready=True/Ready"]
     );
 }
 

@@ -1,0 +1,143 @@
+//! The file system as the spool needs it, so that a test can put one in its place that fails and forgets.
+//!
+//! Knows nothing of records. Every file is readable by its owner alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+/// One folder of files.
+pub trait Files {
+    /// An open file of it.
+    type File: Handle;
+
+    /// Makes a file that is not there yet.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Opens a file for reading.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// The names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Gives a file another name.
+    fn rename(&self, name: &str, to: &str) -> io::Result<()>;
+
+    /// Makes what was created, renamed and removed outlive a crash.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait Handle {
+    /// Writes some bytes at an offset, and says how many.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Reads some bytes at an offset; 0 at the end.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Makes what was written outlive a crash. After an error nothing is known of what was written since the last
+    /// success, and a second call proves nothing: the file must not be written again.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Cuts the file to this length.
+    fn cut(&self, length: u64) -> io::Result<()>;
+
+    /// Its length in bytes.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Writes all of these bytes.
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(bytes, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    bytes = &bytes[written..];
+                    offset += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills as much of these bytes as the file holds, and says how much.
+    fn read_full_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// A folder of the real file system.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder, which must be there.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
+
+impl Files for Folder {
+    type File = File;
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.0.join(name))
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        File::open(self.0.join(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        Ok(names.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.0.join(name))
+    }
+
+    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(name), self.0.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+}
+
+impl Handle for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}

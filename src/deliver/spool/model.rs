@@ -1,0 +1,439 @@
+//! The spool on a disk that fails and forgets: sequences of appends, crashes and damage, judged against what was promised.
+//!
+//! The disk forgets at a crash any subset of the sectors and folder entries that were not synced; a sync that failed has
+//! marked its pages clean; writes are short, or end in the middle for want of space.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::files::{Files, Handle};
+use super::log::{Log, Reader, Writer};
+use super::record::tests::record;
+use super::record::{Record, Salt};
+use super::shelf::Position;
+
+const SECTOR: usize = 512;
+/// Small, so that a sequence of a few dozen steps rotates.
+const SEGMENT: u64 = 2000;
+const SPACE: u64 = 16_000;
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    /// As programs see it.
+    seen: Vec<u8>,
+    /// As it is on the platter.
+    kept: Vec<u8>,
+    dirty: BTreeSet<usize>,
+}
+
+impl Inode {
+    /// Puts one sector on the platter as it is seen now.
+    fn keep(&mut self, sector: usize) {
+        let from = (sector * SECTOR).min(self.seen.len());
+        let to = (from + SECTOR).min(self.seen.len());
+        if self.kept.len() < to {
+            self.kept.resize(to, 0);
+        }
+        self.kept[from..to].copy_from_slice(&self.seen[from..to]);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Platter {
+    inodes: Vec<Inode>,
+    seen: BTreeMap<String, usize>,
+    kept: BTreeMap<String, usize>,
+    /// The next calls that fail, by kind.
+    faults: HashMap<Fault, u32>,
+    /// How many bytes files may hold together.
+    space: usize,
+    random: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Fault {
+    Write,
+    Short,
+    Sync,
+    Folder,
+    Create,
+    Cut,
+}
+
+impl Platter {
+    fn chance(&mut self) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random >> 33
+    }
+
+    fn fails(&mut self, fault: Fault) -> io::Result<()> {
+        match self.faults.get_mut(&fault) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Err(io::Error::other(format!("{fault:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Power is lost: any subset of what was not synced is there afterwards.
+    fn crash(&mut self) {
+        for inode in 0..self.inodes.len() {
+            for sector in std::mem::take(&mut self.inodes[inode].dirty) {
+                if self.chance().is_multiple_of(2) {
+                    self.inodes[inode].keep(sector);
+                }
+            }
+            self.inodes[inode].seen = self.inodes[inode].kept.clone();
+        }
+        let names: BTreeSet<String> = self.seen.keys().chain(self.kept.keys()).cloned().collect();
+        for name in names {
+            if self.seen.get(&name) != self.kept.get(&name) && self.chance().is_multiple_of(2) {
+                match self.seen.get(&name) {
+                    Some(inode) => self.kept.insert(name, *inode),
+                    None => self.kept.remove(&name),
+                };
+            }
+        }
+        self.seen = self.kept.clone();
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Disk(Arc<Mutex<Platter>>);
+
+impl Disk {
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap()
+    }
+}
+
+#[derive(Debug)]
+struct Open(Disk, usize);
+
+impl Files for Disk {
+    type File = Open;
+
+    fn create(&self, name: &str) -> io::Result<Open> {
+        let mut platter = self.platter();
+        platter.fails(Fault::Create)?;
+        assert!(!platter.seen.contains_key(name), "{name} is there");
+        platter.inodes.push(Inode::default());
+        let inode = platter.inodes.len() - 1;
+        platter.seen.insert(name.to_owned(), inode);
+        Ok(Open(self.clone(), inode))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Open> {
+        let inode = self.platter().seen.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Open(self.clone(), inode))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.platter().seen.keys().cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.platter().seen.remove(name).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        let mut platter = self.platter();
+        let inode = platter.seen.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        platter.seen.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut platter = self.platter();
+        platter.fails(Fault::Folder)?;
+        platter.kept = platter.seen.clone();
+        Ok(())
+    }
+}
+
+impl Handle for Open {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let mut platter = self.0.platter();
+        platter.fails(Fault::Write)?;
+        let used: usize = platter.seen.values().map(|inode| platter.inodes[*inode].seen.len()).sum();
+        let mut length = bytes.len().min(platter.space.saturating_sub(used));
+        if platter.fails(Fault::Short).is_err() {
+            length = length.min(bytes.len() / 3 + 1);
+        }
+        if length == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let from = usize::try_from(offset).unwrap();
+        let inode = &mut platter.inodes[self.1];
+        if inode.seen.len() < from + length {
+            inode.seen.resize(from + length, 0);
+        }
+        inode.seen[from..from + length].copy_from_slice(&bytes[..length]);
+        inode.dirty.extend(from / SECTOR..=(from + length - 1) / SECTOR);
+        Ok(length)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let platter = self.0.platter();
+        let seen = &platter.inodes[self.1].seen;
+        let from = usize::try_from(offset).unwrap().min(seen.len());
+        let length = bytes.len().min(seen.len() - from);
+        bytes[..length].copy_from_slice(&seen[from..from + length]);
+        Ok(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut platter = self.0.platter();
+        let failed = platter.fails(Fault::Sync);
+        let dirty = std::mem::take(&mut platter.inodes[self.1].dirty);
+        for sector in dirty {
+            // After an error the pages count as clean, whether they were written or not.
+            if failed.is_ok() || platter.chance().is_multiple_of(2) {
+                platter.inodes[self.1].keep(sector);
+            }
+        }
+        failed
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        let mut platter = self.0.platter();
+        platter.fails(Fault::Cut)?;
+        let length = usize::try_from(length).unwrap();
+        platter.inodes[self.1].seen.truncate(length);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.platter().inodes[self.1].seen.len() as u64)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Records of a source, with payloads of these sizes, in one group.
+    Append(u8, Vec<usize>),
+    /// Reads some records, and is done with those whose bit is set.
+    Drain(u8, u8),
+    Crash(u64),
+    Reopen,
+    Fail(Fault, u32),
+    Space(usize),
+    Flip(u64),
+    Truncate(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fault = prop_oneof![
+        Just(Fault::Write),
+        Just(Fault::Short),
+        Just(Fault::Sync),
+        Just(Fault::Folder),
+        Just(Fault::Create),
+        Just(Fault::Cut),
+    ];
+    prop_oneof![
+        8 => (0..3_u8, prop::collection::vec(0..900_usize, 1..5)).prop_map(|(source, sizes)| Step::Append(source, sizes)),
+        5 => (0..8_u8, any::<u8>()).prop_map(|(count, done)| Step::Drain(count, done)),
+        2 => any::<u64>().prop_map(Step::Crash),
+        1 => Just(Step::Reopen),
+        2 => (fault, 1..3_u32).prop_map(|(fault, times)| Step::Fail(fault, times)),
+        1 => prop_oneof![Just(0_usize), Just(5_000), Just(1 << 20)].prop_map(Step::Space),
+        1 => any::<u64>().prop_map(Step::Flip),
+        1 => any::<u64>().prop_map(Step::Truncate),
+    ]
+}
+
+fn salt() -> Salt {
+    // The same for all: harder than what runs, where a marker of another file is none.
+    Salt(0x5a17_5a17_0bad_cafe)
+}
+
+/// The program, and what it has promised.
+struct World {
+    disk: Disk,
+    log: Log<Disk>,
+    writer: Writer<Disk>,
+    reader: Reader<Disk>,
+    next: u64,
+    /// Everything that was ever handed in.
+    known: HashMap<String, Record>,
+    /// Durable by promise, and not done.
+    promised: BTreeSet<String>,
+    /// Read from the log since it was opened.
+    read: HashSet<String>,
+    /// Damage was done by hand to files that held these.
+    excused: BTreeSet<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        let disk = Disk(Arc::new(Mutex::new(Platter { space: 1 << 20, ..Platter::default() })));
+        let (log, _) = Log::open(disk.clone(), SPACE).unwrap();
+        Self {
+            writer: log.writer(SEGMENT, salt),
+            reader: log.reader(),
+            log,
+            disk,
+            next: 0,
+            known: HashMap::new(),
+            promised: BTreeSet::new(),
+            read: HashSet::new(),
+            excused: BTreeSet::new(),
+        }
+    }
+
+    fn append(&mut self, source: u8, sizes: &[usize]) {
+        let records: Vec<Record> = sizes
+            .iter()
+            .map(|size| {
+                self.next += 1;
+                record(&format!("source-{source}"), self.next, *size)
+            })
+            .collect();
+        self.known.extend(records.iter().map(|record| (record.msg_id.clone(), record.clone())));
+        for (outcome, record) in self.writer.append(&records).iter().zip(&records) {
+            if outcome.is_ok() {
+                self.promised.insert(record.msg_id.clone());
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<(Position, Record)> {
+        let (at, record) = self.reader.next().unwrap()?;
+        assert_eq!(self.known.get(&record.msg_id), Some(&record), "invented");
+        assert!(self.read.insert(record.msg_id.clone()), "{} was read twice", record.msg_id);
+        assert_eq!(self.reader.read(&at).unwrap().as_ref(), Some(&record));
+        Some((at, record))
+    }
+
+    fn drain(&mut self, count: u8, done: u8) {
+        for index in 0..count {
+            let Some((at, record)) = self.next() else { return };
+            if done >> index & 1 == 1 {
+                self.log.done(&record, &at);
+                self.promised.remove(&record.msg_id);
+            }
+        }
+    }
+
+    fn reopen(&mut self) {
+        let faults = std::mem::take(&mut self.disk.platter().faults);
+        let (log, _) = Log::open(self.disk.clone(), SPACE).unwrap();
+        self.disk.platter().faults = faults;
+        self.writer = log.writer(SEGMENT, salt);
+        self.reader = log.reader();
+        self.log = log;
+        self.read.clear();
+    }
+
+    /// Everything that was promised can be read.
+    fn judge(&mut self) {
+        self.reopen();
+        let mut found = BTreeSet::new();
+        let mut done = Vec::new();
+        while let Some((at, record)) = self.next() {
+            found.insert(record.msg_id.clone());
+            done.push((at, record));
+        }
+        let missing: Vec<_> =
+            self.promised.iter().filter(|id| !found.contains(*id) && !self.excused.contains(*id)).collect();
+        assert!(missing.is_empty(), "lost {missing:?}");
+        assert_eq!(self.log.stock().events, found.len() as u64);
+        for (at, record) in &done {
+            self.log.done(record, at);
+        }
+        assert_eq!(self.log.stock().events, 0);
+        assert_eq!(self.log.stock().bytes, 0, "space that nobody gets back");
+    }
+
+    fn file(&self, choice: u64) -> Option<usize> {
+        let platter = self.disk.platter();
+        let files: Vec<usize> =
+            platter.seen.iter().filter(|(name, _)| name.ends_with(".spool")).map(|(_, i)| *i).collect();
+        let count = files.len() as u64;
+        (count > 0).then(|| files[usize::try_from(choice % count).unwrap()])
+    }
+
+    /// Whoever's record holds this part of a file has an excuse to be missing.
+    fn excuse(&mut self, inode: usize, from: usize, to: usize) {
+        let seen = self.disk.platter().inodes[inode].seen.clone();
+        for (id, record) in &self.known {
+            let mut start = 0;
+            while let Some(found) = memchr::memmem::find(&seen[start..], id.as_bytes()).map(|at| at + start) {
+                let reach = record.disk_len();
+                if found < to + reach && found + reach > from {
+                    self.excused.insert(id.clone());
+                }
+                start = found + 1;
+            }
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Append(source, sizes) => self.append(*source, sizes),
+            Step::Drain(count, done) => self.drain(*count, *done),
+            Step::Crash(random) => {
+                let mut platter = self.disk.platter();
+                platter.random ^= random;
+                platter.crash();
+                drop(platter);
+                self.reopen();
+            }
+            Step::Reopen => self.reopen(),
+            Step::Fail(fault, times) => {
+                self.disk.platter().faults.insert(*fault, *times);
+            }
+            Step::Space(bytes) => self.disk.platter().space = *bytes,
+            Step::Flip(choice) => {
+                let Some(inode) = self.file(*choice) else { return };
+                let length = self.disk.platter().inodes[inode].seen.len();
+                if length == 0 {
+                    return;
+                }
+                let at = usize::try_from(choice >> 8).unwrap() % length;
+                self.excuse(inode, at, at + 1);
+                let mut platter = self.disk.platter();
+                platter.inodes[inode].seen[at] ^= 1 << (choice % 8);
+                if let Some(byte) = platter.inodes[inode].kept.get_mut(at) {
+                    *byte ^= 1 << (choice % 8);
+                }
+                drop(platter);
+                self.reopen();
+            }
+            Step::Truncate(choice) => {
+                let Some(inode) = self.file(*choice) else { return };
+                let length = self.disk.platter().inodes[inode].seen.len();
+                let at = usize::try_from(choice >> 8).unwrap() % (length + 1);
+                self.excuse(inode, at, length);
+                let mut platter = self.disk.platter();
+                platter.inodes[inode].seen.truncate(at);
+                platter.inodes[inode].kept.truncate(at);
+                drop(platter);
+                self.reopen();
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_promised_is_missing_and_nothing_is_invented_whatever_the_disk_does() {
+    let cases = std::env::var("HOOKGATE_SPOOL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
+    let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 20_000, ..Config::default() });
+    let sequences = prop::collection::vec(step(), 1..60);
+    runner
+        .run(&sequences, |steps| {
+            let mut world = World::new();
+            for step in &steps {
+                world.take(step);
+            }
+            world.judge();
+            Ok(())
+        })
+        .unwrap();
+}
