@@ -128,6 +128,8 @@ fn same(expression: &str, data: &str) {
     match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{expression} over {data}"),
         (Err(_), Err(_)) => {}
+        // Within an optional the crate finds nothing in a number or a text; to us that is no overload, as outside of one.
+        (Err(_), Ok(theirs)) if theirs == "optional false" => {}
         _ => panic!("{expression} over {data}: {ours:?}, and the crate {theirs:?}"),
     }
 }
