@@ -26,9 +26,11 @@ lint:            ## Format and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-audit:           ## Licences, bans and sources of dependencies (needs cargo-deny)
+audit:           ## Licences, bans, sources and advisories of dependencies (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
+	@cargo deny --locked check advisories || { echo "not fetched, or not well: judging the last snapshot"; \
+	  cargo deny --locked check --disable-fetch advisories; }
 
 crds:            ## Write crds/ and the chart's copy anew
 	@cargo run --locked --quiet -- crds --write crds
