@@ -170,6 +170,8 @@ pub enum PublicKeyAlgorithm {
     Ed25519,
     /// ECDSA on P-256 with SHA-256, the signature in ASN.1 DER.
     EcdsaP256Sha256,
+    /// ECDSA on P-521 with SHA-512, the signature as 66 bytes of r and 66 of s (ES512 of RFC 7518).
+    EcdsaP521Sha512,
     /// RSASSA-PKCS1-v1_5 with SHA-1; only for vendors that offer nothing better.
     RsaSha1,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -200,7 +202,9 @@ pub enum KeyFormat {
     validation = Rule::new("!self.content.contains('{timestamp}') || has(self.timestamp)")
         .message("content holds {timestamp}: say where it stands in timestamp"),
     validation = Rule::new("(has(self.format) && self.format != 'PEM') || !has(self.keyEncoding)")
-        .message("keyEncoding has no meaning for a PEM key: leave it out")
+        .message("keyEncoding has no meaning for a PEM key: leave it out"),
+    validation = Rule::new("!has(self.jws) || has(self.signature.separator) && self.signature.separator == '.' && has(self.signature.index) && self.signature.index == 2 && has(self.signature.encoding) && self.signature.encoding == 'Base64URL'")
+        .message("a detached JSON Web Signature is written HEADER..SIGNATURE: write signature.separator '.', signature.index 2, signature.encoding Base64URL")
 )]
 pub struct PublicKey {
     /// The signature algorithm.
@@ -226,9 +230,22 @@ pub struct PublicKey {
     /// Where the time of signing stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
+    /// The signature is that of a detached JSON Web Signature, whose payload is `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jws: Option<DetachedJws>,
     /// Where the key is fetched from when no secretRef holds it. Only in providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<KeyFetch>,
+}
+
+/// A JSON Web Signature without its payload (RFC 7515, appendix F): `HEADER..SIGNATURE`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DetachedJws {
+    /// What its header must say beside the algorithm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub header: Vec<Claim>,
 }
 
 /// A shared secret: proves who sends, not what is sent.

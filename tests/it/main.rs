@@ -35,6 +35,7 @@ mod mapping_voice;
 mod operator_line;
 mod platform_handshakes;
 mod proven_addressee;
+mod proven_detached;
 mod proven_times;
 mod provider_fuzz;
 mod provider_generic;

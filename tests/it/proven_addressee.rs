@@ -43,6 +43,8 @@ fn what_names_the_customer_must_be_written_where_keys_are_shared() {
         ("azure-event-grid-cloudevents", "jwt", &["issuer", "audience"]),
         ("google-pubsub", "jwt", &["email", "audience"]),
         ("travis-ci", "signature", &["repository"]),
+        ("truelayer", "signature", &["path"]),
+        ("truelayer", "sandbox", &["path"]),
     ] {
         let provider = built_in(provider).expect("a built-in").provider().expect("compiles");
         let method = provider.method(Some(method)).expect("a method");

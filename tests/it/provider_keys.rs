@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hookgate::api::scheme::{JwtAlgorithm, KeyEncoding, KeyFormat, PublicKeyAlgorithm, Scheme};
@@ -36,6 +38,16 @@ static ED25519: LazyLock<[Pair; 2]> = LazyLock::new(|| {
 static P256: LazyLock<[Pair; 2]> = LazyLock::new(|| {
     std::array::from_fn(|_| {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        Pair {
+            private: pair.to_pkcs8v1().unwrap().as_ref().to_vec(),
+            spki: pair.public_key().as_der().unwrap().as_ref().to_vec(),
+            raw: Vec::new(),
+        }
+    })
+});
+static P521: LazyLock<[Pair; 2]> = LazyLock::new(|| {
+    std::array::from_fn(|_| {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
         Pair {
             private: pair.to_pkcs8v1().unwrap().as_ref().to_vec(),
             spki: pair.public_key().as_der().unwrap().as_ref().to_vec(),
@@ -163,6 +175,7 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
             let chosen = match public.algorithm {
                 PublicKeyAlgorithm::Ed25519 => &ED25519[which],
                 PublicKeyAlgorithm::EcdsaP256Sha256 => &P256[which],
+                PublicKeyAlgorithm::EcdsaP521Sha512 => &P521[which],
                 PublicKeyAlgorithm::RsaSha1 | PublicKeyAlgorithm::RsaSha256 => &RSA[which],
             };
             pair = Some(chosen.clone());

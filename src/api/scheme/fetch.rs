@@ -11,9 +11,9 @@ use crate::api::pattern;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("[has(self.url), has(self.header), has(self.pointer)].filter(x, x).size() == 1")
-        .message("write exactly one of url, header or pointer: where the address of the key stands"),
-    validation = Rule::new("has(self.url) || (has(self.hosts) && self.hosts.size() > 0)")
+    validation = Rule::new("[has(self.url), has(self.header), has(self.pointer), has(self.jku)].filter(x, x).size() == 1")
+        .message("write exactly one of url, header, pointer or jku: where the address of the key stands"),
+    validation = Rule::new("has(self.url) || has(self.jku) || (has(self.hosts) && self.hosts.size() > 0)")
         .message("an address that the request names needs hosts: which of them are the vendor's")
 )]
 pub struct KeyFetch {
@@ -29,6 +29,10 @@ pub struct KeyFetch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub pointer: Option<String>,
+    /// The addresses of which the header of a JSON Web Signature must name one in its `jku`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 512), regex(pattern = pattern::HTTPS.signs)))]
+    pub jku: Vec<String>,
     /// Regular expressions, of which one must match the whole host of an address that the request names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 256)))]

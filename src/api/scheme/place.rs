@@ -10,7 +10,7 @@ use crate::api::pattern;
 /// A time that is judged must be signed: as `{timestamp}`, or with the part of the request that holds it.
 pub(super) const SIGNED_TIME: &str = concat!(
     "!has(self.timestamp) || self.content.contains('{timestamp}')",
-    " || has(self.timestamp.header) && self.content.contains('{header-lines:')",
+    " || has(self.timestamp.header) && (self.content.contains('{header-lines:') || self.content.contains('{jws-header-lines:'))",
     " || has(self.timestamp.pointer) && (self.content.contains('{body') || self.content.contains('{lines:') || self.content.contains('{pointer'))",
     " || has(self.timestamp.query) && (self.content.contains('{url') || self.content.contains('{sorted-query}') || self.content.contains('{pairs-sorted'))",
     " || has(self.timestamp.form) && (self.content.contains('{body') || self.content.contains('{form') || self.content.contains('{pairs-sorted') || self.content.contains('{url-with-form}'))",

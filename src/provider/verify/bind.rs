@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use super::jwt;
+use super::key_text;
 use super::keys::{self, Key, KeyRef, Mac, Material};
 use super::method::{Method, purposes, written};
 use super::scheme::{Scheme, SchemeKind};
@@ -219,7 +220,7 @@ fn material(scheme: &Scheme, value: &SecretBytes) -> Result<Material, String> {
     }
     match &scheme.kind {
         SchemeKind::Hash(hash) if hash.keyed => {
-            let key = keys::decode(value.expose(), hash.key_encoding, hash.key_prefix.as_deref())?;
+            let key = key_text::decode(value.expose(), hash.key_encoding, hash.key_prefix.as_deref())?;
             let key = zeroize::Zeroizing::new(key);
             let held = hash.signed.content.holds_secret().then(|| value.clone());
             let mac = Mac::new(hash.algorithm, &key).ok_or_else(|| "is no key".to_owned())?;

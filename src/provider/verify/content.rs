@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 pub use self::canonical::canonical_request;
-use self::lists::{form_sorted, header_lines, header_values, pairs_sorted, sorted_query};
+use self::lists::{form_sorted, header_lines, header_values, jws_header_lines, pairs_sorted, sorted_query};
 use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
 use super::signature::Signature;
 use super::view::View;
@@ -59,6 +59,7 @@ enum Part {
     PairsSorted { except: String },
     HeaderLines { list: HeaderName, must: Option<HeaderName> },
     HeaderValues(String),
+    JwsHeaderLines { member: String, must: Option<HeaderName> },
 }
 
 /// A compiled content template.
@@ -136,8 +137,10 @@ impl Content {
     /// headers may name must then be in that list.
     pub fn fix(&mut self, place: &Place) -> bool {
         if let Place::Header(name) = place
-            && let Some(Part::HeaderLines { must, .. }) =
-                self.parts.iter_mut().find(|part| matches!(part, Part::HeaderLines { .. }))
+            && let Some(Part::HeaderLines { must, .. } | Part::JwsHeaderLines { must, .. }) = self
+                .parts
+                .iter_mut()
+                .find(|part| matches!(part, Part::HeaderLines { .. } | Part::JwsHeaderLines { .. }))
         {
             *must = Some(name.clone());
             return true;
@@ -187,6 +190,15 @@ impl Content {
     /// Whether it is built of form fields, so that a body of another kind must never pass.
     pub fn needs_form(&self) -> bool {
         self.parts.iter().any(|p| matches!(p, Part::FormSorted { .. } | Part::Field(_)))
+    }
+
+    /// The members of a detached signature's header that list signed headers, and the header that each must list.
+    pub fn listed_headers(&self) -> Vec<(&str, Option<&HeaderName>)> {
+        let listed = self.parts.iter().filter_map(|part| match part {
+            Part::JwsHeaderLines { member, must } => Some((member.as_str(), must.as_ref())),
+            _ => None,
+        });
+        listed.collect()
     }
 
     /// Whether the content holds the secret.
@@ -242,7 +254,7 @@ impl Content {
                 | Part::Key(_)
                 | Part::Parameter(_)
                 | Part::HeaderValues(_) => {}
-                Part::HeaderLines { must, .. } => {
+                Part::HeaderLines { must, .. } | Part::JwsHeaderLines { must, .. } => {
                     coverage.headers.extend(must.iter().map(|name| name.as_str().to_owned()));
                 }
             }
@@ -301,6 +313,9 @@ impl Content {
                 Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
                 Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
                 Part::HeaderLines { list, must } => header_lines(view, list, must.as_ref(), sink)?,
+                Part::JwsHeaderLines { member, must } => {
+                    jws_header_lines(view, context.signature, member, must.as_ref(), sink)?;
+                }
                 Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
             }
         }
@@ -348,6 +363,7 @@ fn part(name: &str, argument: Option<&str>, point: Pointing<'_>) -> Result<Part,
         ("form-sorted-all", None) => Part::FormSorted { unique: false },
         ("pairs-sorted-except", Some(except)) => Part::PairsSorted { except: except.to_owned() },
         ("header-lines", Some(h)) => Part::HeaderLines { list: header(h)?, must: None },
+        ("jws-header-lines", Some(m)) => Part::JwsHeaderLines { member: m.to_owned(), must: None },
         ("header-values", Some(k)) => Part::HeaderValues(k.to_owned()),
         _ => {
             let shown = argument.map_or_else(|| name.to_owned(), |a| format!("{name}:{a}"));

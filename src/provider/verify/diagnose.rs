@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use super::keys::{self, KeyRef};
+use super::key_text;
+use super::keys::KeyRef;
 use super::{Given, Method, Refusal, Verifier};
 use crate::json;
 use crate::provider::request::RequestView;
@@ -119,7 +120,7 @@ fn key_readings(keys: &[KeyRef]) -> Vec<(&'static str, Vec<KeyRef>)> {
     type Reading<'r> = &'r dyn Fn(&[u8]) -> Option<Vec<u8>>;
     let normalized = |secret: &[u8]| {
         let text = std::str::from_utf8(secret).ok()?;
-        let normalized = keys::normalized(text);
+        let normalized = key_text::normalized(text);
         (normalized != text).then(|| normalized.into_bytes())
     };
     let readings: [(&'static str, Reading<'_>); 7] = [

@@ -42,6 +42,8 @@ pub struct Fetch {
 enum Address {
     Fixed(String),
     Request(Place),
+    /// One of these, which the header of a JSON Web Signature names.
+    Named(Vec<String>),
 }
 
 /// A key that a request needs.
@@ -55,6 +57,15 @@ pub struct Wanted {
     pub keep: Duration,
     /// The id of the key, where the answer is a set: an unknown one asks for a fresh answer.
     pub kid: Option<String>,
+}
+
+/// What a signature itself says of its key. Nobody signed that yet: it only chooses among what the definition allows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'n> {
+    /// The id of the key.
+    pub kid: Option<&'n str>,
+    /// The address of its set.
+    pub jku: Option<&'n str>,
 }
 
 /// Answers of key servers, kept by whoever fetches.
@@ -101,13 +112,19 @@ impl Fetch {
     /// A sentence that names what is wrong.
     pub fn compile(written: &KeyFetch, list: &mut PointerList) -> Result<Self, String> {
         let address = match (&written.url, &written.header, &written.pointer) {
+            (None, None, None) if !written.jku.is_empty() => {
+                if let Some(wrong) = written.jku.iter().find(|url| !url.starts_with("https://")) {
+                    return Err(format!("{wrong:?} is no https address"));
+                }
+                Address::Named(written.jku.clone())
+            }
             (Some(url), None, None) if url.starts_with("https://") => Address::Fixed(url.clone()),
             (Some(url), None, None) => return Err(format!("{url:?} is no https address")),
             (None, Some(name), None) => {
                 Address::Request(Place::Header(name.parse().map_err(|_| format!("{name:?} is no header name"))?))
             }
             (None, None, Some(pointer)) => Address::Request(Place::Pointer(list.index(pointer))),
-            _ => return Err("write exactly one of url, header or pointer".to_owned()),
+            _ => return Err("write exactly one of url, header, pointer or jku".to_owned()),
         };
         if matches!(address, Address::Request(_)) && written.hosts.is_empty() {
             return Err("an address that the request names needs hosts".to_owned());
@@ -134,7 +151,7 @@ impl Fetch {
     pub fn wanted(
         &self,
         view: &View<'_>,
-        kid: Option<&str>,
+        named: Named<'_>,
         parameters: &BTreeMap<String, String>,
         secret: &dyn Fn(&str) -> Option<String>,
     ) -> Option<Wanted> {
@@ -147,8 +164,9 @@ impl Fetch {
                 }
                 url
             }
+            Address::Named(allowed) => allowed.iter().find(|url| named.jku == Some(url.as_str()))?.clone(),
         };
-        let kid = match kid {
+        let kid = match named.kid {
             Some(kid)
                 if kid.len() > MAX_KID || !kid.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b)) =>
             {
@@ -173,8 +191,11 @@ impl Fetch {
     }
 
     /// The public key of an answer.
-    pub fn public_key(&self, answer: &[u8], algorithm: PublicKeyAlgorithm) -> Option<public_key::VerifyingKey> {
+    pub fn public_key(&self, answer: &[u8], algorithm: PublicKeyAlgorithm) -> Option<public_key::PublicKeys> {
         let text = self.inside(answer)?;
+        if matches!(self.format, FetchedFormat::JWKS | FetchedFormat::JWK) {
+            return public_key::read_set(&text, algorithm);
+        }
         public_key::read(&text, algorithm, KeyFormat::PEM, KeyEncoding::UTF8, None).ok()
     }
 

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::content::{Context, VARIANTS};
-use super::fetched::{FetchedKeys, NothingFetched, Wanted};
+use super::fetched::{FetchedKeys, Named, NothingFetched, Wanted};
+use super::jws::Protected;
 use super::keys::{Hash, Key, Material};
 use super::observe::{Observer, tell};
 use super::public_key::Hashed;
@@ -190,6 +191,21 @@ impl Judge<'_> {
             }
             SchemeKind::PublicKey(public) => {
                 // The content is the same for every key, and hashed once for all of them and all signatures.
+                let signature = self.ready.signed.as_ref().map(|signed| &signed.signature);
+                let protected = match (&public.jws, signature) {
+                    (Some(jws), Some(signature)) => {
+                        let protected = Protected::find(view, signature)?;
+                        if !protected.fits(jws, public.algorithm) {
+                            tell(observer, "signature", Some(false), || {
+                                "the header of the JSON Web Signature is not what the method wants".to_owned()
+                            });
+                            return Err(Refusal::Malformed);
+                        }
+                        Some(protected)
+                    }
+                    _ => None,
+                };
+                let kid = protected.as_ref().and_then(|protected| protected.named().kid);
                 let contents: [OnceCell<Option<Hashed>>; VARIANTS] = std::array::from_fn(|_| OnceCell::new());
                 self.signed(view, observer, |signed, key, found, stamp, variant| {
                     let Material::Public(key) = &key.material else { return None };
@@ -197,10 +213,13 @@ impl Judge<'_> {
                         let mut content = Vec::with_capacity(view.request().body.len() + 128);
                         let context = Context { timestamp: stamp, secret: &[], signature: &signed.signature, variant };
                         signed.content.feed(view, &context, &mut |bytes| content.extend_from_slice(bytes))?;
+                        if let Some(protected) = &protected {
+                            content = protected.signing_input(&content);
+                        }
                         Some(Hashed::new(content, public.algorithm))
                     });
                     let content = content.as_ref()?;
-                    Some(found.iter().any(|signature| content.holds(key, signature)))
+                    Some(found.iter().any(|signature| content.holds(key, kid, signature)))
                 })
             }
         }
@@ -224,9 +243,16 @@ impl Judge<'_> {
     fn wanted(&self, view: &View<'_>) -> Option<Wanted> {
         let (fetch, fetching) = (self.ready.scheme.fetch()?, self.ready.fetching.as_ref()?);
         let kid = self.ready.jwt.as_ref().and_then(|jwt| jwt.kid(view));
+        let protected = match (&self.ready.scheme.kind, &self.ready.signed) {
+            (SchemeKind::PublicKey(public), Some(signed)) if public.jws.is_some() => {
+                Some(Protected::find(view, &signed.signature).ok()?)
+            }
+            _ => None,
+        };
+        let named = protected.as_ref().map_or(Named { kid: kid.as_deref(), jku: None }, Protected::named);
         let secret =
             |purpose: &str| Some(String::from_utf8_lossy(fetching.secrets.get(purpose)?.expose()).into_owned());
-        fetch.wanted(view, kid.as_deref(), &fetching.parameters, &secret)
+        fetch.wanted(view, named, &fetching.parameters, &secret)
     }
 
     /// The key that the vendor publishes for this request, where it is at hand; `None` for schemes that fetch nothing.

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::content::canonical_request;
+use super::key_text;
 use super::refusal::Refusal;
 use super::view::View;
 use crate::api::scheme::{Bind, BindEncoding, BoundPart, JwtAlgorithm};
@@ -88,7 +89,7 @@ impl JwtKey {
             Self::Public(Arc::new(vec![pem(text)?]))
         } else if text.starts_with(b"{") {
             Self::Public(Arc::new(key_set(text)?))
-        } else if super::public_key::is_bare(secret) {
+        } else if key_text::is_bare(secret) {
             // Taken as a raw secret, a key that everybody knows would sign for the vendor.
             return Err(
                 "is a public key without its armour: write it in PEM, from -----BEGIN PUBLIC KEY-----".to_owned()
@@ -135,7 +136,7 @@ impl JwtKey {
 
 fn pem(text: &[u8]) -> Result<PublicJwk, String> {
     // A certificate carries its key inside; both readers below want the key alone.
-    let public = match super::public_key::spki_of_pem(text) {
+    let public = match key_text::spki_of_pem(text) {
         Ok(der) => {
             format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der)).into_bytes()
         }
@@ -335,7 +336,7 @@ fn bound(bind: &Bind, claims: &Map<String, Value>, view: &View<'_>) -> Result<()
 }
 
 /// A JSON object without doubled members.
-fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed)?;
     let members = json::members(text).ok().flatten().ok_or(Refusal::Malformed)?;
     let mut object = Map::new();

@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac as _};
 use jiff::Timestamp;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq;
-use unicode_normalization::UnicodeNormalization;
 
-use crate::api::scheme::{HashAlgorithm, KeyEncoding};
+use crate::api::scheme::HashAlgorithm;
 use crate::secret::SecretBytes;
 
 /// A secretRef as written, and what stands behind it now.
@@ -78,7 +73,7 @@ pub enum Material {
     /// For `token` and `basic`: the SHA-256 of what must be sent, so that comparing tells nothing of its length.
     Sent([u8; 32]),
     /// For `publicKey`.
-    Public(super::public_key::VerifyingKey),
+    Public(super::public_key::PublicKeys),
     /// For `jwt`.
     Jwt(super::jwt::JwtKey),
 }
@@ -199,45 +194,6 @@ impl Hash {
             Self::Sha256(hash) => Tag::of(&hash.finalize()),
             Self::Sha512(hash) => Tag::of(&hash.finalize()),
         }
-    }
-}
-
-/// Secrets are pasted by people: padding and the alphabet of base64 are read leniently in keys, and only there.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-
-/// A text in Unicode's compatibility decomposition.
-pub fn normalized(text: &str) -> String {
-    text.nfkd().collect()
-}
-
-/// Key bytes of a secret's text.
-///
-/// # Errors
-/// A sentence that says what the secret is not; never the secret.
-pub fn decode(secret: &[u8], encoding: KeyEncoding, prefix: Option<&str>) -> Result<Vec<u8>, String> {
-    let stripped = prefix.and_then(|prefix| secret.strip_prefix(prefix.as_bytes())).unwrap_or(secret);
-    let decoded = match encoding {
-        KeyEncoding::UTF8 => Some(stripped.to_vec()),
-        KeyEncoding::NFKD => {
-            let text =
-                std::str::from_utf8(stripped).map_err(|_| "is no text, as this provider's keys are".to_owned())?;
-            Some(normalized(text).into_bytes())
-        }
-        KeyEncoding::Hex => hex::decode(stripped).ok(),
-        KeyEncoding::Base64 => GeneralPurpose::new(&alphabet::STANDARD, LENIENT)
-            .decode(stripped)
-            .or_else(|_| GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT).decode(stripped))
-            .ok(),
-    };
-    match decoded {
-        Some(bytes) if !bytes.is_empty() => Ok(bytes),
-        Some(_) => Err("is empty".to_owned()),
-        None => Err(match encoding {
-            KeyEncoding::Hex => "is not hexadecimal, as this provider's keys are".to_owned(),
-            _ => "is not base64, as this provider's keys are".to_owned(),
-        }),
     }
 }
 

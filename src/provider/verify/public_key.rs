@@ -5,23 +5,48 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    VerificationAlgorithm,
 };
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
-use super::keys;
+use super::key_text;
 use crate::api::scheme::{KeyEncoding, KeyFormat, PublicKeyAlgorithm};
 
-/// A key, parsed once.
-pub type VerifyingKey = Arc<ParsedPublicKey>;
+/// Most keys of one set that are read.
+const MAX_KEYS: usize = 16;
+
+/// Parsed keys: one of a Secret or a certificate, or a published set.
+#[derive(Clone)]
+pub struct PublicKeys(Arc<[PublicKey]>);
+
+/// One key, and its id in a set.
+struct PublicKey {
+    kid: Option<String>,
+    key: ParsedPublicKey,
+}
+
+impl PublicKeys {
+    fn one(key: ParsedPublicKey) -> Self {
+        Self(Arc::new([PublicKey { kid: None, key }]))
+    }
+
+    /// Those that may have signed: a key without an id may always.
+    fn named<'k>(&'k self, kid: Option<&'k str>) -> impl Iterator<Item = &'k ParsedPublicKey> {
+        let fits = move |key: &&PublicKey| key.kid.is_none() || kid.is_none() || key.kid.as_deref() == kid;
+        self.0.iter().filter(fits).map(|key| &key.key)
+    }
+}
 
 /// The primitive behind an algorithm. Vendors' RSA keys of 1024 bits are in use, so they are read.
 fn primitive(algorithm: PublicKeyAlgorithm) -> &'static dyn VerificationAlgorithm {
     match algorithm {
         PublicKeyAlgorithm::Ed25519 => &ED25519,
         PublicKeyAlgorithm::EcdsaP256Sha256 => &ECDSA_P256_SHA256_ASN1,
+        PublicKeyAlgorithm::EcdsaP521Sha512 => &ECDSA_P521_SHA512_FIXED,
         PublicKeyAlgorithm::RsaSha1 => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
         PublicKeyAlgorithm::RsaSha256 => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
     }
@@ -37,14 +62,46 @@ pub fn read(
     format: KeyFormat,
     encoding: KeyEncoding,
     prefix: Option<&str>,
-) -> Result<VerifyingKey, String> {
+) -> Result<PublicKeys, String> {
     let bytes = match format {
-        KeyFormat::PEM => spki_of_pem(text)?,
-        KeyFormat::SPKI | KeyFormat::Raw => keys::decode(text, encoding, prefix)?,
+        KeyFormat::PEM => key_text::spki_of_pem(text)?,
+        KeyFormat::SPKI | KeyFormat::Raw => key_text::decode(text, encoding, prefix)?,
     };
     ParsedPublicKey::new(primitive(algorithm), bytes)
-        .map(Arc::new)
+        .map(PublicKeys::one)
         .map_err(|_| format!("is no public key of this scheme ({algorithm:?}, {format:?})"))
+}
+
+/// Reads the keys of an algorithm out of a JSON Web Key Set (RFC 7517), or one key; others are left out. `None` without any.
+pub fn read_set(text: &[u8], algorithm: PublicKeyAlgorithm) -> Option<PublicKeys> {
+    let document: Value = serde_json::from_slice(text).ok()?;
+    let listed = document.get("keys").and_then(Value::as_array).map_or(std::slice::from_ref(&document), Vec::as_slice);
+    let keys: Vec<PublicKey> = listed.iter().filter_map(|jwk| of_jwk(jwk, algorithm)).take(MAX_KEYS).collect();
+    (!keys.is_empty()).then(|| PublicKeys(keys.into()))
+}
+
+/// One JSON Web Key: a point of the algorithm's curve (RFC 7518, section 6.2; RFC 8037).
+fn of_jwk(jwk: &Value, algorithm: PublicKeyAlgorithm) -> Option<PublicKey> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let coordinate = |name: &str, length: usize| {
+        let bytes = URL_SAFE_NO_PAD.decode(text(name)?).ok()?;
+        // Some writers leave out leading zeros.
+        let missing = length.checked_sub(bytes.len())?;
+        Some([vec![0; missing], bytes].concat())
+    };
+    let (curve, length) = match algorithm {
+        PublicKeyAlgorithm::Ed25519 => ("Ed25519", 32),
+        PublicKeyAlgorithm::EcdsaP256Sha256 => ("P-256", 32),
+        PublicKeyAlgorithm::EcdsaP521Sha512 => ("P-521", 66),
+        PublicKeyAlgorithm::RsaSha1 | PublicKeyAlgorithm::RsaSha256 => return None,
+    };
+    if text("crv") != Some(curve) || text("use").is_some_and(|used| used != "sig") {
+        return None;
+    }
+    let first = coordinate("x", length)?;
+    let bytes = if curve == "Ed25519" { first } else { [vec![4], first, coordinate("y", length)?].concat() };
+    let key = ParsedPublicKey::new(primitive(algorithm), bytes).ok()?;
+    Some(PublicKey { kid: text("kid").map(str::to_owned), key })
 }
 
 /// The bytes that one request may make Ed25519 hash, beyond one pass: it hashes the content anew for every signature.
@@ -65,14 +122,19 @@ impl Hashed {
             PublicKeyAlgorithm::EcdsaP256Sha256 | PublicKeyAlgorithm::RsaSha256 => {
                 Some(digest::digest(&digest::SHA256, &content))
             }
+            PublicKeyAlgorithm::EcdsaP521Sha512 => Some(digest::digest(&digest::SHA512, &content)),
             PublicKeyAlgorithm::RsaSha1 => Some(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &content)),
         };
         let left = Cell::new(1 + MAX_HASHED / content.len().max(1));
         Self { content, digest, left }
     }
 
-    /// Whether a key made the signature.
-    pub(super) fn holds(&self, key: &VerifyingKey, signature: &[u8]) -> bool {
+    /// Whether one of the keys of that id made the signature.
+    pub(super) fn holds(&self, keys: &PublicKeys, kid: Option<&str>, signature: &[u8]) -> bool {
+        keys.named(kid).any(|key| self.made_by(key, signature))
+    }
+
+    fn made_by(&self, key: &ParsedPublicKey, signature: &[u8]) -> bool {
         if let Some(digest) = &self.digest {
             return key.verify_digest_sig(digest, signature).is_ok();
         }
@@ -80,62 +142,4 @@ impl Hashed {
         self.left.set(left);
         key.verify_sig(&self.content, signature).is_ok()
     }
-}
-
-/// Whether a text is a public key that lost its armour: DER, base64 of DER, or a line of OpenSSH.
-pub fn is_bare(text: &[u8]) -> bool {
-    let lines: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let decoded = STANDARD.decode(lines).unwrap_or_default();
-    let algorithms = [PublicKeyAlgorithm::RsaSha256, PublicKeyAlgorithm::EcdsaP256Sha256];
-    let is_der = |der: &[u8]| {
-        der.first() == Some(&0x30)
-            && algorithms.into_iter().any(|one| ParsedPublicKey::new(primitive(one), der).is_ok())
-    };
-    text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-") || is_der(text) || is_der(&decoded)
-}
-
-/// The SubjectPublicKeyInfo of a public key or certificate in PEM (RFC 7468).
-pub fn spki_of_pem(text: &[u8]) -> Result<Vec<u8>, String> {
-    let wrong = || "is no public key or certificate in PEM: it begins with -----BEGIN PUBLIC KEY-----".to_owned();
-    let text = std::str::from_utf8(text).map_err(|_| wrong())?;
-    let (_, rest) = text.split_once("-----BEGIN ").ok_or_else(wrong)?;
-    let (label, rest) = rest.split_once("-----").ok_or_else(wrong)?;
-    let (body, _) = rest.split_once("-----END ").ok_or_else(wrong)?;
-    let compact: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let der = STANDARD.decode(compact).map_err(|_| wrong())?;
-    match label {
-        "PUBLIC KEY" => Ok(der),
-        "CERTIFICATE" => spki_of_certificate(&der).map(<[u8]>::to_vec).ok_or_else(wrong),
-        _ => Err(wrong()),
-    }
-}
-
-/// The SubjectPublicKeyInfo inside a certificate (RFC 5280, section 4.1), its own header included.
-fn spki_of_certificate(der: &[u8]) -> Option<&[u8]> {
-    let (certificate, _) = element(der, 0x30)?;
-    let (mut fields, _) = element(certificate, 0x30)?;
-    if let Some((_, after)) = element(fields, 0xa0) {
-        fields = after;
-    }
-    // serialNumber, signature, issuer, validity, subject
-    for tag in [0x02, 0x30, 0x30, 0x30, 0x30] {
-        fields = element(fields, tag)?.1;
-    }
-    let (_, after) = element(fields, 0x30)?;
-    Some(&fields[..fields.len() - after.len()])
-}
-
-/// The content of a DER element of that tag (X.690), and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = der.split_first()?;
-    let (&length, rest) = rest.split_first()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
-        0x81..=0x83 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x0f))?;
-            (bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    (first == tag).then(|| rest.split_at_checked(length))?
 }

@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::content::Content;
 use super::fetched::Fetch;
+use super::jws::{Jws, algorithm_name};
 use super::jwt::{self, JwtScheme};
 use super::signed::{Signed, signed};
 use crate::api::scheme::{
@@ -111,6 +112,8 @@ pub struct PublicKeyScheme {
     pub key_prefix: Option<String>,
     /// What is signed, and when.
     pub signed: Signed,
+    /// The content is the payload of a detached JSON Web Signature.
+    pub jws: Option<Jws>,
     /// Where the key comes from without a secretRef.
     pub fetch: Option<Fetch>,
 }
@@ -158,12 +161,23 @@ impl Scheme {
         } else if let Some(public) = &written.public_key {
             let signed =
                 signed(&public.signature, &public.content, public.timestamp.as_ref(), &mut list, &mut parameters);
+            let signed = signed.map_err(|(field, reason)| (format!("publicKey.{field}"), reason))?;
+            let jws = public.jws.as_ref().map(|jws| Jws {
+                members: jws.header.iter().map(|claim| (claim.name.clone(), claim.equals.clone())).collect(),
+            });
+            if jws.is_some() && algorithm_name(public.algorithm).is_none() {
+                return Err(("publicKey.algorithm".into(), "has no name in a JSON Web Signature".into()));
+            }
+            if jws.is_none() && !signed.content.listed_headers().is_empty() {
+                return Err(("publicKey.content".into(), "{jws-header-lines:…} needs jws".into()));
+            }
             SchemeKind::PublicKey(Box::new(PublicKeyScheme {
                 algorithm: public.algorithm,
                 format: public.format.unwrap_or_default(),
                 key_encoding: public.key_encoding.unwrap_or_default(),
                 key_prefix: public.key_prefix.clone(),
-                signed: signed.map_err(|(field, reason)| (format!("publicKey.{field}"), reason))?,
+                signed,
+                jws,
                 fetch: fetch(public.fetch.as_ref(), &mut list, &mut parameters).map_err(at("publicKey.fetch"))?,
             }))
         } else if let Some(token) = &written.jwt {
@@ -183,6 +197,17 @@ impl Scheme {
                 "names no scheme: write one of hmac, digest, publicKey, jwt, token, basic or none".into(),
             ));
         };
+        let named = matches!(&kind, SchemeKind::PublicKey(public) if public.jws.is_some());
+        let jku = [
+            written.public_key.as_ref().and_then(|public| public.fetch.as_ref()),
+            written.jwt.as_ref().and_then(|jwt| jwt.fetch.as_ref()),
+        ];
+        if !named && jku.into_iter().flatten().any(|fetch| !fetch.jku.is_empty()) {
+            return Err((
+                "publicKey.fetch.jku".into(),
+                "is named by a detached signature: it needs publicKey.jws".into(),
+            ));
+        }
         let each = written.each.as_ref().map(each).transpose().map_err(at("each"))?;
         let addressee = match &written.addressee {
             None => None,

@@ -4,10 +4,11 @@ mod token;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
+    RsaKeyPair,
 };
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method as HttpMethod};
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::content::Context;
-use super::keys::{self, Hash, KeyRef, Mac};
+use super::jws::{Protected, algorithm_name};
+use super::key_text;
+use super::keys::{Hash, KeyRef, Mac};
 use super::method::written;
 use super::scheme::{PublicKeyScheme, Scheme, SchemeKind, bound_query};
 use super::signed::Signed;
@@ -126,7 +129,7 @@ impl Signer<'_> {
                 let stamp = self.stamp(scheme, &hash.signed)?;
                 let content = self.content(scheme, &hash.signed, &stamp, secret.expose())?;
                 let tag = if hash.keyed {
-                    let key = keys::decode(secret.expose(), hash.key_encoding, hash.key_prefix.as_deref());
+                    let key = key_text::decode(secret.expose(), hash.key_encoding, hash.key_prefix.as_deref());
                     let key = key.map_err(|reason| SignError::Cannot(format!("the secret {reason}")))?;
                     let Some(mut mac) = Mac::new(hash.algorithm, &key) else { return cannot("the secret is no key") };
                     mac.update(&content);
@@ -140,7 +143,11 @@ impl Signer<'_> {
             }
             SchemeKind::PublicKey(public) => {
                 let stamp = self.stamp(scheme, &public.signed)?;
-                let content = self.content(scheme, &public.signed, &stamp, &[])?;
+                let protected = self.protected(scheme, public)?;
+                let mut content = self.content(scheme, &public.signed, &stamp, &[])?;
+                if let Some(protected) = protected {
+                    content = protected.signing_input(&content);
+                }
                 let signature = self.public(public, &content)?;
                 self.attach(scheme, &public.signed, &signature, &stamp)
             }
@@ -217,6 +224,27 @@ impl Signer<'_> {
         }
     }
 
+    /// Writes the header of a detached JSON Web Signature, which the content reads.
+    fn protected(&mut self, scheme: &Scheme, public: &PublicKeyScheme) -> Result<Option<Protected>, SignError> {
+        let (Some(jws), Some(place)) = (&public.jws, public.signed.signature.places.first()) else { return Ok(None) };
+        let mut header = Map::new();
+        header.insert("alg".into(), algorithm_name(public.algorithm).unwrap_or_default().into());
+        header.insert("kid".into(), "hookgate-test".into());
+        let members = jws.members.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
+        header.extend(members);
+        for (member, must) in public.signed.content.listed_headers() {
+            header.insert(member.to_owned(), must.map(HeaderName::as_str).unwrap_or_default().into());
+        }
+        let header = URL_SAFE_NO_PAD.encode(Value::Object(header).to_string());
+        self.put(place, scheme, &format!("{header}..AA"))?;
+        let parts = RequestParts::of(self.draft, self.now);
+        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+        match Protected::find(&view, &public.signed.signature) {
+            Ok(protected) => Ok(Some(protected)),
+            Err(refusal) => cannot(refusal.to_string()),
+        }
+    }
+
     fn attach(&mut self, scheme: &Scheme, signed: &Signed, signature: &[u8], stamp: &str) -> Result<(), SignError> {
         let mut parts = Vec::new();
         if let Some(time) = &signed.timestamp
@@ -224,11 +252,24 @@ impl Signer<'_> {
         {
             parts.push((time.key.as_deref(), time.index, stamp));
         }
+        let header = self.jws_header(scheme, signed);
+        if let Some(header) = &header {
+            parts.extend([(None, Some(0), header.as_str()), (None, Some(1), "")]);
+        }
         let value = signed.signature.write(signature, &parts);
         match signed.signature.places.first() {
             Some(place @ (Place::Header(_) | Place::Query(_))) => self.put(place, scheme, &value),
             _ => cannot("this method carries its signature inside the body: give a signed body"),
         }
+    }
+
+    /// The header that was written of a detached JSON Web Signature.
+    fn jws_header(&self, scheme: &Scheme, signed: &Signed) -> Option<String> {
+        let SchemeKind::PublicKey(public) = &scheme.kind else { return None };
+        public.jws.as_ref()?;
+        let parts = RequestParts::of(self.draft, self.now);
+        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+        signed.signature.part(&view, None, Some(0))
     }
 
     fn put(&mut self, place: &Place, scheme: &Scheme, value: &str) -> Result<(), SignError> {
@@ -305,6 +346,10 @@ impl Signer<'_> {
             }
             PublicKeyAlgorithm::EcdsaP256Sha256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der).map_err(|_| wrong())?;
+                pair.sign(&random, content).map(|s| s.as_ref().to_vec()).map_err(|_| wrong())
+            }
+            PublicKeyAlgorithm::EcdsaP521Sha512 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P521_SHA512_FIXED_SIGNING, &der).map_err(|_| wrong())?;
                 pair.sign(&random, content).map(|s| s.as_ref().to_vec()).map_err(|_| wrong())
             }
             PublicKeyAlgorithm::RsaSha256 => {

@@ -2,6 +2,7 @@
 
 use http::HeaderName;
 
+use crate::provider::verify::jws::Protected;
 use crate::provider::verify::signature::Signature;
 use crate::provider::verify::view::View;
 
@@ -61,6 +62,30 @@ pub(super) fn header_lines(
         sink(name.to_ascii_lowercase().as_bytes());
         sink(b":");
         sink(value.trim_ascii());
+    }
+    Some(())
+}
+
+/// `name: value` and a line feed of every header that a member of a detached signature's header lists, the name as it
+/// stands there; nothing where one that it must list is not there.
+pub(super) fn jws_header_lines(
+    view: &View<'_>,
+    signature: &Signature,
+    member: &str,
+    must: Option<&HeaderName>,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Option<()> {
+    let protected = Protected::find(view, signature).ok()?;
+    let names = protected.text(member)?;
+    let listed = || names.split(',').filter(|name| !name.is_empty());
+    if must.is_some_and(|must| !listed().any(|name| name.eq_ignore_ascii_case(must.as_str()))) {
+        return None;
+    }
+    for name in listed() {
+        let value = view.header(&HeaderName::try_from(name).ok()?)?;
+        for bytes in [name.as_bytes(), b": ", value, b"\n"] {
+            sink(bytes);
+        }
     }
     Some(())
 }
