@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::key_text;
 use crate::api::scheme::{KeyEncoding, KeyFormat, PublicKeyAlgorithm};
@@ -72,36 +72,53 @@ pub fn read(
         .map_err(|_| format!("is no public key of this scheme ({algorithm:?}, {format:?})"))
 }
 
-/// Reads the keys of an algorithm out of a JSON Web Key Set (RFC 7517), or one key; others are left out. `None` without any.
+/// A set of keys, or one (RFC 7517).
+#[derive(Deserialize)]
+struct Published {
+    #[serde(default)]
+    keys: Vec<Jwk>,
+    #[serde(flatten)]
+    own: Jwk,
+}
+
+/// A point on a curve (RFC 7518, section 6.2; RFC 8037). Keys of other kinds have none.
+#[derive(Deserialize)]
+struct Jwk {
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    used: Option<String>,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+/// Reads the keys of an algorithm out of a set or a single key; others are left out. `None` without any.
 pub fn read_set(text: &[u8], algorithm: PublicKeyAlgorithm) -> Option<PublicKeys> {
-    let document: Value = serde_json::from_slice(text).ok()?;
-    let listed = document.get("keys").and_then(Value::as_array).map_or(std::slice::from_ref(&document), Vec::as_slice);
-    let keys: Vec<PublicKey> = listed.iter().filter_map(|jwk| of_jwk(jwk, algorithm)).take(MAX_KEYS).collect();
+    let Published { keys, own } = serde_json::from_slice(text).ok()?;
+    let keys: Vec<PublicKey> =
+        keys.into_iter().chain([own]).filter_map(|jwk| of_jwk(jwk, algorithm)).take(MAX_KEYS).collect();
     (!keys.is_empty()).then(|| PublicKeys(keys.into()))
 }
 
-/// One JSON Web Key: a point of the algorithm's curve (RFC 7518, section 6.2; RFC 8037).
-fn of_jwk(jwk: &Value, algorithm: PublicKeyAlgorithm) -> Option<PublicKey> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let coordinate = |name: &str, length: usize| {
-        let bytes = URL_SAFE_NO_PAD.decode(text(name)?).ok()?;
-        // Some writers leave out leading zeros.
-        let missing = length.checked_sub(bytes.len())?;
-        Some([vec![0; missing], bytes].concat())
-    };
-    let (curve, length) = match algorithm {
+fn of_jwk(jwk: Jwk, algorithm: PublicKeyAlgorithm) -> Option<PublicKey> {
+    let (curve, length): (_, usize) = match algorithm {
         PublicKeyAlgorithm::Ed25519 => ("Ed25519", 32),
         PublicKeyAlgorithm::EcdsaP256Sha256 => ("P-256", 32),
         PublicKeyAlgorithm::EcdsaP521Sha512 => ("P-521", 66),
         PublicKeyAlgorithm::RsaSha1 | PublicKeyAlgorithm::RsaSha256 => return None,
     };
-    if text("crv") != Some(curve) || text("use").is_some_and(|used| used != "sig") {
+    if jwk.crv.as_deref() != Some(curve) || jwk.used.is_some_and(|used| used != "sig") {
         return None;
     }
-    let first = coordinate("x", length)?;
-    let bytes = if curve == "Ed25519" { first } else { [vec![4], first, coordinate("y", length)?].concat() };
-    let key = ParsedPublicKey::new(primitive(algorithm), bytes).ok()?;
-    Some(PublicKey { kid: text("kid").map(str::to_owned), key })
+    let coordinate = |text: Option<String>| {
+        let bytes = URL_SAFE_NO_PAD.decode(text?).ok()?;
+        // Some writers leave out leading zeros.
+        let missing = length.checked_sub(bytes.len())?;
+        Some([vec![0; missing], bytes].concat())
+    };
+    let first = coordinate(jwk.x)?;
+    let bytes = if curve == "Ed25519" { first } else { [vec![4], first, coordinate(jwk.y)?].concat() };
+    Some(PublicKey { kid: jwk.kid, key: ParsedPublicKey::new(primitive(algorithm), bytes).ok()? })
 }
 
 /// The bytes that one request may make Ed25519 hash, beyond one pass: it hashes the content anew for every signature.
