@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use async_nats::{Client, ConnectErrorKind, ServerAddr, Subscriber};
+use anyhow::Context;
+use async_nats::{Client, ConnectErrorKind, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
+
+use crate::deliver::NatsOptions;
+use crate::deliver::connection::prepare;
 
 /// How long the server may take to know of a subscription.
 const KNOWN: Duration = Duration::from_secs(2);
@@ -14,7 +17,7 @@ const KNOWN: Duration = Duration::from_secs(2);
 /// Where NATS is.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct NatsArgs {
-    /// The address of NATS, a user and password in it where it needs them
+    /// The address of NATS, a user and password or a token in it where it needs them
     #[arg(long, env = "HOOKGATE_NATS_URL", hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
     nats_url: String,
     /// A credentials file
@@ -23,30 +26,34 @@ pub(super) struct NatsArgs {
     /// The certificate authority of the server, PEM
     #[arg(long, env = "HOOKGATE_NATS_CA", value_name = "FILE")]
     nats_ca: Option<PathBuf>,
+    /// A client certificate, PEM
+    #[arg(long, env = "HOOKGATE_NATS_CLIENT_CERT", value_name = "FILE")]
+    nats_client_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, env = "HOOKGATE_NATS_CLIENT_KEY", value_name = "FILE")]
+    nats_client_key: Option<PathBuf>,
 }
 
 impl NatsArgs {
-    /// Connects once.
+    /// Connects once, with the login that `run` would use.
     ///
     /// # Errors
     /// Where nobody answers, or the server refuses. Names the host, never a login.
     pub(super) async fn connect(&self) -> anyhow::Result<Client> {
-        let urls = self.nats_url.split(',').map(str::trim).filter(|url| !url.is_empty());
-        let parse = |url: &str| url.parse::<ServerAddr>().ok();
-        let addresses: Option<Vec<ServerAddr>> = urls.map(parse).collect();
-        let Some(addresses) = addresses.filter(|all| !all.is_empty()) else {
-            bail!("--nats-url is no address such as nats://127.0.0.1:4222");
+        let options = NatsOptions {
+            urls: vec![self.nats_url.as_str().into()],
+            creds: self.nats_creds.clone(),
+            ca: self.nats_ca.clone(),
+            client_cert: self.nats_client_cert.clone(),
+            client_key: self.nats_client_key.clone(),
         };
+        let (addresses, options) = prepare(&options)?;
+        // The client would say no more than that it cannot log in.
+        if let Some(file) = &self.nats_creds {
+            std::fs::File::open(file).with_context(|| format!("--nats-creds: cannot read {}", file.display()))?;
+        }
         let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
         let hosts = hosts.join(", ");
-        let mut options = async_nats::ConnectOptions::new().name("hookgate");
-        if let Some(file) = &self.nats_creds {
-            options =
-                options.credentials_file(file).await.with_context(|| format!("cannot read {}", file.display()))?;
-        }
-        if let Some(file) = &self.nats_ca {
-            options = options.add_root_certificates(file.clone());
-        }
         options.connect(addresses).await.map_err(|error| match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => anyhow::anyhow!(
                 "NATS at {hosts} refuses the login: check the user and password in --nats-url, or --nats-creds"

@@ -115,8 +115,11 @@ enum Login {
     Token(Zeroizing<String>),
 }
 
-/// A client that connects for ever, in the background; `events` is notified of each change of its state.
-pub(super) async fn connect(options: &NatsOptions, events: Arc<Notify>) -> Result<Client, OptionsError> {
+/// Where the servers are, without a login, and how to log in and whom to trust: the same for the operator and for commands.
+///
+/// # Errors
+/// What cannot be used, by the name of its flag.
+pub fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
     let (addresses, login) = addresses(&options.urls)?;
     if login.is_some() && options.creds.is_some() {
         return Err(OptionsError::LoginAndCredentials);
@@ -126,8 +129,6 @@ pub(super) async fn connect(options: &NatsOptions, events: Arc<Notify>) -> Resul
         (None, None) => None,
         _ => return Err(OptionsError::HalfCertificate),
     };
-    let refused = Arc::new(AtomicBool::new(false));
-
     let mut connect = match &options.creds {
         Some(file) => {
             let credentials = Arc::new(Credentials::new(file.clone()));
@@ -152,13 +153,25 @@ pub(super) async fn connect(options: &NatsOptions, events: Arc<Notify>) -> Resul
     }
     // Who says which authorities or certificate to use wants neither to be skipped silently.
     let connect = connect.require_tls(options.ca.is_some() || options.client_cert.is_some());
+    Ok((addresses, connect.name("hookgate")))
+}
+
+/// A client that connects for ever, in the background; `events` is notified of each change of its state.
+///
+/// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
+pub(super) async fn connect(
+    options: &NatsOptions,
+    events: Arc<Notify>,
+    exchange_refused: CancellationToken,
+) -> Result<Client, OptionsError> {
+    let (addresses, connect) = prepare(options)?;
+    let refused = Arc::new(AtomicBool::new(false));
     let log = Arc::new(EventLog {
         advice: advice(options),
         refused: Arc::clone(&refused),
         last: std::sync::Mutex::default(),
     });
     let client = connect
-        .name("hookgate")
         .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(

@@ -101,6 +101,20 @@ async fn without_nats_it_says_so_with_the_host_and_never_a_password() {
 }
 
 #[tokio::test]
+async fn a_login_in_the_url_is_that_of_the_commands_too() {
+    let (folder, nats) = (manifests(), Nats::start_with_login("hook@", "g:ate/").await);
+    let login = format!("nats://hook%40:g%3Aate%2F@127.0.0.1:{}", nats.port());
+    let operator = Operator::in_folder(folder.path(), &login, &[]).await;
+    let told = send(&folder, &operator, &login, &["--source", "demo/typeless"]).await.ok();
+    assert!(told.contains("generic.received"), "{told}");
+    let told = hookgate(&["tail", "--all", "-n", "1", "--nats-url", &login]).await.ok();
+    assert!(told.contains("generic.received"), "{told}");
+    let gone = folder.path().join("gone.creds").display().to_string();
+    let told = hookgate(&["tail", "--nats-url", &nats.url(), "--nats-creds", &gone]).await.err();
+    assert!(told.contains(&gone), "{told}");
+}
+
+#[tokio::test]
 async fn tail_shows_what_the_stream_keeps() {
     let nats = Nats::start().await;
     nats.create_stream("WEBHOOKS", &["webhooks.*.>"]).await;
