@@ -1,10 +1,13 @@
 //! The fields of forms, urlencoded or multipart, and the JSON object that pointers see of them.
 //!
-//! Files of a multipart body are named in it, with their media type and size; what they hold is left out.
+//! Files of a multipart body are named in it, with their media type and size; what they hold is left out. A field that is no
+//! UTF-8, as in a mail's own charset, keeps its bytes in base64.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -49,23 +52,30 @@ pub(in crate::provider) fn form_view(fields: &[(Cow<'_, str>, Cow<'_, str>)]) ->
 
 /// The same of a multipart body. Files are named, with their media type and size; what they hold is left out.
 pub(super) fn parts_view(parts: &[Part<'_>]) -> Bytes {
-    view(parts.iter().map(|part| (part.name.as_str(), part.text().map_or(Value::File(part), Value::Text))))
+    view(parts.iter().map(|part| (part.name.as_str(), part.text().map_or(Value::Part(part), Value::Text))))
 }
 
 /// A value of a field.
 #[derive(Clone, Copy)]
 enum Value<'v> {
     Text(&'v str),
-    File(&'v Part<'v>),
+    /// A file, or a field that is no text.
+    Part(&'v Part<'v>),
 }
 
 impl Value<'_> {
-    fn file(part: &Part<'_>, object: &mut ObjectWriter<'_>) {
-        object.text("filename", part.filename.as_deref().unwrap_or_default());
+    fn part(part: &Part<'_>, object: &mut ObjectWriter<'_>) {
+        if let Some(filename) = &part.filename {
+            object.text("filename", filename);
+        }
         if let Some(media_type) = part.media_type {
             object.text("contentType", media_type);
         }
         object.raw("size", &part.content.len().to_string());
+        // In which charset it is may stand in another field: nothing is lost, and nothing guessed.
+        if part.filename.is_none() {
+            object.text("base64", &STANDARD.encode(part.content));
+        }
     }
 }
 
@@ -84,11 +94,11 @@ fn view<'v>(fields: impl Iterator<Item = (&'v str, Value<'v>)>) -> Bytes {
         for (name, values) in &order {
             match values.as_slice() {
                 [Value::Text(text)] => object.text(name, text),
-                [Value::File(part)] => object.object(name, |object| Value::file(part, object)),
+                [Value::Part(part)] => object.object(name, |object| Value::part(part, object)),
                 values => object.list(name, |list| {
                     values.iter().for_each(|value| match value {
                         Value::Text(text) => list.text(text),
-                        Value::File(part) => list.object(|object| Value::file(part, object)),
+                        Value::Part(part) => list.object(|object| Value::part(part, object)),
                     });
                 }),
             }

@@ -97,6 +97,15 @@ fn a_proof_is_read_from_the_one_field_of_a_form_or_a_multipart_body() {
 }
 
 #[test]
+fn a_field_that_is_no_utf8_keeps_its_bytes() {
+    let body = b"--B\r\nContent-Disposition: form-data; name=subject\r\n\r\nGr\xfc\xdfe\r\n--B\r\nContent-Disposition: form-data; name=text\r\n\r\nhello\r\n--B\r\nContent-Disposition: form-data; name=scan; filename=a.pdf\r\n\r\n\xff\r\n--B--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=B")];
+    let documents = read(&decoder("formats: [Multipart]"), &headers, body).unwrap();
+    let said = r#"{"subject":{"size":5,"base64":"R3L832U="},"text":"hello","scan":{"filename":"a.pdf","size":1}}"#;
+    assert_eq!(documents[0].original, said);
+}
+
+#[test]
 fn a_multipart_body_is_read_by_its_part() {
     let json = decoder("{formats: [Multipart], field: json}");
     let body = b"preamble\r\n--B\r\nContent-Disposition: form-data; filename=\"a;b\"; name=\"file\"\r\n\r\n--Bx\r\n\r\n--B\r\ncontent-disposition: form-data; name=json\r\n\r\n{\"a\":\r\n1}\r\n--B--\r\n";
