@@ -16,18 +16,24 @@ pub(super) struct Redactions {
     data: Cuts,
     /// Names of form fields.
     form: Vec<String>,
-    /// The same in the JSON view of a multipart body.
+    /// The same in the JSON view of a multipart body, and in what nobody could read.
     fields: Cuts,
     /// Names of query parameters, where the query is the delivery.
     query: Vec<String>,
 }
 
 impl Redactions {
-    /// Compiles pointers of members, and names of form fields and of query parameters.
+    /// Compiles pointers of members, and names of form fields and of query parameters. `around` are pointers of members that
+    /// stand around the items: no item has them, but a body that nobody could take apart does.
     ///
     /// # Errors
     /// The number of the pointer that is none.
-    pub fn compile(pointers: &[String], form: &[String], query: &[String]) -> Result<Self, (usize, PointerError)> {
+    pub fn compile(
+        pointers: &[String],
+        form: &[String],
+        query: &[String],
+        around: &[String],
+    ) -> Result<Self, (usize, PointerError)> {
         let (mut data, mut form) = (Vec::new(), form.to_vec());
         for (at, pointer) in pointers.iter().enumerate() {
             let names = parse_pointer(pointer).map_err(|error| (at, error))?;
@@ -42,14 +48,14 @@ impl Redactions {
         }
         let compiled = |pointers: &[String]| Cuts::compile(pointers).map_err(|error| (0, error));
         let members: Vec<String> = form.iter().map(|name| join_pointer([name.as_str()])).collect();
-        let fields = compiled(&[pointers, &members].concat())?;
+        let fields = compiled(&[pointers, &members, around].concat())?;
         let query = [form.as_slice(), query].concat();
         Ok(Self { json: compiled(pointers)?, data: compiled(&data)?, form, fields, query })
     }
 
     /// Whether nothing is cut.
     pub fn is_empty(&self) -> bool {
-        self.json.is_empty() && self.form.is_empty() && self.query.is_empty()
+        self.fields.is_empty() && self.query.is_empty()
     }
 
     /// Cuts the credentials out of a document.

@@ -25,8 +25,8 @@ impl Extraction {
         let extract = spec.extract.as_ref().unwrap_or(&none);
         let paths = paths(spec);
         let mut redact = spec.redact.clone();
-        let (mut forms, mut queries) = (Vec::new(), Vec::new());
-        tokens(spec, &mut redact, &mut forms, &mut queries, &mut compiler);
+        let mut tokens = Tokens::default();
+        tokens.gather(spec, &mut redact, &mut compiler);
         let text = spec.decode.as_ref().is_some_and(|decode| decode.formats.contains(&BodyFormat::Text));
         if text && !spec.map.is_empty() {
             compiler.error("spec.map", "text cannot be mapped: leave map out or decode another format");
@@ -46,7 +46,8 @@ impl Extraction {
                 Split::compile(split).map_err(|(field, e)| compiler.error(&format!("spec.split[{n}].{field}"), e)).ok()
             })
             .collect();
-        let redactions = Redactions::compile(&redact, &forms, &queries).unwrap_or_else(|(n, error)| {
+        let redactions = Redactions::compile(&redact, &tokens.forms, &tokens.queries, &tokens.around);
+        let redactions = redactions.unwrap_or_else(|(n, error)| {
             compiler.error(&format!("spec.redact[{n}]"), error.to_string());
             Redactions::default()
         });
@@ -120,34 +121,42 @@ fn is_item(each: &Each, spec: &WebhookProviderSpec) -> bool {
     matches!(spec.split.as_slice(), [split] if split.pointer == each.pointer && split.also.is_empty() && split.item == each.item)
 }
 
-/// Tokens that stand in the body are credentials: they are cut without being named in `redact`.
-fn tokens(
-    spec: &WebhookProviderSpec,
-    redact: &mut Vec<String>,
-    forms: &mut Vec<String>,
-    queries: &mut Vec<String>,
-    compiler: &mut Compiler,
-) {
-    for (m, method) in spec.methods.iter().enumerate() {
-        for (a, alternative) in method.any_of.iter().enumerate() {
-            for (s, scheme) in alternative.all_of.iter().enumerate() {
-                let Some(token) = &scheme.token else { continue };
-                forms.extend(token.form.clone());
-                queries.extend(token.query.clone());
-                let Some(pointer) = &token.pointer else { continue };
-                let relative = match &scheme.each {
-                    Some(each) => is_item(each, spec),
-                    None => spec.split.iter().all(|split| split.optional),
-                };
-                // Beside a list, the token is not in the items.
-                let outside = scheme.each.is_none() && !spec.split.is_empty();
-                if relative && !redact.contains(pointer) {
-                    redact.push(pointer.clone());
-                } else if !relative && !outside && spec.redact.is_empty() {
-                    compiler.error(
-                        &format!("spec.methods[{m}].anyOf[{a}].allOf[{s}].token.pointer"),
-                        "the items of each are not the items of split: name the token in redact, relative to an item",
-                    );
+/// Tokens of methods that a request carries beside those that stand in its items: credentials, cut without being named in `redact`.
+#[derive(Default)]
+struct Tokens {
+    /// Names of form fields.
+    forms: Vec<String>,
+    /// Names of query parameters.
+    queries: Vec<String>,
+    /// Pointers of members around the items.
+    around: Vec<String>,
+}
+
+impl Tokens {
+    /// Gathers them; those that stand in items go to `redact`.
+    fn gather(&mut self, spec: &WebhookProviderSpec, redact: &mut Vec<String>, compiler: &mut Compiler) {
+        for (m, method) in spec.methods.iter().enumerate() {
+            for (a, alternative) in method.any_of.iter().enumerate() {
+                for (s, scheme) in alternative.all_of.iter().enumerate() {
+                    let Some(token) = &scheme.token else { continue };
+                    self.forms.extend(token.form.clone());
+                    self.queries.extend(token.query.clone());
+                    let Some(pointer) = &token.pointer else { continue };
+                    let relative = match &scheme.each {
+                        Some(each) => is_item(each, spec),
+                        None => spec.split.iter().all(|split| split.optional),
+                    };
+                    let around = scheme.each.is_none() && !spec.split.is_empty();
+                    if relative && !redact.contains(pointer) {
+                        redact.push(pointer.clone());
+                    } else if !relative && around {
+                        self.around.push(pointer.clone());
+                    } else if !relative && spec.redact.is_empty() {
+                        compiler.error(
+                            &format!("spec.methods[{m}].anyOf[{a}].allOf[{s}].token.pointer"),
+                            "the items of each are not the items of split: name the token in redact, relative to an item",
+                        );
+                    }
                 }
             }
         }

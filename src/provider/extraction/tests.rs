@@ -313,6 +313,16 @@ fn a_refused_body_is_rejected_without_its_credentials() {
 }
 
 #[test]
+fn a_refused_body_is_rejected_without_a_token_that_stands_around_its_items() {
+    let spec = "{displayName: T, methods: [{name: token, anyOf: [{allOf: [{token: {pointer: /auth/token}}]}]}], split: [{pointer: /items}]}";
+    let definition = Extraction::compile(&serde_saphyr::from_str(spec).unwrap()).unwrap();
+    let request = request(r#"{"auth":{"token":"hush","n":1},"events":[]}"#);
+    assert!(definition.read(&request.verified(), &request.head(&Method::POST), None).is_err());
+    let refused = definition.refused(&request.verified(), &request.head(&Method::POST), None);
+    assert_eq!(refused.item, r#"{"auth":{"n":1},"events":[]}"#);
+}
+
+#[test]
 fn a_refused_body_is_never_empty_and_says_what_it_is() {
     let definition = definition("extract: {id: [{header: X-Id}]}\ndecode: {formats: [JSON, Form]}").unwrap();
     let refused = |request: Request| {
