@@ -147,11 +147,15 @@ pub enum Deduplicate {
 /// What one replica takes from this source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!has(self.burst) || has(self.requestsPerSecond)")
+        .message("burst is above a rate, and without requestsPerSecond there is none: write requestsPerSecond or leave burst out")
+)]
 pub struct Limits {
     /// The largest body. Default: the provider's, else 8Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_size: Option<Size>,
-    /// Proven requests a second. Default: 100.
+    /// Proven requests a second. Default: any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub requests_per_second: Option<i32>,

@@ -143,6 +143,7 @@ pub fn sources() -> Vec<Wrong> {
             "must be of type string",
         ),
         // limits
+        with("burst without a rate", "limits: {burst: 5}").wrong("spec.limits", "without requestsPerSecond there is none"),
         with("size with a fraction", "limits: {maxBodySize: 1.5Mi}").wrong("spec.limits.maxBodySize", "write a size such as 512Ki"),
         with("size of nothing", "limits: {maxBodySize: 0}").wrong_in_words(
             "spec.limits.maxBodySize",
