@@ -18,13 +18,15 @@ use super::nats::{self, NatsArgs};
 
 const CONTENT_TYPE: &str = "content-type";
 /// What people see of an event beside its data.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 11] = [
     "ce-type",
     "ce-id",
     "ce-subject",
     "ce-source",
     "ce-verifiedby",
     "ce-covers",
+    "ce-unsigned",
+    "ce-omitted",
     "ce-reason",
     "ce-originaltype",
     "ce-originalid",
