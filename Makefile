@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hookgate
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test lint audit crds bench clean
+.PHONY: help demo test torture lint audit crds bench clean
 
 help:            ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,13 @@ test:            ## Format, clippy with warnings as errors, all tests on real se
 	@tests/servers/build.sh >/dev/null
 	@tests/asyncapi/install.sh >/dev/null
 	cargo test --locked
+
+torture:         ## Kill, pause and cut off Hookgate and NATS under load: KILLS=2000 EVENTS=10000000 SECONDS=7200 SEED=1 FLAGS=--release
+	@scripts/needs.sh cargo go cc
+	@tests/servers/build.sh nats-server >/dev/null
+	HOOKGATE_TORTURE_KILLS=$(or $(KILLS),400) HOOKGATE_TORTURE_EVENTS=$(or $(EVENTS),250000) \
+	HOOKGATE_TORTURE_SECONDS=$(or $(SECONDS),3600) $(if $(SEED),HOOKGATE_TORTURE_SEED=$(SEED)) \
+	cargo test --locked $(FLAGS) --test it torture:: -- --nocapture --test-threads=1
 
 lint:            ## Format and clippy
 	cargo fmt --check

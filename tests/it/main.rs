@@ -62,6 +62,8 @@ mod sdk_signers;
 mod send_command;
 mod servers;
 mod spool;
+mod spool_faults;
+mod torture;
 mod vectors;
 mod verify_command;
 mod wycheproof;

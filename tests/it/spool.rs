@@ -11,12 +11,12 @@ use sha2::Sha256;
 
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
-use crate::support::operator::{Operator, hookgate};
+use crate::support::operator::{Answer, Client, Operator, hookgate};
 use crate::support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
 const SECRET: &str = "It's a Secret to Everybody";
-const MANIFEST: &str = r#"
+pub const MANIFEST: &str = r#"
 apiVersion: v1
 kind: Secret
 metadata: {name: github, namespace: sales}
@@ -38,8 +38,8 @@ spec:
   delivery: {onOutage: Reject}
 "#;
 
-/// Sends one signed delivery; the status, 0 where no answer came.
-async fn send(operator: &Operator, source: &str, id: &str) -> u16 {
+/// Sends one signed delivery.
+pub async fn post(client: &Client, source: &str, id: &str) -> Option<Answer> {
     let body = r#"{"action":"opened"}"#;
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -50,7 +50,12 @@ async fn send(operator: &Operator, source: &str, id: &str) -> u16 {
         ("x-github-delivery", id),
         ("x-hub-signature-256", &signature),
     ];
-    operator.post(&format!("/sales/{source}"), &headers, body).await.map_or(0, |answer| answer.status.as_u16())
+    client.post(&format!("/sales/{source}"), &headers, body).await
+}
+
+/// Sends one signed delivery; the status, 0 where no answer came.
+pub async fn send(operator: &Operator, source: &str, id: &str) -> u16 {
+    post(&operator.client, source, id).await.map_or(0, |answer| answer.status.as_u16())
 }
 
 async fn send_all(operator: &Operator, ids: std::ops::Range<u32>) {
@@ -60,7 +65,7 @@ async fn send_all(operator: &Operator, ids: std::ops::Range<u32>) {
 }
 
 /// Waits until the stream holds these ids, each once.
-async fn arrived(nats: &Nats, count: u64) {
+pub async fn arrived(nats: &Nats, count: u64) {
     eventually("all events arrive", SOON, async || nats.count("WEBHOOKS").await >= count).await;
     let wanted = usize::try_from(count).unwrap();
     let stored = nats.collect("webhooks.>", wanted, SOON).await;
@@ -68,13 +73,13 @@ async fn arrived(nats: &Nats, count: u64) {
     assert_eq!((ids.len(), nats.count("WEBHOOKS").await), (wanted, count), "each event once");
 }
 
-async fn start(manifests: &Path, nats: &Nats, spool: &Folder, more: &[&str]) -> Operator {
+pub async fn start(manifests: &Path, nats: &Nats, spool: &Folder, more: &[&str]) -> Operator {
     let folder = spool.path().join("spool");
     let flags = ["--spool-dir", folder.to_str().unwrap()];
     Operator::in_folder(manifests, &nats.url(), &[&flags, more].concat()).await
 }
 
-fn manifests() -> Folder {
+pub fn manifests() -> Folder {
     let folder = Folder::new("spool-manifests");
     folder.write("sources.yaml", MANIFEST);
     folder
@@ -118,6 +123,28 @@ async fn a_server_that_only_stops_answering_costs_the_first_request_its_share_an
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     nats.resume();
     arrived(&nats, 11).await;
+}
+
+/// Ticks of processor time that a process has used, a hundred to a second.
+fn ticks(operator: &Operator) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", operator.process.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[tokio::test]
+async fn waiting_for_nats_costs_nothing() {
+    let (manifests, spool, mut nats) = (manifests(), Folder::new("spool"), Nats::start().await);
+    let operator = start(manifests.path(), &nats, &spool, &["--spool-volatile"]).await;
+    send_all(&operator, 0..1).await;
+    nats.kill();
+    send_all(&operator, 1..20).await;
+    let before = ticks(&operator);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let used = ticks(&operator) - before;
+    assert!(used < 30, "{used} ticks in three seconds with nothing to do");
+    nats.start_again().await;
+    arrived(&nats, 20).await;
 }
 
 #[tokio::test]

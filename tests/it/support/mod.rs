@@ -13,6 +13,7 @@ pub mod nodes;
 pub mod operator;
 pub mod port;
 pub mod process;
+pub mod proxy;
 pub mod run;
 pub mod servers;
 pub mod wait;

@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client as Http, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
 use super::folder::Folder;
@@ -35,8 +34,15 @@ pub struct Operator {
     pub process: Process,
     pub port: u16,
     pub admin: u16,
-    client: Client<HttpConnector, Full<Bytes>>,
+    pub client: Client,
     _folder: Folder,
+}
+
+/// Asks a Hookgate of this machine.
+pub struct Client {
+    http: Http<HttpConnector, Full<Bytes>>,
+    port: u16,
+    admin: u16,
 }
 
 impl Operator {
@@ -83,8 +89,7 @@ impl Operator {
             Ok((process, port, admin))
         })
         .await;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Operator { process, port, admin, client, _folder: folder }
+        Operator { process, port, admin, client: Client::at(port, admin), _folder: folder }
     }
 
     /// Waits for `/readyz`.
@@ -102,13 +107,30 @@ impl Operator {
 
     /// GETs from the admin port.
     pub async fn get(&self, path: &str) -> Option<Answer> {
+        self.client.get(path).await
+    }
+
+    /// POSTs to the public port; `None` where no answer comes.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Option<Answer> {
+        self.client.post(path, headers, body).await
+    }
+}
+
+impl Client {
+    /// One that listens on these ports of 127.0.0.1.
+    pub fn at(port: u16, admin: u16) -> Client {
+        Client { http: Http::builder(TokioExecutor::new()).build_http(), port, admin }
+    }
+
+    /// GETs from the admin port.
+    pub async fn get(&self, path: &str) -> Option<Answer> {
         let request = Request::get(format!("http://127.0.0.1:{}{path}", self.admin)).body(Full::default()).ok()?;
         self.ask(request).await
     }
 
     /// POSTs to the public port; `None` where no answer comes.
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Option<Answer> {
-        let mut request = Request::post(format!("{}{path}", self.url()));
+        let mut request = Request::post(format!("http://127.0.0.1:{}{path}", self.port));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -116,7 +138,7 @@ impl Operator {
     }
 
     async fn ask(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
-        let (head, body) = self.client.request(request).await.ok()?.into_parts();
+        let (head, body) = self.http.request(request).await.ok()?.into_parts();
         Some(Answer { status: head.status, headers: head.headers, body: body.collect().await.ok()?.to_bytes() })
     }
 }
