@@ -71,7 +71,10 @@ impl Delivery {
         let Some((owner, spool)) = policy.spool.zip(self.spool()) else {
             return self.publish(&message, stream, deadline.acknowledged()).await;
         };
-        if !self.is_diverted(&message.subject) {
+        // Before it is accepted and can be made smaller no more.
+        self.fits(&message, stream)?;
+        let diverted = self.is_diverted(&message.subject);
+        if !diverted {
             match self.publish(&message, stream, deadline.spooled()).await {
                 Err(Unavailable::TimedOut | Unavailable::NoResponders) => self.divert(&message.subject),
                 Err(error) if error.may_pass() => {}
@@ -80,6 +83,14 @@ impl Delivery {
         }
         let record = Record::of(&message, owner, stream);
         let appended = deadline.bound(spool.append(record)).await.map_err(|_| Unavailable::Spool(AppendError::Busy))?;
-        appended.map(|()| Outcome::Spooled).map_err(Unavailable::Spool)
+        let Err(error) = appended else { return Ok(Outcome::Spooled) };
+        if diverted {
+            // Nobody has asked its stream: it may be back, and with no record of it in the spool nothing else tells.
+            match self.publish(&message, stream, deadline.acknowledged()).await {
+                Err(unavailable) if unavailable.may_pass() => {}
+                ended => return ended,
+            }
+        }
+        Err(Unavailable::Spool(error))
     }
 }

@@ -30,13 +30,13 @@ impl Circuit {
             && self.open_until.compare_exchange(until, now + PAUSE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The stream answered, whatever it said.
-    pub fn answered(&self) {
+    /// The stream answered, whatever it said; `in_time` where a request would have waited for it.
+    pub fn answered(&self, in_time: bool) {
         // Written only when it changes: this is on the way of every event.
         if self.missed.load(Ordering::Relaxed) != 0 {
             self.missed.store(0, Ordering::Relaxed);
         }
-        if self.is_diverted() {
+        if in_time && self.is_diverted() {
             self.diverted.store(false, Ordering::Relaxed);
         }
     }
@@ -70,7 +70,7 @@ mod tests {
             circuit.missed(0);
         }
         assert!(circuit.lets_through(0), "not yet");
-        circuit.answered();
+        circuit.answered(true);
         circuit.missed(0);
         assert!(circuit.lets_through(0), "an answer between them begins anew");
         for _ in 1..LIMIT {
@@ -80,7 +80,17 @@ mod tests {
         assert!(circuit.lets_through(PAUSE));
         assert!(!circuit.lets_through(PAUSE), "one is enough");
         assert!(circuit.lets_through(2 * PAUSE));
-        circuit.answered();
+        circuit.answered(true);
         assert!(circuit.lets_through(2 * PAUSE) && circuit.lets_through(2 * PAUSE));
+    }
+
+    #[test]
+    fn only_an_answer_in_time_ends_the_way_around() {
+        let circuit = Circuit::default();
+        circuit.divert();
+        circuit.answered(false);
+        assert!(circuit.is_diverted(), "who comes next would wait as long again");
+        circuit.answered(true);
+        assert!(!circuit.is_diverted());
     }
 }

@@ -1,48 +1,40 @@
 //! Publishes what lies in the spool, oldest first, each under the id it was accepted with, and forgets it when it is stored.
 //!
-//! Never deletes what is not acknowledged: what NATS refuses for good is set aside. One stream that takes nothing holds up
-//! no other. Its messages are also the probes that tell when a stream is back.
+//! Never deletes what is not acknowledged: what NATS refuses for good is set aside. A stream that takes nothing is asked
+//! with one message now and then, which tells when it is back, and holds up no other.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
+use super::lanes::{Lanes, Probe};
+use super::publish::Inner;
 use super::spool::{Drain, Position, Record, Spool};
-use super::{Delivery, Outcome, Unavailable};
+use super::{Delivery, Link, Outcome, Unavailable};
 
 /// Messages on their way at one time: enough to keep a connection busy, few enough to leave live ones their place.
-const WINDOW: usize = 128;
+const WINDOW: usize = 64;
 /// Bytes on their way at one time.
 const WINDOW_BYTES: usize = 8 << 20;
-/// How long an acknowledgement may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Before a message is tried again that NATS did not take.
-const AGAIN: Duration = Duration::from_millis(200);
-/// Before one is tried again for which there is no stream.
+/// Between looks at a connection that is not there.
+const AWAY: Duration = Duration::from_millis(200);
+/// Before one is tried again for which there is no stream, and before a file is that could not be read.
 const STUCK: Duration = Duration::from_secs(10);
 /// How long there must be no stream, while JetStream answers, before a message counts as refused.
 const NO_OWNER: Duration = Duration::from_secs(600);
-/// Messages that may wait for another try before reading pauses.
-const PARKED: usize = 65_536;
-
-/// A message that is tried again.
-struct Parked {
-    at: Position,
-    due: Instant,
-    /// Since when no stream owns its subject.
-    stuck: Option<Instant>,
-}
 
 /// What became of a try.
 struct Tried {
     at: Position,
     record: Record,
-    stuck: Option<Instant>,
+    probe: Probe,
+    took: Duration,
     result: Result<Outcome, Unavailable>,
 }
 
@@ -57,159 +49,183 @@ pub struct Drained {
     pub unfinished: bool,
 }
 
-/// Drains for as long as the process lives; says when the spool begins to fill and when it is empty.
-pub(super) async fn run(delivery: Delivery, spool: Arc<Spool>) {
-    let mut drainer = Drainer::new(delivery, spool, false);
-    let mut filled = drainer.spool.stock().events > 0;
+/// Drains for as long as anybody else has the delivery; says when the spool begins to fill and when it is empty.
+pub(super) async fn run(delivery: Weak<Inner>, link: watch::Receiver<Link>, spool: Arc<Spool>) {
+    let mut drainer = Drainer::new(link, spool, false);
+    let mut filled = !drainer.spool.is_empty();
     let mut since = Instant::now();
-    loop {
-        let events = drainer.spool.stock().events;
-        if events > 0 && !filled {
+    while let Some(inner) = delivery.upgrade() {
+        let empty = drainer.spool.is_empty();
+        if !empty && !filled {
             (filled, since) = (true, Instant::now());
             warn!("NATS does not take events: they are spooled");
-        } else if events == 0 && filled {
+        } else if empty && filled {
             filled = false;
             info!(after = ?since.elapsed(), published = drainer.done.published, "the spool is empty");
         }
-        drainer.step().await;
+        drainer.step(Delivery { inner }).await;
     }
 }
 
 struct Drainer {
-    delivery: Delivery,
+    link: watch::Receiver<Link>,
     spool: Arc<Spool>,
     reader: Drain,
-    parked: VecDeque<Parked>,
+    lanes: Lanes,
+    on_the_way: FuturesUnordered<BoxFuture<'static, Tried>>,
+    /// Bytes of what is on the way.
+    bytes: usize,
     done: Drained,
     /// What is drained was refused before: it leaves that place, and no other.
     refused: bool,
-    /// The reader has come to the end of what there is.
-    caught_up: bool,
+    /// When files are tried again that could not be read.
+    resume: Option<Instant>,
+    /// The connection was lost under a try: nothing is sent before then.
+    after: Option<Instant>,
 }
 
 impl Drainer {
-    fn new(delivery: Delivery, spool: Arc<Spool>, refused: bool) -> Self {
+    fn new(link: watch::Receiver<Link>, spool: Arc<Spool>, refused: bool) -> Self {
         let reader = if refused { spool.refused() } else { spool.reader() };
-        Self { delivery, spool, reader, parked: VecDeque::new(), done: Drained::default(), refused, caught_up: false }
+        let (lanes, on_the_way) = (Lanes::default(), FuturesUnordered::new());
+        let done = Drained::default();
+        Self { link, spool, reader, lanes, on_the_way, bytes: 0, done, refused, resume: None, after: None }
     }
 
-    /// Publishes what can be published now, and waits until there is more to do.
-    async fn step(&mut self) {
-        if !self.delivery.is_reachable() {
-            let mut link = self.delivery.link();
-            tokio::select! {
-                _ = link.changed() => {}
-                () = sleep(AGAIN) => {}
+    /// Sends what may be sent now, then waits until something comes of it or there is more to do.
+    async fn step(&mut self, delivery: Delivery) {
+        let now = Instant::now();
+        // Seen before the state is read: what changes after that wakes us.
+        self.link.borrow_and_update();
+        let mut until = now + STUCK;
+        if !delivery.is_reachable() {
+            until = now + AWAY;
+        } else if let Some(after) = self.after.take_if(|after| *after > now) {
+            (self.after, until) = (Some(after), after);
+        } else {
+            if self.resume.take_if(|resume| *resume <= now).is_some() {
+                self.reader.resume();
             }
-            return;
+            self.fill(&delivery);
+            if self.has_room() {
+                until = until.min(self.lanes.due().unwrap_or(until)).min(self.resume.unwrap_or(until));
+            }
         }
-        let mut on_the_way = FuturesUnordered::new();
-        let mut bytes = 0;
-        let mut stop = false;
-        loop {
-            while on_the_way.len() < WINDOW && bytes < WINDOW_BYTES && !stop {
-                let Some((at, record, stuck)) = self.next() else { break };
-                bytes += record.payload.len();
-                let delivery = self.delivery.clone();
-                on_the_way.push(async move {
-                    let by = Instant::now() + PATIENCE;
-                    let result = delivery.publish(&record.message(), record.stream.as_deref(), by).await;
-                    Tried { at, record, stuck, result }
-                });
-            }
-            let Some(tried) = on_the_way.next().await else { break };
-            bytes -= tried.record.payload.len();
-            // Without a connection what follows would fare alike.
-            stop |= matches!(tried.result, Err(Unavailable::Disconnected));
-            self.settle(tried).await;
+        // Not held while nothing is to be sent: the last handle but this one ends the task.
+        drop(delivery);
+        let more = self.has_room();
+        tokio::select! {
+            Some(tried) = self.on_the_way.next() => self.settle(tried).await,
+            () = self.reader.changed(), if more => {}
+            Ok(()) = self.link.changed() => {}
+            () = sleep_until(until.into()) => {}
         }
-        let due = self.parked.front().map(|parked| parked.due.saturating_duration_since(Instant::now()));
-        if stop {
-            sleep(AGAIN).await;
-        } else if self.caught_up || self.parked.len() >= PARKED {
-            tokio::select! {
-                () = self.reader.changed() => {}
-                () = sleep(due.unwrap_or(STUCK)) => self.reader.resume(),
-            }
+    }
+
+    fn has_room(&self) -> bool {
+        self.on_the_way.len() < WINDOW && self.bytes < WINDOW_BYTES
+    }
+
+    /// Sends until the window is full or nothing may be sent.
+    fn fill(&mut self, delivery: &Delivery) {
+        while self.has_room() {
+            let Some((at, record, probe)) = self.next(delivery) else { return };
+            self.bytes += record.payload.len();
+            let delivery = delivery.clone();
+            self.on_the_way.push(Box::pin(async move {
+                let begun = Instant::now();
+                let by = begun + probe.patience;
+                let result = delivery.publish(&record.message(), record.stream.as_deref(), by).await;
+                Tried { at, record, probe, took: begun.elapsed(), result }
+            }));
         }
     }
 
     /// The next message to try: one whose time has come again, else the oldest that was not read yet.
-    fn next(&mut self) -> Option<(Position, Record, Option<Instant>)> {
-        while self.parked.front().is_some_and(|parked| parked.due <= Instant::now()) {
-            let parked = self.parked.pop_front()?;
-            match self.reader.read(&parked.at) {
-                Ok(Some(record)) => return Some((parked.at, record, parked.stuck)),
-                Ok(None) => {}
+    fn next(&mut self, delivery: &Delivery) -> Option<(Position, Record, Probe)> {
+        let now = Instant::now();
+        while let Some((at, probe)) = self.lanes.next(now) {
+            match self.reader.read(&at) {
+                Ok(Some(record)) => return Some((at, record, probe)),
+                Ok(None) => self.lanes.gone(&probe),
                 Err(error) => {
                     error!(%error, "the spool cannot be read");
-                    self.park(parked.at, STUCK, parked.stuck);
+                    self.lanes.stuck(at, &probe, now + STUCK, probe.stuck);
                 }
             }
         }
-        if self.parked.len() >= PARKED {
-            return None;
-        }
-        match self.reader.take() {
-            Ok(Some((at, record))) => {
-                self.caught_up = false;
-                Some((at, record, None))
-            }
-            Ok(None) => {
-                self.caught_up = true;
-                None
-            }
-            Err(error) => {
-                error!(%error, "the spool cannot be read");
-                None
+        while !self.lanes.is_full() {
+            match self.reader.take() {
+                Ok(Some((at, record))) => {
+                    let (lane, diverted) = delivery.lane(&record.subject);
+                    if let Some(probe) = self.lanes.enter(&lane, diverted, &at, now) {
+                        return Some((at, record, probe));
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    error!(%error, "the spool cannot be read");
+                    self.resume.get_or_insert(now + STUCK);
+                }
             }
         }
-    }
-
-    fn park(&mut self, at: Position, pause: Duration, stuck: Option<Instant>) {
-        let due = Instant::now() + pause;
-        // Nearly always the last; what is due sooner goes before what waits longer.
-        let index = self.parked.partition_point(|parked| parked.due <= due);
-        self.parked.insert(index, Parked { at, due, stuck });
+        None
     }
 
     async fn settle(&mut self, tried: Tried) {
-        let Tried { at, record, stuck, result } = tried;
+        let Tried { at, record, probe, took, result } = tried;
+        self.bytes -= record.payload.len();
+        let now = Instant::now();
         match result {
             Ok(_) => {
-                if self.refused {
-                    self.spool.accepted(&record, &at);
-                } else {
-                    self.spool.done(&record, &at);
-                }
+                self.lanes.answered(&probe, took);
+                self.lanes.gone(&probe);
+                self.forget(&record, &at);
                 self.done.published += 1;
             }
-            Err(error) if error.may_pass() => self.park(at, AGAIN, None),
+            Err(Unavailable::Disconnected) => {
+                self.lanes.again(at, &probe, false, now);
+                self.after = Some(now + AWAY);
+            }
+            Err(error) if error.may_pass() => self.lanes.again(at, &probe, true, now),
             Err(Unavailable::NoStream | Unavailable::NotDurable) => {
-                let since = stuck.unwrap_or_else(Instant::now);
+                let since = probe.stuck.unwrap_or(now);
                 if since.elapsed() < NO_OWNER {
-                    self.park(at, STUCK, Some(since));
+                    self.lanes.stuck(at, &probe, now + STUCK, Some(since));
                 } else {
-                    self.refuse(at, record, "no stream owned the subject for ten minutes").await;
+                    self.refuse(at, &probe, record, "no stream owned the subject for ten minutes").await;
                 }
             }
-            Err(error) => self.refuse(at, record, &error.to_string()).await,
+            Err(error) => {
+                self.lanes.answered(&probe, took);
+                self.refuse(at, &probe, record, &error.to_string()).await;
+            }
         }
     }
 
-    async fn refuse(&mut self, at: Position, record: Record, reason: &str) {
+    fn forget(&self, record: &Record, at: &Position) {
         if self.refused {
+            self.spool.accepted(record, at);
+        } else {
+            self.spool.done(record, at);
+        }
+    }
+
+    async fn refuse(&mut self, at: Position, probe: &Probe, record: Record, reason: &str) {
+        if self.refused {
+            self.lanes.gone(probe);
             self.done.refused += 1;
             return;
         }
         match self.spool.refuse(&record, &at, reason).await {
             Ok(()) => {
+                self.lanes.gone(probe);
                 self.done.refused += 1;
                 error!(subject = record.subject, reason, "set aside: publish it with `hookgate drain --refused`");
             }
             Err(error) => {
                 error!(%error, "what NATS refused cannot be set aside, and stays in the spool");
-                self.park(at, STUCK, None);
+                self.lanes.stuck(at, probe, Instant::now() + STUCK, None);
             }
         }
     }
@@ -217,14 +233,14 @@ impl Drainer {
 
 /// Publishes all that lies in a spool, or that was `refused` before, until the time is over.
 pub async fn once(delivery: &Delivery, spool: &Arc<Spool>, refused: bool, time: Duration) -> Drained {
-    let mut drainer = Drainer::new(delivery.clone(), spool.clone(), refused);
+    let mut drainer = Drainer::new(delivery.link(), spool.clone(), refused);
     let left = |done: Drained| match refused {
-        true => spool.refused_stock().events - done.refused,
+        true => spool.refused_stock().events.saturating_sub(done.refused),
         false => spool.stock().events,
     };
     let work = async {
         while left(drainer.done) > 0 {
-            drainer.step().await;
+            drainer.step(delivery.clone()).await;
         }
     };
     let unfinished = tokio::time::timeout(time, work).await.is_err();

@@ -21,6 +21,7 @@ use super::streams::{self, Known, StreamOptions};
 use super::waiting::{Answer, End, Waiting};
 use super::wire::{convert, fits, invalid};
 use super::{Outcome, Unavailable, ack, drain};
+use crate::deadline::SHARE;
 use crate::event::Message;
 use crate::subject::Streams;
 
@@ -71,7 +72,7 @@ pub(super) struct Inner {
     statistics: Arc<Statistics>,
     pub(super) waiting: Arc<Waiting>,
     pulse: Arc<Pulse>,
-    known: Arc<ArcSwapOption<Known>>,
+    pub(super) known: Arc<ArcSwapOption<Known>>,
     snapshot: watch::Receiver<Option<Arc<Streams>>>,
     refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
@@ -163,29 +164,14 @@ impl Delivery {
         if counts {
             let _ = self.inner.spool.set(spool.clone());
         }
-        let drain = drain::run(self.clone(), spool);
+        // No handle of its own: the tasks end with the last one.
+        let drain = drain::run(Arc::downgrade(&self.inner), self.link(), spool);
         self.inner.tasks.spawn(self.inner.stop.clone().run_until_cancelled_owned(drain));
     }
 
     /// The spool that counts.
     pub(super) fn spool(&self) -> Option<&Spool> {
         self.inner.spool.get().map(|spool| &**spool)
-    }
-
-    /// Whether messages on this subject go to the spool without a try.
-    pub(super) fn is_diverted(&self, subject: &str) -> bool {
-        let known = self.inner.known.load();
-        known.as_ref().and_then(|known| known.owner(subject)).is_some_and(|owner| owner.circuit.is_diverted())
-            // While nothing lies there, nothing tells when the stream is back.
-            && self.spool().is_some_and(|spool| spool.stock().events > 0)
-    }
-
-    /// Messages on this subject go to the spool, until one of the spool is acknowledged in time.
-    pub(super) fn divert(&self, subject: &str) {
-        let known = self.inner.known.load();
-        if let Some(owner) = known.as_ref().and_then(|known| known.owner(subject)) {
-            owner.circuit.divert();
-        }
     }
 
     /// NATS is connected and answers.
@@ -331,7 +317,7 @@ impl Inner {
         let end = waiter.await;
         if let Some(owner) = &owner {
             match end {
-                End::Answered(_) => owner.circuit.answered(),
+                End::Answered(_) => owner.circuit.answered(began.elapsed() <= SHARE),
                 // Where nothing comes back at all, that says nothing of this stream.
                 End::Expired if by - began >= TELLING && !self.pulse.is_stalled() => {
                     owner.circuit.missed(self.millis(Instant::now()));

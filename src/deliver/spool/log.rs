@@ -81,6 +81,8 @@ impl<F: Files> Log<F> {
             match version(&header[..read]) {
                 Some(VERSION) => {}
                 Some(version) => return Err(OpenError::Format { file: name.file(), version }),
+                // Made, and the process ended: nothing was ever promised of it.
+                None if length == 0 => {}
                 None => damaged.push(Damage { file: name.file(), bytes: 0..HEADER.min(length) }),
             }
             segment.damaged = !damaged.is_empty() && damaged.last().is_some_and(|damage| damage.file == name.file());
@@ -114,6 +116,10 @@ impl<F: Files> Log<F> {
         self.shelf().stock()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.shelf().is_empty()
+    }
+
     /// A record needs the spool no longer.
     pub(super) fn done(&self, record: &Record, at: &Position) {
         let empty = self.shelf().done(record, at);
@@ -140,7 +146,7 @@ impl<F: Files> Log<F> {
 
     /// What reads from the oldest record on.
     pub(super) fn reader(&self) -> Reader<F> {
-        Reader { log: self.clone(), current: None, passed: 0, paused: BTreeMap::new() }
+        Reader { log: self.clone(), current: None, passed: 0, paused: BTreeMap::new(), again: BTreeMap::new() }
     }
 }
 
@@ -274,6 +280,8 @@ pub(super) struct Reader<F: Files> {
     passed: u64,
     /// Segments whose file could not be read: where to go on, and how many records were read.
     paused: BTreeMap<u64, (u64, u64)>,
+    /// Those of them that are to be tried again, and what was left for them.
+    again: BTreeMap<u64, (u64, u64)>,
 }
 
 impl<F: Files> Reader<F> {
@@ -284,9 +292,8 @@ impl<F: Files> Reader<F> {
     pub(super) fn next(&mut self) -> io::Result<Option<(Position, Record)>> {
         loop {
             if self.current.is_none() {
-                let next = self.log.shelf().segments.range(self.passed + 1..).next().map(|(_, segment)| segment.name);
-                let Some(name) = next else { return Ok(None) };
-                self.begin(name)?;
+                let Some((name, from)) = self.following() else { return Ok(None) };
+                self.begin(name, from)?;
             }
             let Some((name, walk, read)) = self.current.as_mut() else { return Ok(None) };
             let name = *name;
@@ -332,20 +339,34 @@ impl<F: Files> Reader<F> {
         })
     }
 
-    /// Tries the files again that could not be read.
+    /// Tries the files again that could not be read, each from where reading ended.
     pub(super) fn resume(&mut self) {
-        if let Some((first, _)) = self.paused.first_key_value() {
-            self.passed = self.passed.min(first - 1);
-            self.current = None;
+        if self.paused.is_empty() {
+            return;
+        }
+        self.again.append(&mut self.paused);
+        // The one that is read comes again after them, where it was left.
+        if let Some((name, walk, read)) = self.current.take() {
+            self.again.insert(name.id, (walk.at(), read));
         }
     }
 
-    fn begin(&mut self, name: Name) -> io::Result<()> {
-        self.passed = name.id;
-        let (at, read) = self.paused.get(&name.id).copied().unwrap_or((HEADER, 0));
+    /// The segment to read now, and from where: one that is tried again, else the next that was not begun.
+    fn following(&mut self) -> Option<(Name, (u64, u64))> {
+        let shelf = self.log.shelf();
+        while let Some((id, from)) = self.again.pop_first() {
+            if let Some(segment) = shelf.segments.get(&id) {
+                return Some((segment.name, from));
+            }
+        }
+        let (_, segment) = shelf.segments.range(self.passed + 1..).next()?;
+        Some((segment.name, (HEADER, 0)))
+    }
+
+    fn begin(&mut self, name: Name, (at, read): (u64, u64)) -> io::Result<()> {
+        self.passed = self.passed.max(name.id);
         match self.log.files.open(&name.file()) {
             Ok(file) => {
-                self.paused.remove(&name.id);
                 let mut walk = Walk::new(file, name);
                 walk.seek(at);
                 self.current = Some((name, walk, read));

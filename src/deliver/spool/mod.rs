@@ -135,6 +135,11 @@ impl Spool {
         self.log.stock()
     }
 
+    /// Whether nothing waits: cheaper than `stock`.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_empty()
+    }
+
     /// How much was refused.
     pub fn refused_stock(&self) -> Stock {
         self.refused_log.stock()

@@ -62,6 +62,7 @@ enum Fault {
     Folder,
     Create,
     Cut,
+    Read,
 }
 
 impl Platter {
@@ -129,7 +130,9 @@ impl Files for Disk {
     }
 
     fn open(&self, name: &str) -> io::Result<Open> {
-        let inode = self.platter().seen.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
+        let mut platter = self.platter();
+        platter.fails(Fault::Read)?;
+        let inode = platter.seen.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
         Ok(Open(self.clone(), inode))
     }
 
@@ -179,7 +182,8 @@ impl Handle for Open {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let platter = self.0.platter();
+        let mut platter = self.0.platter();
+        platter.fails(Fault::Read)?;
         let seen = &platter.inodes[self.1].seen;
         let from = usize::try_from(offset).unwrap().min(seen.len());
         let length = bytes.len().min(seen.len() - from);
@@ -235,6 +239,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Fault::Folder),
         Just(Fault::Create),
         Just(Fault::Cut),
+        Just(Fault::Read),
     ];
     prop_oneof![
         8 => (0..3_u8, prop::collection::vec(0..900_usize, 1..5)).prop_map(|(source, sizes)| Step::Append(source, sizes)),
@@ -259,6 +264,8 @@ struct World {
     log: Log<Disk>,
     writer: Writer<Disk>,
     reader: Reader<Disk>,
+    /// Files could not be read, and were not tried again yet.
+    behind: bool,
     next: u64,
     /// Everything that was ever handed in.
     known: HashMap<String, Record>,
@@ -279,6 +286,7 @@ impl World {
             reader: log.reader(),
             log,
             disk,
+            behind: false,
             next: 0,
             known: HashMap::new(),
             promised: BTreeSet::new(),
@@ -304,11 +312,28 @@ impl World {
     }
 
     fn next(&mut self) -> Option<(Position, Record)> {
-        let (at, record) = self.reader.next().unwrap()?;
+        let (at, record) = loop {
+            match self.reader.next() {
+                Ok(Some(found)) => break found,
+                Ok(None) if !self.behind => return None,
+                Ok(None) => self.resume(),
+                Err(_) => self.behind = true,
+            }
+        };
+        if self.behind && self.disk.platter().chance().is_multiple_of(2) {
+            self.resume();
+        }
         assert_eq!(self.known.get(&record.msg_id), Some(&record), "invented");
         assert!(self.read.insert(record.msg_id.clone()), "{} was read twice", record.msg_id);
-        assert_eq!(self.reader.read(&at).unwrap().as_ref(), Some(&record));
+        if let Ok(again) = self.reader.read(&at) {
+            assert_eq!(again.as_ref(), Some(&record));
+        }
         Some((at, record))
+    }
+
+    fn resume(&mut self) {
+        self.behind = false;
+        self.reader.resume();
     }
 
     fn drain(&mut self, count: u8, done: u8) {
@@ -328,6 +353,7 @@ impl World {
         self.writer = log.writer(SEGMENT, salt);
         self.reader = log.reader();
         self.log = log;
+        self.behind = false;
         self.read.clear();
     }
 

@@ -16,6 +16,13 @@ pub struct Position {
     pub(super) bytes: Range<u64>,
 }
 
+#[cfg(test)]
+impl Position {
+    pub(in super::super) fn new(segment: u64, bytes: Range<u64>) -> Self {
+        Self { segment, bytes }
+    }
+}
+
 /// One file.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -175,6 +182,10 @@ impl Shelf {
         if let Some(segment) = self.segments.remove(&id) {
             self.used = self.used.saturating_sub(segment.length);
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.values().all(|segment| segment.open == 0)
     }
 
     pub(super) fn stock(&self) -> Stock {

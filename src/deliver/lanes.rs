@@ -1,0 +1,219 @@
+//! What waits for another try, by stream: a stream that took its last message is served as fast as it goes, one that did
+//! not is asked with a message now and then.
+//!
+//! Holds positions, never messages, and not more than so many.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::spool::Position;
+use crate::deadline::SHARE;
+
+/// Between questions to a stream that takes nothing.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Questions to such a stream at one time.
+const QUESTIONS: usize = 8;
+/// The longest that an acknowledgement is waited for: a slow stream is given more time with each question.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Messages that may wait for another try before reading pauses: some 20 MiB.
+const LIMIT: usize = 1 << 19;
+
+/// A try: for which stream, and how long its acknowledgement may take.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    lane: Arc<str>,
+    pub(super) patience: Duration,
+    /// Since when no stream owns the subject.
+    pub(super) stuck: Option<Instant>,
+}
+
+/// What goes to one stream.
+#[derive(Debug)]
+struct Lane {
+    waiting: VecDeque<Position>,
+    /// It did not take its last message.
+    held: bool,
+    /// When it may be asked again.
+    due: Instant,
+    on_the_way: usize,
+    patience: Duration,
+}
+
+/// A message without a stream.
+#[derive(Debug)]
+struct Stuck {
+    at: Position,
+    due: Instant,
+    lane: Arc<str>,
+    since: Option<Instant>,
+}
+
+/// All that waits.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lanes: BTreeMap<Arc<str>, Lane>,
+    stuck: VecDeque<Stuck>,
+    waiting: usize,
+}
+
+impl Lanes {
+    fn lane(&mut self, name: &Arc<str>, now: Instant) -> &mut Lane {
+        self.lanes.entry(Arc::clone(name)).or_insert_with(|| Lane {
+            waiting: VecDeque::new(),
+            held: false,
+            due: now,
+            on_the_way: 0,
+            patience: SHARE,
+        })
+    }
+
+    /// No more may wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting >= LIMIT
+    }
+
+    /// A message that was not tried yet. Where its stream takes nothing, it waits with the others: `None`.
+    pub(super) fn enter(&mut self, name: &Arc<str>, diverted: bool, at: &Position, now: Instant) -> Option<Probe> {
+        let lane = self.lane(name, now);
+        lane.held |= diverted;
+        if lane.waiting.is_empty() && lane.may_be_asked(now) {
+            return Some(lane.ask(name, now));
+        }
+        lane.waiting.push_back(at.clone());
+        self.waiting += 1;
+        None
+    }
+
+    /// A message whose time has come again.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Position, Probe)> {
+        if self.stuck.front().is_some_and(|stuck| stuck.due <= now) {
+            let Stuck { at, lane: name, since, .. } = self.stuck.pop_front()?;
+            self.waiting -= 1;
+            let lane = self.lane(&name, now);
+            lane.on_the_way += 1;
+            return Some((at, Probe { lane: name, patience: SHARE, stuck: since }));
+        }
+        let (name, lane) =
+            self.lanes.iter_mut().find(|(_, lane)| !lane.waiting.is_empty() && lane.may_be_asked(now))?;
+        let at = lane.waiting.pop_front()?;
+        self.waiting -= 1;
+        Some((at, lane.ask(&Arc::clone(name), now)))
+    }
+
+    /// When the next one's time comes; `None`: not before something else happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let lanes = self.lanes.values().filter(|lane| !lane.waiting.is_empty() && lane.on_the_way < QUESTIONS);
+        lanes.map(|lane| lane.due).chain(self.stuck.front().map(|stuck| stuck.due)).min()
+    }
+
+    /// The stream judged the message, after this time: what waits for it may go.
+    pub(super) fn answered(&mut self, probe: &Probe, took: Duration) {
+        if let Some(lane) = self.lanes.get_mut(&probe.lane) {
+            lane.held = false;
+            if took < SHARE / 2 {
+                lane.patience = SHARE;
+            }
+        }
+    }
+
+    /// The message waits no longer, whatever became of it.
+    pub(super) fn gone(&mut self, probe: &Probe) {
+        let Some(lane) = self.lanes.get_mut(&probe.lane) else { return };
+        lane.on_the_way = lane.on_the_way.saturating_sub(1);
+        // Streams come and go: what is held here for one ends with its last message.
+        if lane.on_the_way == 0 && lane.waiting.is_empty() && !lane.held {
+            self.lanes.remove(&probe.lane);
+        }
+    }
+
+    /// The message must be sent again. `held`: because its stream did not take it.
+    pub(super) fn again(&mut self, at: Position, probe: &Probe, held: bool, now: Instant) {
+        let lane = self.lane(&probe.lane, now);
+        lane.on_the_way = lane.on_the_way.saturating_sub(1);
+        if held {
+            if !lane.held {
+                (lane.held, lane.due) = (true, now + AGAIN);
+            }
+            lane.patience = lane.patience.max((probe.patience * 2).min(PATIENCE));
+        }
+        // Tried before what waits: it is older.
+        lane.waiting.push_front(at);
+        self.waiting += 1;
+    }
+
+    /// No stream takes the message: it is tried again at this time.
+    pub(super) fn stuck(&mut self, at: Position, probe: &Probe, due: Instant, since: Option<Instant>) {
+        self.gone(probe);
+        let index = self.stuck.partition_point(|stuck| stuck.due <= due);
+        self.stuck.insert(index, Stuck { at, due, lane: Arc::clone(&probe.lane), since });
+        self.waiting += 1;
+    }
+}
+
+impl Lane {
+    fn may_be_asked(&self, now: Instant) -> bool {
+        !self.held || (self.due <= now && self.on_the_way < QUESTIONS)
+    }
+
+    fn ask(&mut self, name: &Arc<str>, now: Instant) -> Probe {
+        if self.held {
+            self.due = now + AGAIN;
+        }
+        self.on_the_way += 1;
+        Probe { lane: Arc::clone(name), patience: self.patience, stuck: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(id: u64) -> Position {
+        Position::new(1, id..id + 1)
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_is_asked_now_and_then_and_holds_up_no_other() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let (dead, alive) = (Arc::from("DEAD"), Arc::from("ALIVE"));
+        for id in 0..100 {
+            if let Some(probe) = lanes.enter(&dead, false, &at(id), now) {
+                lanes.again(at(id), &probe, true, now);
+            }
+            let probe = lanes.enter(&alive, false, &at(1000 + id), now).expect("it takes what comes");
+            lanes.answered(&probe, Duration::ZERO);
+            lanes.gone(&probe);
+        }
+        assert!(lanes.next(now).is_none());
+        let mut asked = 0;
+        for _ in 0..50 {
+            let due = lanes.due().unwrap();
+            assert!(due > now, "it is not asked in a hurry");
+            now = due;
+            while let Some((at, probe)) = lanes.next(now) {
+                asked += 1;
+                assert!(probe.patience <= PATIENCE);
+                lanes.again(at, &probe, true, now);
+            }
+        }
+        assert_eq!(asked, 50, "one at a time");
+        let (_, probe) = lanes.next(now + AGAIN).unwrap();
+        lanes.answered(&probe, SHARE);
+        lanes.gone(&probe);
+        let rest = std::iter::from_fn(|| lanes.next(now + AGAIN)).count();
+        assert_eq!(rest, 99, "all that waits goes when one was taken");
+    }
+
+    #[test]
+    fn questions_that_nobody_answers_are_few() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let name = Arc::from("DEAF");
+        let asked = (0..1000).filter(|id| {
+            now += AGAIN;
+            lanes.enter(&name, true, &at(*id), now).is_some() || lanes.next(now).is_some()
+        });
+        assert_eq!(asked.count(), QUESTIONS);
+        assert_eq!(lanes.due(), None, "an acknowledgement or its absence comes next");
+    }
+}
