@@ -18,9 +18,9 @@ use crate::admin::{Admin, Gate, GateState, Readiness};
 use crate::cli::{RunArgs as Args, SpoolArgs};
 use crate::control::overview::Overview;
 use crate::control::settings::SpoolSetting;
-use crate::control::start::{self, Needs, Replica, Running};
+use crate::control::start::{self, Needs, Peers, Replica, Running};
 use crate::deliver::spool::Spool;
-use crate::deliver::{Delivery, Link};
+use crate::deliver::{Delivery, Exchange, Link};
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, SourceStanding};
 use crate::receive::handle::Receiver;
@@ -67,7 +67,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     });
     let needs =
         Needs { settings, streams: delivery.streams(), publish, captures, peers: None, stop: stop.child_token() };
-    let mut control = start_control(args, needs).await?;
+    let mut control = start_control(args, &delivery, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
     let admin =
         TcpListener::bind(args.admin_listen).await.with_context(|| format!("--admin-listen {}", args.admin_listen))?;
@@ -193,7 +193,7 @@ fn follow_nats(delivery: &Delivery, gate: Gate, without: bool, metrics: &Metrics
 }
 
 /// Starts the control line over the cluster, or over a folder of manifests.
-async fn start_control(args: &Args, needs: Needs) -> anyhow::Result<Running> {
+async fn start_control(args: &Args, delivery: &Delivery, mut needs: Needs) -> anyhow::Result<Running> {
     if let Some(path) = &args.manifests {
         anyhow::ensure!(path.exists(), "--manifests: {} is not there", path.display());
         return Ok(start::in_folder(path.clone(), needs));
@@ -202,6 +202,9 @@ async fn start_control(args: &Args, needs: Needs) -> anyhow::Result<Running> {
         .await
         .context("no cluster: set KUBECONFIG, run in a pod, or serve a folder with --manifests")?;
     let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    // Replicas are those that stand for the same Lease.
+    let Exchange { tell, heard } = delivery.exchange(&namespace, "facts");
+    needs.peers = Some(Peers { tell, heard });
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "hookgate".to_owned());
     let replica = Replica { namespace, identity: format!("{host}-{}", std::process::id()) };
     Ok(start::in_cluster(&client, replica, needs))

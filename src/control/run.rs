@@ -232,12 +232,14 @@ impl Control {
         }
     }
 
-    /// What this replica saw of requests, for whoever leads. What finds no room is lost: the next request tells again.
+    /// What this replica saw of requests, for whoever leads. What finds no room is told the next time.
     fn tell_others(&mut self) {
-        let Some(permit) = self.outputs.teller.as_ref().and_then(|teller| teller.try_reserve().ok()) else { return };
-        let facts = self.statuses.facts_to_tell(&self.plan);
-        if !facts.is_empty() {
-            permit.send(activity::encode(&facts));
+        let Some(teller) = &self.outputs.teller else { return };
+        let room = teller.capacity() * activity::AT_ONCE;
+        let facts = if room > 0 { self.statuses.facts_to_tell(&self.plan, room) } else { Vec::new() };
+        for facts in facts.chunks(activity::AT_ONCE) {
+            // Nobody else sends: there is as much room as there was.
+            let _ = teller.try_send(activity::encode(facts));
         }
     }
 

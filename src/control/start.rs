@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
 
 use super::event::Event;
 use super::overview::Overview;
@@ -111,8 +112,20 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
 
 /// Hands on what other replicas tell, as long as somebody may.
 async fn listen(mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>) {
+    let mut ignored = 0_u64;
     while let Some(message) = heard.recv().await {
-        if events.send(Event::Heard(activity::decode(&message))).await.is_err() {
+        let Some(facts) = activity::decode(&message) else {
+            ignored += 1;
+            match ignored {
+                1 => warn!(
+                    bytes = message.len(),
+                    "somebody else publishes where replicas tell each other of requests: ignored, and said once"
+                ),
+                _ => debug!(ignored, "messages that are no replica's"),
+            }
+            continue;
+        };
+        if events.send(Event::Heard(facts)).await.is_err() {
             return;
         }
     }

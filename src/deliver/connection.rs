@@ -10,9 +10,11 @@ use std::time::Duration;
 use async_nats::{Auth, AuthError, Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
+use super::exchange;
 
 /// A dead peer is given up after three of these without an answer.
 const PING: Duration = Duration::from_secs(2);
@@ -169,6 +171,7 @@ pub(super) async fn connect(
     let log = Arc::new(EventLog {
         advice: advice(options),
         refused: Arc::clone(&refused),
+        exchange_refused,
         last: std::sync::Mutex::default(),
     });
     let client = connect
@@ -264,6 +267,7 @@ pub(super) fn jittered(duration: Duration) -> Duration {
 struct EventLog {
     advice: String,
     refused: Arc<AtomicBool>,
+    exchange_refused: CancellationToken,
     last: std::sync::Mutex<Option<String>>,
 }
 
@@ -319,6 +323,15 @@ impl EventLog {
         let lower = text.to_ascii_lowercase();
         if lower.contains("authentication") || lower.contains("authorization") {
             self.refused(text);
+        } else if lower.contains("permissions violation") && text.contains(exchange::ROOT) {
+            if !self.exchange_refused.is_cancelled() {
+                self.exchange_refused.cancel();
+                tracing::warn!(
+                    "{text}: let this user publish on and subscribe to {}>; until the next start replicas do not tell each other \
+                     of requests, and lastAcceptedTime and lastRejected in status leave out what others than the leader saw",
+                    exchange::ROOT
+                );
+            }
         } else if lower.contains("permissions violation") {
             if self.is_news(Some(text)) {
                 tracing::error!(

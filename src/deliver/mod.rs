@@ -1,7 +1,7 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
 //! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
-//! waits for acknowledgements. Knows events only as envelopes and messages; never parses a body.
+//! waits for acknowledgements; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
 
 mod accept;
 mod ack;
@@ -10,6 +10,7 @@ pub mod connection;
 mod credentials;
 mod divert;
 mod drain;
+mod exchange;
 mod lanes;
 mod link;
 pub mod publish;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub use accept::{Delivered, Owner, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
 pub use drain::{Drained, once as drain_once};
+pub use exchange::Exchange;
 pub use publish::{Delivery, Options};
 pub use streams::StreamOptions;
 

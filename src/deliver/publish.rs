@@ -76,6 +76,7 @@ pub(super) struct Inner {
     snapshot: watch::Receiver<Option<Arc<Streams>>>,
     refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
+    pub(super) exchange_refused: CancellationToken,
     /// What answers are addressed to, up to the number.
     inbox: Box<str>,
     allow_memory: bool,
@@ -93,7 +94,8 @@ impl Delivery {
     /// Begins to connect and returns at once. Must be called within a tokio runtime.
     pub async fn start(options: &Options) -> Result<Self, OptionsError> {
         let events = Arc::new(Notify::new());
-        let client = connection::connect(&options.nats, Arc::clone(&events)).await?;
+        let exchange_refused = CancellationToken::new();
+        let client = connection::connect(&options.nats, Arc::clone(&events), exchange_refused.clone()).await?;
         let inbox = format!("{}.", client.new_inbox());
         // The command goes out before any publish, and the client repeats it on each new connection before anything else.
         let answers =
@@ -146,6 +148,7 @@ impl Delivery {
             snapshot,
             refresh,
             link,
+            exchange_refused,
             inbox: inbox.into(),
             allow_memory: options.stream.allow_memory,
             counters,

@@ -13,6 +13,7 @@ mod control_folder;
 mod control_lease;
 mod control_live;
 mod control_outage;
+mod control_replicas;
 mod control_world;
 mod crds_cases;
 mod crds_examples;

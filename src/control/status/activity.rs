@@ -13,8 +13,10 @@ use crate::metrics::Outcome;
 
 /// Clocks of replicas may differ by this much, in seconds.
 const SKEW: i64 = 60;
-/// How many facts one message holds at most: it stays far below what NATS takes.
-pub const AT_ONCE: usize = 500;
+/// How many facts one message holds at most.
+pub const AT_ONCE: usize = 200;
+/// What so many facts need at most, in bytes: far below what NATS takes. A larger message is none of ours.
+const LARGEST: usize = 128 << 10;
 
 /// What status tells of a source's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,11 +99,10 @@ pub fn encode(facts: &[Fact]) -> Vec<u8> {
     serde_json::to_vec(facts).unwrap_or_default()
 }
 
-/// Facts as they were heard; none where it is something else.
-pub fn decode(message: &[u8]) -> Vec<Fact> {
-    let mut facts: Vec<Fact> = serde_json::from_slice(message).unwrap_or_default();
-    facts.truncate(AT_ONCE);
-    facts
+/// Facts as they were heard. `None` where it is something else.
+pub fn decode(message: &[u8]) -> Option<Vec<Fact>> {
+    let message = Some(message).filter(|message| message.len() <= LARGEST)?;
+    serde_json::from_slice(message).ok().filter(|facts: &Vec<Fact>| facts.len() <= AT_ONCE)
 }
 
 #[cfg(test)]
@@ -126,10 +127,22 @@ mod tests {
     fn a_fact_comes_as_it_went_and_nonsense_is_nothing() {
         let key = Key::new("sales", "calls");
         let activity = Activity { accepted: Some(at(1)), rejected: Some((at(2), "BadSignature".to_owned())) };
-        let read = |fact: Fact| decode(&encode(&[fact])).remove(0).read(at(3));
+        let read = |fact: Fact| decode(&encode(&[fact])).unwrap().remove(0).read(at(3));
         assert_eq!(read(Fact::new(&key, "u", &activity)), (key.clone(), "u".to_owned(), activity));
         let future = Activity { accepted: Some(at(100)), rejected: Some((at(2), "<script>".to_owned())) };
         assert_eq!(read(Fact::new(&key, "u", &future)).2, Activity::default());
-        assert!(decode(b"{]").is_empty());
+        assert_eq!(decode(b"{]"), None);
+        assert_eq!(decode(&[b" ".repeat(LARGEST), b"[]".to_vec()].concat()), None, "larger than any of ours");
+    }
+
+    #[test]
+    fn the_longest_facts_fit_into_one_message() {
+        let key = Key::new("n".repeat(63), "s".repeat(63));
+        let longest = Outcome::ALL.iter().map(|outcome| outcome.as_str()).max_by_key(|word| word.len()).unwrap();
+        let activity = Activity { accepted: Some(at(0)), rejected: Some((at(0), longest.to_owned())) };
+        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity); AT_ONCE];
+        assert_eq!(decode(&encode(&facts)), Some(facts));
+        let one = Fact::new(&key, "u", &activity);
+        assert_eq!(decode(&encode(&vec![one; AT_ONCE + 1])), None);
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use super::activity::{self, Activity, Fact};
+use super::activity::{Activity, Fact};
 use super::conditions::{self, find};
 use super::facts::Facts;
 use super::{Target, Transition, Write};
@@ -186,12 +186,12 @@ impl Statuses {
         keys
     }
 
-    /// What this replica saw and did not tell the others yet, as much as one message may hold.
-    pub fn facts_to_tell(&mut self, plan: &Plan) -> Vec<Fact> {
+    /// What this replica saw and did not tell the others yet, `most` of it.
+    pub fn facts_to_tell(&mut self, plan: &Plan, most: usize) -> Vec<Fact> {
         let mut facts = Vec::new();
         for (key, record) in &mut self.sources {
             let seen = seen(plan, key);
-            if seen != record.shared && facts.len() < activity::AT_ONCE {
+            if seen != record.shared && facts.len() < most {
                 facts.push(Fact::new(key, &record.uid, &seen));
                 record.shared = seen;
             }
