@@ -59,14 +59,22 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     // A replica whose spool counts takes requests before NATS was ever there.
     let without = args.spool.setting() != SpoolSetting::Absent;
-    follow_nats(&delivery, nats, without, &metrics, &mut tasks);
+    let (payload, max_payload) = watch::channel(0);
+    follow_nats(&delivery, (nats, without), payload, &metrics, &mut tasks);
     let table = routes.clone();
     let publish = Box::new(move |routes| {
         table.swap(Arc::new(routes));
         synced.set(GateState::Open);
     });
-    let needs =
-        Needs { settings, streams: delivery.streams(), publish, captures, peers: None, stop: stop.child_token() };
+    let needs = Needs {
+        settings,
+        streams: delivery.streams(),
+        max_payload,
+        publish,
+        captures,
+        peers: None,
+        stop: stop.child_token(),
+    };
     let mut control = start_control(args, &delivery, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
     let admin =
@@ -173,13 +181,20 @@ fn open_spool(
 }
 
 /// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.
-fn follow_nats(delivery: &Delivery, gate: Gate, without: bool, metrics: &Metrics, tasks: &mut JoinSet<&'static str>) {
+fn follow_nats(
+    delivery: &Delivery,
+    (gate, without): (Gate, bool),
+    payload: watch::Sender<usize>,
+    metrics: &Metrics,
+    tasks: &mut JoinSet<&'static str>,
+) {
     let mut link = delivery.link();
     let gauge = metrics.nats_connected().clone();
     tasks.spawn(named("nats", async move {
         loop {
             let now: Link = link.borrow_and_update().clone();
             gauge.set(i64::from(now.connected));
+            payload.send_if_modified(|most| std::mem::replace(most, now.max_payload) != now.max_payload);
             gate.set(match (now.connected, now.connected_once || without) {
                 (true, _) => GateState::Open,
                 (false, true) => GateState::Degraded,
@@ -206,7 +221,11 @@ async fn start_control(args: &Args, delivery: &Delivery, mut needs: Needs) -> an
     let Exchange { tell, heard } = delivery.exchange(&namespace, "facts");
     needs.peers = Some(Peers { tell, heard });
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "hookgate".to_owned());
-    let replica = Replica { namespace, identity: format!("{host}-{}", std::process::id()) };
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // What owns an object lives in its namespace.
+    let own = client.default_namespace() == namespace;
+    let pod = named("POD_NAME").zip(named("POD_UID")).filter(|_| own);
+    let replica = Replica { namespace, identity: format!("{host}-{}", std::process::id()), pod };
     Ok(start::in_cluster(&client, replica, needs))
 }
 

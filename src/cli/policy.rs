@@ -2,6 +2,7 @@
 
 use super::flags;
 use crate::control::policy::PathPolicy;
+use crate::control::quota::Quota;
 use crate::control::settings::Settings;
 use crate::route::subject::{PolicyError, SubjectPolicy};
 
@@ -61,6 +62,9 @@ pub struct Bounds {
         value_parser = flags::size
     )]
     pub(super) max_body_size: u64,
+    /// What one namespace may have, such as sources=100,filters=200,bytes=16Mi; bytes: what its sources compile to. Default: any number
+    #[arg(long, env = "HOOKGATE_NAMESPACE_QUOTA", value_name = "QUOTA")]
+    namespace_quota: Option<Quota>,
     /// Let methods fetch vendors' public keys
     #[arg(
         long,
@@ -77,7 +81,12 @@ pub struct Bounds {
 impl Bounds {
     /// These settings with the bounds.
     pub(super) fn settings(&self, settings: Settings) -> Settings {
-        Settings { max_body_size: self.max_body_size, fetch: self.fetch, ..settings }
+        Settings {
+            max_body_size: self.max_body_size,
+            namespace_quota: self.namespace_quota.unwrap_or_default(),
+            fetch: self.fetch,
+            ..settings
+        }
     }
 }
 

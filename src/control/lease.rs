@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -34,6 +34,8 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 pub struct Candidate {
     api: Api<Lease>,
     identity: String,
+    /// The pod that this replica is, where it knows: the Lease goes with the pod that holds it.
+    pod: Option<OwnerReference>,
     /// The record as it was last seen, and since when.
     seen: Option<(Record, Instant)>,
     renewed: Option<Instant>,
@@ -58,7 +60,21 @@ enum Failure {
 impl Candidate {
     /// A replica in the operator's namespace. The identity is unique among replicas, such as the pod's name.
     pub fn new(client: Client, namespace: &str, identity: impl Into<String>) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity: identity.into(), seen: None, renewed: None }
+        let api = Api::namespaced(client, namespace);
+        Self { api, identity: identity.into(), pod: None, seen: None, renewed: None }
+    }
+
+    /// The pod that the replica is: name and uid. What a pod leaves behind when it is gone without a word goes with it, so that the next
+    /// installation need not wait until the Lease is over.
+    pub fn in_pod(self, pod: Option<(String, String)>) -> Self {
+        let owner = |(name, uid)| OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name,
+            uid,
+            ..OwnerReference::default()
+        };
+        Self { pod: pod.map(owner), ..self }
     }
 
     /// Stands for election until `resign`, then gives the Lease back, and ends at `stop`. `leader` tells whether this replica leads.
@@ -104,8 +120,9 @@ impl Candidate {
     async fn look(&mut self) -> kube::Result<()> {
         // Counted from before the call: the answer may be late.
         let now = Instant::now();
-        let Some(lease) = self.api.get_opt(NAME).await? else {
-            let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        let Some(mut lease) = self.api.get_opt(NAME).await? else {
+            let mut metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+            self.own(&mut metadata);
             let lease = Lease { metadata, spec: Some(self.claim(None)) };
             let created = self.api.create(&PostParams::default(), &lease).await.map(drop);
             return self.won(created, now);
@@ -120,9 +137,18 @@ impl Candidate {
             }
         }
         let claim = self.claim(Some(&spec));
+        self.own(&mut lease.metadata);
         let replaced =
             self.api.replace(NAME, &PostParams::default(), &Lease { spec: Some(claim), ..lease }).await.map(drop);
         self.won(replaced, now)
+    }
+
+    /// The Lease belongs to the pod that holds it.
+    fn own(&self, metadata: &mut ObjectMeta) {
+        let Some(pod) = &self.pod else { return };
+        let owners = metadata.owner_references.get_or_insert_default();
+        owners.retain(|owner| owner.kind != pod.kind);
+        owners.push(pod.clone());
     }
 
     /// A conflict means that another replica was quicker.
@@ -136,6 +162,8 @@ impl Candidate {
                 self.renewed = None;
                 Ok(())
             }
+            // Who may not say to whom the Lease belongs leads all the same.
+            Err(kube::Error::Api(status)) if status.code == 403 && self.pod.take().is_some() => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -15,6 +15,7 @@ pub mod offline;
 pub mod overview;
 pub mod plan;
 pub mod policy;
+pub mod quota;
 pub mod reader;
 pub mod resolve;
 pub mod run;

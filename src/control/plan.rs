@@ -7,6 +7,7 @@ mod good;
 mod inputs;
 mod places;
 mod planned;
+mod quotas;
 mod references;
 mod serve;
 
@@ -19,6 +20,7 @@ use self::good::Good;
 use self::inputs::Inputs;
 use self::places::Places;
 pub use self::planned::Planned;
+use self::quotas::Quotas;
 use self::references::{Reference, References};
 use super::definitions::Definitions;
 use super::index::{Change, Index};
@@ -42,6 +44,7 @@ pub struct Plan {
     sources: BTreeMap<Key, Planned>,
     references: References,
     places: Places,
+    quotas: Quotas,
     /// Sources of which something may have changed.
     touched: BTreeSet<Key>,
     /// When sources change by themselves.
@@ -73,6 +76,7 @@ impl Plan {
     /// Nothing observed yet.
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
+            quotas: Quotas::new(settings.namespace_quota),
             settings,
             index: Index::default(),
             vault: Vault::default(),
@@ -187,13 +191,33 @@ impl Plan {
         {
             self.touched.insert(key);
         }
-        let touched = std::mem::take(&mut self.touched);
-        for key in touched {
-            self.settle_source(key, now, &mut settled);
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.extend(self.weigh(&touched));
+        while !touched.is_empty() {
+            for key in &touched {
+                self.settle_source(key.clone(), now, &mut settled);
+            }
+            // What serves now comes first from now on.
+            touched = self.weigh(&touched);
         }
         self.share_out(&mut settled);
         settled.providers = std::mem::take(&mut self.used);
         settled
+    }
+
+    /// Shares out the quotas of namespaces. Returns the sources that are judged otherwise than before.
+    fn weigh(&mut self, touched: &BTreeSet<Key>) -> BTreeSet<Key> {
+        if self.settings.namespace_quota.is_unlimited() {
+            return BTreeSet::new();
+        }
+        let mut quotas = std::mem::take(&mut self.quotas);
+        let sources = touched.iter().map(|key| {
+            let object = self.index.sources.get(key);
+            (key, object.map(|object| (object, self.good(object))))
+        });
+        let judged = quotas.update(sources);
+        self.quotas = quotas;
+        judged
     }
 
     fn settle_source(&mut self, key: Key, now: Timestamp, settled: &mut Settled) {
@@ -208,7 +232,9 @@ impl Plan {
         let good = self.good(&object);
         let last = self.former(&object, good.as_ref(), now);
         settled.to_read.extend(self.refer(&key, reference(&object, last.as_ref())));
-        let inputs = self.inputs(&object, last.as_ref(), now);
+        let mut inputs = self.inputs(&object, last.as_ref(), now);
+        // That others served it decides nothing where it is served here.
+        inputs.was_served |= good.is_some();
         let before = self.sources.remove(&key);
         let held = match before {
             Some(before) if before.inputs == inputs => {
@@ -228,6 +254,7 @@ impl Plan {
         let last = self.former(&object, planned.good.as_ref(), now);
         settled.to_read.extend(self.refer(&key, reference(&object, last.as_ref())));
         planned.inputs = self.inputs(&object, last.as_ref(), now);
+        planned.inputs.was_served |= planned.good.is_some();
         self.replace(&key, before.as_ref(), Some(&planned));
         self.sources.insert(key.clone(), planned);
         settled.changed.insert(key);
@@ -258,6 +285,7 @@ impl Plan {
         }
         inputs.former =
             last.map(|last| (last.metadata.generation.unwrap_or_default(), fingerprint(last, &self.vault, now)));
+        inputs.refused_by_quota = self.quotas.refused(&object.key).cloned();
         inputs.streams = self.streams.as_ref().filter(|_| last.is_some()).map(|(_, reading)| *reading);
         inputs
     }

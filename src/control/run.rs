@@ -43,6 +43,8 @@ pub struct Inputs {
     pub events: mpsc::Receiver<Event>,
     /// The streams of NATS as last read; `None` while NATS was never seen.
     pub streams: watch::Receiver<Option<Arc<Streams>>>,
+    /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
+    pub max_payload: watch::Receiver<usize>,
     /// Whether this replica writes status.
     pub leader: watch::Receiver<bool>,
     /// The end.
@@ -65,9 +67,10 @@ pub struct Outputs {
 
 /// Runs until `stop`, or until nobody tells anything any more.
 pub async fn run(settings: Arc<Settings>, inputs: Inputs, outputs: Outputs) {
-    let Inputs { mut events, mut streams, mut leader, stop } = inputs;
+    let Inputs { mut events, mut streams, mut max_payload, mut leader, stop } = inputs;
     let mut control = Control::new(settings, outputs);
     control.learn_streams(streams.borrow_and_update().clone());
+    control.learn_payload(*max_payload.borrow_and_update());
     control.lead(*leader.borrow_and_update());
     let mut evaluation = tokio::time::interval_at(Instant::now() + EVALUATE, EVALUATE);
     evaluation.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,6 +89,7 @@ pub async fn run(settings: Arc<Settings>, inputs: Inputs, outputs: Outputs) {
                 batch.drain(..).for_each(|event| control.take(event, now));
             }
             now = next(&mut streams) => control.learn_streams(now),
+            now = next(&mut max_payload) => control.learn_payload(now),
             now = next(&mut leader) => control.lead(now),
             _ = evaluation.tick() => control.evaluate(Timestamp::now()),
             () = until(control.plan.next_wake()) => {}
@@ -217,6 +221,12 @@ impl Control {
         }
     }
 
+    fn learn_payload(&mut self, max_payload: usize) {
+        if max_payload != std::mem::replace(&mut self.statuses.max_payload, max_payload) {
+            self.judge_all = true;
+        }
+    }
+
     fn lead(&mut self, leads: bool) {
         if leads && !self.leads {
             self.statuses.evaluate();
@@ -225,8 +235,8 @@ impl Control {
     }
 
     fn evaluate(&mut self, now: Timestamp) {
-        self.tell_others();
         self.judge.extend(self.statuses.refresh_activity(&self.plan, now));
+        self.tell_others();
         if self.leads {
             self.statuses.evaluate();
         }
@@ -236,7 +246,7 @@ impl Control {
     fn tell_others(&mut self) {
         let Some(teller) = &self.outputs.teller else { return };
         let room = teller.capacity() * activity::AT_ONCE;
-        let facts = if room > 0 { self.statuses.facts_to_tell(&self.plan, room) } else { Vec::new() };
+        let facts = if room > 0 { self.statuses.facts_to_tell(room) } else { Vec::new() };
         for facts in facts.chunks(activity::AT_ONCE) {
             // Nobody else sends: there is as much room as there was.
             let _ = teller.try_send(activity::encode(facts));

@@ -1,6 +1,7 @@
 //! What the flags of `run` say to the control line. Constant while the process lives.
 
 use super::policy::PathPolicy;
+use super::quota::Quota;
 use crate::metrics::Metrics;
 use crate::route::Sources;
 use crate::route::subject::SubjectPolicy;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub spool: SpoolSetting,
     /// No source may take larger bodies than this, in bytes.
     pub max_body_size: u64,
+    /// What one namespace may have.
+    pub namespace_quota: Quota,
     /// What changes about sources, which outlives their routes.
     pub sources: Sources,
     /// Methods may fetch the vendor's public keys.
@@ -55,6 +58,7 @@ impl Default for Settings {
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,
             max_body_size: 32 << 20,
+            namespace_quota: Quota::default(),
             sources: Sources::new(Metrics::new()),
             fetch: true,
         }

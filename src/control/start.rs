@@ -32,6 +32,8 @@ pub struct Needs {
     pub settings: Arc<Settings>,
     /// The streams of NATS as last read; `None` while NATS was never seen.
     pub streams: watch::Receiver<Option<Arc<Streams>>>,
+    /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
+    pub max_payload: watch::Receiver<usize>,
     /// Puts a table in force. Called for the first time when everything was observed once.
     pub publish: Box<dyn FnMut(RouteTable) + Send>,
     /// Secrets that vendors deliver.
@@ -57,6 +59,8 @@ pub struct Replica {
     pub namespace: String,
     /// Unique among replicas, such as the pod's name.
     pub identity: String,
+    /// Name and uid of the pod that it is, where it knows.
+    pub pod: Option<(String, String)>,
 }
 
 /// A control line that runs.
@@ -82,7 +86,7 @@ pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
     watches::spawn(client, &needs.settings, &events, &needs.stop, &mut tasks);
     until(&needs.stop, reader::run(client.clone(), to_read, events.clone()), &mut tasks);
     until(&needs.stop, writer::run(client.clone(), leader.clone(), to_write, events.clone()), &mut tasks);
-    let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity);
+    let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity).in_pod(replica.pod);
     let resign = needs.stop.child_token();
     tasks.spawn(candidate.run(leads, resign.clone(), needs.stop.clone()));
     let teller = needs.peers.map(|Peers { tell, heard }| {
@@ -90,7 +94,8 @@ pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
         tell
     });
     tasks.spawn(capture::run(client.clone(), needs.captures));
-    let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
+    let (streams, max_payload) = (needs.streams, needs.max_payload);
+    let inputs = Inputs { events: received, streams, max_payload, leader: leader.clone(), stop: needs.stop };
     let outputs = Outputs { publish: needs.publish, overview, reader: Some(reader), writer: Some(writer), teller };
     tasks.spawn(run::run(needs.settings, inputs, outputs));
     Running { overview: shown, leader, resign, tasks }
@@ -104,7 +109,8 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
     let mut tasks = JoinSet::new();
     tasks.spawn(folder::run(path, needs.settings.source_base.clone(), events));
     let resign = needs.stop.child_token();
-    let inputs = Inputs { events: received, streams: needs.streams, leader: leader.clone(), stop: needs.stop };
+    let (streams, max_payload) = (needs.streams, needs.max_payload);
+    let inputs = Inputs { events: received, streams, max_payload, leader: leader.clone(), stop: needs.stop };
     let outputs = Outputs { publish: needs.publish, overview, reader: None, writer: None, teller: None };
     tasks.spawn(run::run(needs.settings, inputs, outputs));
     Running { overview: shown, leader, resign, tasks }

@@ -1,7 +1,7 @@
 //! What status says of sources and providers, and what stands: the one owner of both.
 //!
 //! `conditions` judges each condition from `facts`; `coverage` and `refs` judge streams and secretRefs for it; `activity` is what is told
-//! of requests, by all replicas; `statuses` compares what stands with what should and says what to write; `writer` writes, while this
+//! of requests and `troubles` what is noted of events, by all replicas; `statuses` compares what stands with what should and says what to write; `writer` writes, while this
 //! replica holds the Lease. All but the writer is pure.
 
 pub mod activity;
@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod facts;
 pub mod refs;
 pub mod statuses;
+pub mod troubles;
 pub mod url;
 pub mod writer;
 

@@ -77,6 +77,7 @@ impl Families {
             events: Default::default(),
             filter_errors: OnceLock::new(),
             omitted: OnceLock::new(),
+            unjudged: AtomicU64::new(0),
             last_accepted: AtomicI64::new(0),
             last_rejected: AtomicU64::new(0),
         });
@@ -94,6 +95,8 @@ pub struct SourceMetrics {
     events: [OnceLock<Counter>; EventResult::COUNT],
     filter_errors: OnceLock<Counter>,
     omitted: OnceLock<Counter>,
+    /// Events of which a filter could not be judged.
+    unjudged: AtomicU64,
     /// Unix seconds; 0: never.
     last_accepted: AtomicI64,
     /// Unix seconds shifted by 8, and the position of the outcome; 0: never.
@@ -142,6 +145,16 @@ impl SourceMetrics {
         }
     }
 
+    /// Remembers events of which a filter could not be judged, for status.
+    pub fn count_unjudged(&self, events: u64) {
+        self.unjudged.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Of how many events a filter could not be judged.
+    pub fn unjudged(&self) -> u64 {
+        self.unjudged.load(Ordering::Relaxed)
+    }
+
     /// Counts an event that went out without the vendor's item.
     pub fn count_omitted(&self) {
         self.omitted.get_or_init(|| self.families.omitted.get_or_create_owned(&self.labels())).inc();
@@ -188,6 +201,11 @@ impl SourceMetrics {
     /// How many events went out without the vendor's item.
     pub fn omitted(&self) -> u64 {
         self.omitted.get().map_or(0, Counter::get)
+    }
+
+    /// How many events there were.
+    pub fn all_events(&self) -> u64 {
+        self.events.iter().filter_map(OnceLock::get).map(Counter::get).sum()
     }
 
     /// How many events became this.

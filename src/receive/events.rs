@@ -56,13 +56,19 @@ pub(super) async fn deliver(
         tracestate: trace.state.as_deref(),
     };
     let mut items = batch.items.into_iter();
-    let mut fates =
-        Fates { route, receipt: &receipt, deadline, envelopes: Vec::with_capacity(items.len()), filtered: 0 };
+    let mut fates = Fates {
+        route,
+        receipt: &receipt,
+        deadline,
+        envelopes: Vec::with_capacity(items.len()),
+        filtered: 0,
+        unjudged: 0,
+    };
     if let Some(item) = fates.take(&mut items, LIGHT)? {
         let rest = || fates.take(&mut [item].into_iter().chain(items), u64::MAX);
         beside_workers(deadline, rest).await.ok_or(Reject::TooLate)??;
     }
-    let Fates { envelopes, filtered, .. } = fates;
+    let Fates { envelopes, filtered, unjudged, .. } = fates;
     route.claim.state.metrics.count_events(EventResult::Filtered, filtered);
     if envelopes.is_empty() {
         return Ok(received);
@@ -77,6 +83,7 @@ pub(super) async fn deliver(
     let delivered = delivery.accept(&envelopes, &policy, deadline).await;
     metrics.publish_duration().observe(begun.elapsed());
     count(id, route, &envelopes, delivered)?;
+    route.claim.state.metrics.count_unjudged(unjudged);
     Ok(received)
 }
 
@@ -103,6 +110,8 @@ struct Fates<'a> {
     deadline: Deadline,
     envelopes: Vec<Envelope<'a>>,
     filtered: u64,
+    /// Of how many a filter could not be judged.
+    unjudged: u64,
 }
 
 impl Fates<'_> {
@@ -121,6 +130,7 @@ impl Fates<'_> {
                     Some(Selected::LeftOut) => self.filtered += 1,
                     Some(Selected::Failed(_)) => {
                         self.route.claim.state.metrics.count_filter_errors(1);
+                        self.unjudged += 1;
                         self.reject(event.rejected(BadItemReason::FilterError));
                     }
                     Some(Selected::Late) => return Err(Reject::TooLate),
@@ -139,6 +149,7 @@ impl Fates<'_> {
     fn publish(&mut self, event: Event, template: &SubjectTemplate, failed: u64) {
         let route = self.route;
         route.claim.state.metrics.count_filter_errors(failed);
+        self.unjudged += u64::from(failed > 0);
         let subject = template.render(&SubjectVars {
             namespace: &route.claim.namespace,
             source: &route.claim.name,

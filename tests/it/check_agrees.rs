@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use hookgate::control::start::in_folder;
+use hookgate::control::settings::Settings;
+use hookgate::control::start::{Replica, in_cluster, in_folder};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::check_table::{CASES, Case, Fate, SECRETS};
+use crate::check_table::{CASES, Case, Fate, QUOTA, SECRETS};
 use crate::control_world::{Operator, Place, SOON};
 use crate::crds_live::cluster_with_crds;
 use crate::support::folder::Folder;
@@ -26,8 +27,12 @@ fn table(namespace: &str) -> String {
     manifests.concat() + &SECRETS.replace("NAMESPACE", namespace)
 }
 
+fn settings() -> Settings {
+    Settings { namespace_quota: QUOTA.parse().expect("a quota"), ..Settings::default() }
+}
+
 async fn check(folder: &Folder, namespace: &str) -> BTreeMap<String, Said> {
-    let output = hookgate(&["check", &folder.join("").display().to_string()]).await;
+    let output = hookgate(&["check", "--namespace-quota", QUOTA, &folder.join("").display().to_string()]).await;
     assert_eq!(output.status.code(), Some(1), "{}", output.stdout);
     let mut all = BTreeMap::<String, Said>::new();
     for line in output.stdout.lines() {
@@ -85,7 +90,10 @@ fn compare(case: &Case, said: &Said, conditions: &[(String, String, String, Stri
 fn judged_by_check(case: &Case, said: &Said) -> anyhow::Result<()> {
     let all = || said.problems.iter().chain(&said.notes);
     for field in case.fields {
-        let wanted = |sentence: &&String| sentence.starts_with(&format!("{field}: "));
+        let wanted = |sentence: &&String| match *field {
+            "" => !sentence.starts_with("spec"),
+            field => sentence.starts_with(&format!("{field}: ")),
+        };
         anyhow::ensure!(all().any(|sentence| wanted(&sentence)), "check of {}: {said:?} lacks {field}", case.name);
     }
     let fields = case.fields.len();
@@ -122,7 +130,7 @@ async fn check_and_the_operator_of_a_folder_say_the_same_of_every_manifest() {
     let nothing = Said::default();
     let mut wrong = Vec::new();
     let path = folder.join("");
-    let operator = Operator::start_with(Default::default(), |needs| in_folder(path, needs));
+    let operator = Operator::start_with(settings(), |needs| in_folder(path, needs));
     let mut overview = operator.running.overview.clone();
     let sources = CASES.iter().filter(|case| !case.is_provider);
     let shown = overview.wait_for(|shown| shown.synced && shown.sources().count() == sources.clone().count()).await;
@@ -171,7 +179,9 @@ async fn check_and_the_operator_of_a_cluster_say_the_same_of_every_manifest() {
             (Err(error), _) => panic!("the server refuses {}: {error}", case.name),
         }
     }
-    let _operator = Operator::start(&client, &namespace, "one");
+    let settings = Settings { namespaces: vec![namespace.clone()], ..settings() };
+    let replica = Replica { namespace: namespace.clone(), identity: "one".to_owned(), pod: None };
+    let _operator = Operator::start_with(settings, |needs| in_cluster(&client, replica, needs));
     for (case, api, name) in &applied {
         let status = std::cell::RefCell::new(Value::Null);
         eventually(&format!("{} has a status", case.name), SOON, async || {

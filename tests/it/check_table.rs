@@ -26,7 +26,7 @@ pub struct Case {
     pub is_provider: bool,
     pub spec: &'static str,
     pub fate: Fate,
-    /// The fields of which something is said.
+    /// The fields of which something is said; empty: of the source as a whole.
     pub fields: &'static [&'static str],
 }
 
@@ -37,6 +37,9 @@ const fn source(name: &'static str, fate: Fate, fields: &'static [&'static str],
 const fn provider(name: &'static str, fate: Fate, fields: &'static [&'static str], spec: &'static str) -> Case {
     Case { name, is_provider: true, spec, fate, fields }
 }
+
+/// The quota of the namespace: what all cases but one have of filters.
+pub const QUOTA: &str = "filters=5";
 
 /// The Secrets beside them.
 pub const SECRETS: &str = "
@@ -263,6 +266,13 @@ pub const CASES: &[Case] = &[
         NotAccepted("Invalid"),
         &["spec.methods[0].anyOf[0].allOf[0].hmac.content"],
         "{displayName: Acme, methods: [{name: m, anyOf: [{allOf: [{hmac: {algorithm: SHA256, signature: {header: X-S}, content: '{nothing}'}}]}]}]}",
+    ),
+    // What others need of the namespace's quota: no field is at fault.
+    source(
+        "beyond-quota",
+        NotAccepted("QuotaExceeded"),
+        &[""],
+        "{provider: github, routing: {rules: [{filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}, {filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}, {filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}, {filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}, {filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}, {filter: \"type == 'a'\", subject: webhooks.NAMESPACE.x}]}, verification: {secretRefs: [{name: s, key: k}]}}",
     ),
     // What Secrets decide.
     source(

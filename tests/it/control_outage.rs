@@ -62,7 +62,7 @@ async fn providers_come_from_the_cluster_too_and_say_who_uses_them() {
     let cluster = Cluster::start().await;
     install_crds(&cluster).await;
     let place = Place { client: cluster.client().await, namespace: cluster.namespace().await };
-    let replica = Replica { namespace: place.namespace.clone(), identity: "one".to_owned() };
+    let replica = Replica { namespace: place.namespace.clone(), identity: "one".to_owned(), pod: None };
     let operator = Operator::start_with(Settings::default(), |needs| in_cluster(&place.client, replica, needs));
     let name = "acme";
     let resource = kube::api::ApiResource::erase::<hookgate::api::provider::WebhookProvider>(&());

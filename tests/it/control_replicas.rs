@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::control_world::{Place, generic};
+use crate::control_world::{Place, generic, message, with};
 use crate::crds_live::cluster_with_crds;
 use crate::support::nats::Nats;
 use crate::support::operator::Operator;
@@ -118,8 +118,18 @@ async fn status_tells_of_requests_that_another_replica_took_and_the_lease_is_giv
     let metrics = async || swaps(&follower.get("/metrics").await.expect("metrics").body);
     let first = metrics().await;
     assert!(first >= 1);
-    world.place.apply("more", generic("s")).await;
+    world.place.apply("more", with(generic("s"), json!({"events": {"filter": "data.absent == 1"}}))).await;
     eventually("a change is one more table", TOLD, async || metrics().await == first + 1).await;
+
+    // A filter that fails on every event of the follower is noted by the leader.
+    let headers = [("x-token", "one"), ("content-type", "application/json")];
+    let kept = follower.post(&world.place.path("more"), &headers, r#"{"n":1}"#).await.expect("an answer");
+    assert_eq!(kept.status, 200, "kept as rejected");
+    eventually("it is noted", TOLD, async || {
+        let status = world.place.get("more").await.data["status"].clone();
+        message(&status, "Accepted").contains("a filter of this source fails on every event")
+    })
+    .await;
 
     // It gives the Lease back as soon as it is told to end: nobody waits for its time to run out.
     leader.process.signal("TERM");

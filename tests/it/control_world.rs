@@ -32,7 +32,7 @@ impl Operator {
     pub fn start(client: &kube::Client, namespace: &str, identity: &str) -> Operator {
         let settings = Settings { namespaces: vec![namespace.to_owned()], ..Settings::default() };
         Operator::start_with(settings, |needs| {
-            let replica = Replica { namespace: namespace.to_owned(), identity: identity.to_owned() };
+            let replica = Replica { namespace: namespace.to_owned(), identity: identity.to_owned(), pod: None };
             in_cluster(client, replica, needs)
         })
     }
@@ -45,6 +45,7 @@ impl Operator {
         let running = start(Needs {
             settings: Arc::new(settings),
             streams: received,
+            max_payload: watch::channel(64 << 10).1,
             publish: Box::new(move |table| published.store(Some(Arc::new(table)))),
             captures: tokio::sync::mpsc::channel(1).1,
             peers: None,

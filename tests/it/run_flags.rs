@@ -43,6 +43,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_H2C", "maybe", "write true or false"),
     ("HOOKGATE_TRUST_TRACE", "maybe", "write true or false"),
     ("HOOKGATE_MAX_BODY_SIZE", "big", "such as 8Mi"),
+    ("HOOKGATE_NAMESPACE_QUOTA", "routes=1", "such as sources=100,filters=200,bytes=16Mi"),
     ("HOOKGATE_FETCH", "maybe", "write true or false"),
     ("HOOKGATE_FETCH_ALLOW_CIDR", "10.0.0.1", "write 10.0.0.1/32"),
     ("HOOKGATE_DRAIN_DELAY", "soon", "such as 7d"),

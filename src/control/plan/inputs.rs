@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::condition::Problem;
 use crate::api::source::WebhookSource;
 use crate::control::object::{Broken, Object};
 use crate::provider::Provider;
@@ -13,10 +14,13 @@ pub(super) struct Inputs {
     pub(super) uid: String,
     generation: i64,
     broken: Option<Broken>,
-    was_served: bool,
+    /// Somebody served it, here or elsewhere.
+    pub(super) was_served: bool,
     provider: Option<Arc<Provider>>,
     /// Whether its provider is refused: that is said.
     refused: bool,
+    /// Why it is beyond the quota of its namespace.
+    pub(super) refused_by_quota: Option<Problem>,
     pub(super) refs: Refs,
     pub(super) former: Option<(i64, Refs)>,
     /// Which reading of the streams, where that decides whether the current generation is held back.
@@ -35,7 +39,8 @@ impl PartialEq for Inputs {
         same_provider
             && (&self.uid, self.generation, &self.broken) == (&other.uid, other.generation, &other.broken)
             && (self.was_served, self.refused, self.streams) == (other.was_served, other.refused, other.streams)
-            && (&self.refs, &self.former) == (&other.refs, &other.former)
+            && (&self.refs, &self.former, &self.refused_by_quota)
+                == (&other.refs, &other.former, &other.refused_by_quota)
     }
 }
 
@@ -53,6 +58,7 @@ impl Inputs {
             was_served: object.was_served,
             provider: provider.and_then(|name| catalogue.get(name)),
             refused,
+            refused_by_quota: None,
             refs: Refs::new(),
             former: None,
             streams: None,

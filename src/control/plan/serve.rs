@@ -50,7 +50,7 @@ impl Plan {
                     expiry = resolved.next_expiry();
                     let (problems, ended) = refs::judge(&resolved);
                     (planned.refs, planned.ended) = (Some(problems), ended);
-                    match self.compile_current(source, &resolved) {
+                    match self.compile_current(source, &resolved, planned.inputs.refused_by_quota.clone()) {
                         Err(problem) => planned.accepted = Err(problem),
                         Ok(compiled) => {
                             planned.refs.get_or_insert_default().extend(compiled.unfit.iter().cloned());
@@ -82,14 +82,27 @@ impl Plan {
         planned
     }
 
-    fn compile_current(&self, source: &WebhookSource, resolved: &Resolved) -> Result<Compiled, Problems> {
-        compile(source, self.definitions.catalogue(), resolved, &self.settings).map_err(|problems| {
-            let mut said = Gathered::default();
-            for problem in problems.iter() {
-                said.add(self.refused_provider(source, problem).unwrap_or_else(|| problem.clone()));
+    /// The current spec, where it compiles and there is room for it.
+    fn compile_current(
+        &self,
+        source: &WebhookSource,
+        resolved: &Resolved,
+        no_room: Option<Problem>,
+    ) -> Result<Compiled, Problems> {
+        let mut said = Gathered::default();
+        let compiled = match compile(source, self.definitions.catalogue(), resolved, &self.settings) {
+            Ok(compiled) => Some(compiled),
+            Err(problems) => {
+                for problem in problems.iter() {
+                    said.add(self.refused_provider(source, problem).unwrap_or_else(|| problem.clone()));
+                }
+                None
             }
-            said.into()
-        })
+        };
+        if let Some(problem) = no_room {
+            said.add(problem);
+        }
+        compiled.filter(|_| said.is_empty()).ok_or_else(|| said.into())
     }
 
     /// A provider that is there and cannot be used is not unknown.

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 mod fresh;
+mod quotas;
 
 use super::*;
 use crate::api::condition::Reason;
@@ -180,6 +181,18 @@ fn a_source_that_never_compiled_is_answered_503_where_it_may_be_and_nowhere_else
     assert_eq!(answers, ["503", "503", "404", "404"]);
     world.delete("a");
     assert_eq!(world.answers("/sales/a"), "404");
+}
+
+#[test]
+fn a_status_that_tells_what_is_served_here_compiles_nothing_anew() {
+    let mut world = World::new();
+    world.apply("calls", 1, 0, &generic("s"));
+    world.read("s", "one");
+    let mut served = world.plan.index().sources.get(&key("calls")).unwrap().clone();
+    served.was_served = true;
+    world.plan.observe_sources(Change::Apply(served));
+    let settled = world.settle();
+    assert!(settled.table.is_none() && settled.changed.is_empty(), "{settled:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
+use super::troubles::Troubles;
 use crate::api::source::{LastRejected, WebhookSourceStatus};
 use crate::control::object::Key;
 use crate::metrics::Outcome;
@@ -47,6 +48,13 @@ impl Activity {
         }
     }
 
+    /// Whether a status tells just that.
+    pub fn is_told_by(&self, status: &WebhookSourceStatus) -> bool {
+        let told = status.last_rejected.as_ref().map(|rejected| (rejected.time.0, &*rejected.reason));
+        let accepted = status.last_accepted_time.as_ref().map(|time| time.0);
+        (self.accepted, self.rejected.as_ref().map(|(at, word)| (*at, &**word))) == (accepted, told)
+    }
+
     /// As a status tells it.
     pub fn last_rejected(&self) -> Option<LastRejected> {
         self.rejected.as_ref().map(|(at, reason)| LastRejected { time: Time(*at), reason: reason.clone() })
@@ -65,22 +73,25 @@ pub struct Fact {
     /// Unix seconds, and the word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rejected: Option<(i64, String)>,
+    #[serde(flatten)]
+    troubles: Troubles,
 }
 
 impl Fact {
     /// What this replica saw.
-    pub fn new(key: &Key, uid: &str, activity: &Activity) -> Self {
+    pub fn new(key: &Key, uid: &str, activity: &Activity, troubles: Troubles) -> Self {
         Self {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
             uid: uid.to_owned(),
             accepted: activity.accepted.map(Timestamp::as_second),
             rejected: activity.rejected.as_ref().map(|(at, word)| (at.as_second(), word.clone())),
+            troubles,
         }
     }
 
     /// Whose, and what. What lies in the future, or is no word of ours, counts for nothing.
-    pub fn read(self, now: Timestamp) -> (Key, String, Activity) {
+    pub fn read(self, now: Timestamp) -> (Key, String, Activity, Troubles) {
         let instant = |seconds: i64| {
             Some(seconds).filter(|at| *at <= now.as_second() + SKEW).and_then(|at| Timestamp::from_second(at).ok())
         };
@@ -90,7 +101,7 @@ impl Fact {
             accepted: self.accepted.and_then(instant),
             rejected: rejected.and_then(|(at, word)| Some((instant(at)?, word))),
         };
-        (Key::new(self.namespace, self.name), self.uid, activity)
+        (Key::new(self.namespace, self.name), self.uid, activity, self.troubles.until(now.as_second() + SKEW))
     }
 }
 
@@ -127,10 +138,13 @@ mod tests {
     fn a_fact_comes_as_it_went_and_nonsense_is_nothing() {
         let key = Key::new("sales", "calls");
         let activity = Activity { accepted: Some(at(1)), rejected: Some((at(2), "BadSignature".to_owned())) };
-        let read = |fact: Fact| decode(&encode(&[fact])).unwrap().remove(0).read(at(3));
-        assert_eq!(read(Fact::new(&key, "u", &activity)), (key.clone(), "u".to_owned(), activity));
+        let read = |activity: &Activity| {
+            let fact = Fact::new(&key, "u", activity, Troubles::default());
+            decode(&encode(&[fact])).unwrap().remove(0).read(at(3))
+        };
+        assert_eq!(read(&activity), (key.clone(), "u".to_owned(), activity.clone(), Troubles::default()));
         let future = Activity { accepted: Some(at(100)), rejected: Some((at(2), "<script>".to_owned())) };
-        assert_eq!(read(Fact::new(&key, "u", &future)).2, Activity::default());
+        assert_eq!(read(&future).2, Activity::default());
         assert_eq!(decode(b"{]"), None);
         assert_eq!(decode(&[b" ".repeat(LARGEST), b"[]".to_vec()].concat()), None, "larger than any of ours");
     }
@@ -140,9 +154,9 @@ mod tests {
         let key = Key::new("n".repeat(63), "s".repeat(63));
         let longest = Outcome::ALL.iter().map(|outcome| outcome.as_str()).max_by_key(|word| word.len()).unwrap();
         let activity = Activity { accepted: Some(at(0)), rejected: Some((at(0), longest.to_owned())) };
-        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity); AT_ONCE];
+        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity, Troubles::default()); AT_ONCE];
         assert_eq!(decode(&encode(&facts)), Some(facts));
-        let one = Fact::new(&key, "u", &activity);
+        let one = Fact::new(&key, "u", &activity, Troubles::default());
         assert_eq!(decode(&encode(&vec![one; AT_ONCE + 1])), None);
     }
 }

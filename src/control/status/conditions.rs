@@ -58,6 +58,21 @@ pub fn same(one: &[Condition], other: &[Condition]) -> bool {
     one.len() == other.len() && one.iter().all(|c| find(other, &c.type_).is_some_and(|d| said(c, d)))
 }
 
+/// What is worth a line of the log: readiness, what is to be noted, and whatever is not as it should be.
+pub fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
+    let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
+    let ready = find(after, types::READY).map(|ready| ready.message.as_str());
+    let worth = |condition: &&Condition| {
+        let changed = find(before, &condition.type_).map(said) != Some(said(condition));
+        let noted = condition.type_ == types::ACCEPTED && condition.message != VALID;
+        let regular = condition.type_ == condition.reason && !noted;
+        // The message of Ready is that of the condition that is not.
+        let told = condition.type_ != types::READY && Some(condition.message.as_str()) == ready;
+        changed && !told && condition.type_ != types::STALLED && (condition.type_ == types::READY || !regular)
+    };
+    after.iter().filter(worth).cloned().collect()
+}
+
 struct Draft<'a> {
     generation: i64,
     before: &'a [Condition],
@@ -151,10 +166,12 @@ impl Draft<'_> {
         }
     }
 
-    /// Only while nothing but an edit of this object helps: a provider may come, and another source may go.
+    /// Only while nothing but an edit of this object helps: a provider may come, and other sources may go.
     fn stalled(&self, problems: Option<&Problems>) -> Option<Condition> {
         let all = problems?;
-        let own = |problem: &&Problem| !matches!(problem.reason, Reason::UnknownProvider | Reason::PathConflict);
+        let own = |problem: &&Problem| {
+            !matches!(problem.reason, Reason::UnknownProvider | Reason::PathConflict | Reason::QuotaExceeded)
+        };
         let first = all.iter().find(own)?;
         Some(self.condition(types::STALLED, true, first.reason, &format!("Nothing but an edit helps: {all}")))
     }

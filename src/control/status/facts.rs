@@ -7,8 +7,10 @@ use super::url::url;
 use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::last_good::LastGood;
 use crate::api::source::{OnOutage, VerificationStatus, WebhookSource};
+use crate::control::object::Object;
 use crate::control::plan::Planned;
 use crate::control::settings::{Settings, SpoolSetting};
+use crate::event::limits::MAX_HEADERS;
 use crate::metrics::SourceStanding;
 use crate::route::{Conflict, Entry, Route};
 use crate::subject::Streams;
@@ -134,6 +136,17 @@ fn lost(conflict: &Conflict) -> String {
     } else {
         format!("{} is answered by a source of another namespace, which comes first", conflict.host)
     }
+}
+
+/// What is noted of a source that writes a larger body than NATS takes with the headers of an event.
+pub fn too_large(object: &Object<WebhookSource>, planned: &Planned, max_payload: usize) -> Option<String> {
+    let route = planned.route().filter(|route| route.generation == object.generation && max_payload > 0)?;
+    let written = object.value.as_ref().ok()?.spec.limits.as_ref()?.max_body_size.is_some();
+    let most = max_payload.saturating_sub(MAX_HEADERS) as u64;
+    let max_body = Some(route.limits.max_body).filter(|max_body| written && *max_body > most)?;
+    Some(format!(
+        "limits.maxBodySize is {max_body} bytes, and NATS takes {max_payload} with headers: larger events are answered 413; raise max_payload of NATS, or write at most {most}"
+    ))
 }
 
 /// What is wrong with a source of which others keep all hosts.

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::activity::{Activity, Fact};
 use super::conditions::{self, find};
-use super::facts::Facts;
+use super::facts::{Facts, too_large};
+use super::troubles::{Counts, Troubles};
 use super::{Target, Transition, Write};
 use crate::api::condition::types;
 use crate::api::last_good::LastGood;
@@ -23,7 +24,7 @@ use crate::control::index::Change;
 use crate::control::object::{Key, Object, Watched};
 use crate::control::plan::Plan;
 use crate::control::settings::Settings;
-use crate::metrics::SourceStanding;
+use crate::metrics::{SourceMetrics, SourceStanding};
 use crate::route::Entry;
 
 /// Sources whose activity may be written at one evaluation, so that lively sources do not flood the API server.
@@ -39,6 +40,10 @@ pub struct Statuses {
     /// Those to be written now.
     due: BTreeSet<Target>,
     under_way: BTreeSet<Target>,
+    /// Sources of which the others do not know yet what this replica saw.
+    untold: BTreeSet<Key>,
+    /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
+    pub max_payload: usize,
 }
 
 #[derive(Debug)]
@@ -48,16 +53,40 @@ struct Record<S> {
     wanted: Option<Arc<S>>,
     /// What all replicas saw, as far as it was heard.
     activity: Activity,
+    troubles: Troubles,
+    /// What of the troubles the status notes.
+    noted: Vec<String>,
     /// Since when the status tells that.
     told: Option<Timestamp>,
-    /// What this replica told the others last.
-    shared: Activity,
+    /// What this replica saw itself.
+    seen: (Activity, Troubles),
+    counts: Counts,
 }
 
 impl<S> Record<S> {
     fn new(uid: &str) -> Self {
-        let (activity, shared) = Default::default();
-        Self { uid: uid.to_owned(), stands: None, wanted: None, activity, told: None, shared }
+        let (activity, troubles, noted, seen, counts) = Default::default();
+        Self { uid: uid.to_owned(), stands: None, wanted: None, activity, troubles, noted, told: None, seen, counts }
+    }
+}
+
+impl<S> Record<S> {
+    /// Takes in what this replica counted. Returns whether that is news for the others.
+    fn see(&mut self, metrics: &SourceMetrics, generation: i64, now: Timestamp) -> bool {
+        let rejected = metrics.last_rejected().map(|(at, outcome)| (at, outcome.as_str()));
+        let known = self.seen.0.rejected.as_ref().map(|(at, word)| (*at, &**word));
+        let mut news = (metrics.last_accepted(), rejected) != (self.seen.0.accepted, known);
+        if news {
+            let rejected = rejected.map(|(at, word)| (at, word.to_owned()));
+            self.seen.0 = Activity { accepted: metrics.last_accepted(), rejected };
+            self.activity.merge(self.seen.0.clone());
+        }
+        if let Some(troubles) = self.counts.advance(metrics, generation, now) {
+            self.seen.1.merge(troubles);
+            self.troubles.merge(troubles);
+            news = true;
+        }
+        news
     }
 }
 
@@ -101,16 +130,22 @@ impl Statuses {
         if record.uid != object.uid {
             *record = Record::new(&object.uid);
         }
-        let facts = Facts::of(planned, plan.streams(), settings, now);
+        let mut facts = Facts::of(planned, plan.streams(), settings, now);
+        facts.notices.extend(too_large(object, planned, self.max_payload));
         let state = Some(facts.state());
         if planned.pending {
             return Judgement { news: Vec::new(), state, status: record.wanted.clone() };
         }
+        if record.wanted.as_ref().is_some_and(|status| status.observed_generation != Some(facts.generation)) {
+            record.troubles.forget_filters();
+        }
+        record.noted = record.troubles.notices(now);
+        facts.notices.extend(record.noted.iter().cloned());
         let said = record.wanted.as_ref().map(|status| &*status.conditions);
         // What was said last here tells since when, also before it comes back by the watch.
         let before = said.or(record.stands.as_ref().map(|status| &*status.conditions)).unwrap_or_default();
         let conditions = conditions::of_source(&facts, before, now);
-        let news = news(said.unwrap_or_default(), &conditions);
+        let news = conditions::news(said.unwrap_or_default(), &conditions);
         if let Some(stands) = &record.stands {
             record.activity.merge(Activity::of(stands));
         }
@@ -146,8 +181,11 @@ impl Statuses {
         let accepted = plan.definitions().accepted(&key.name);
         let conditions = conditions::of_provider(object.generation, accepted, before, now);
         // That a definition is as it should be is no news but after it was not.
-        let news =
-            if said.is_none() && accepted.is_ok() { Vec::new() } else { news(said.unwrap_or_default(), &conditions) };
+        let news = if said.is_none() && accepted.is_ok() {
+            Vec::new()
+        } else {
+            conditions::news(said.unwrap_or_default(), &conditions)
+        };
         // Who watches some namespaces sees only a part, and must not overwrite what others count.
         let sources = match settings.namespaces.as_slice() {
             [] => Some(i32::try_from(plan.uses(&key.name)).unwrap_or(i32::MAX)),
@@ -164,14 +202,23 @@ impl Statuses {
         news
     }
 
-    /// Takes the requests that this replica saw into account. Returns the sources whose status was told longest ago and should tell
+    /// Takes what this replica saw of requests into account. Returns the sources whose status was told longest ago and should tell
     /// something else.
     pub fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
         let mut lively: Vec<(Option<Timestamp>, &Key)> = Vec::new();
+        // Both are in the order of their keys.
+        let mut planned = plan.sources().iter().peekable();
         for (key, record) in &mut self.sources {
-            record.activity.merge(seen(plan, key));
-            let tells = record.wanted.as_ref().map(|status| Activity::of(status));
-            if tells.is_some_and(|tells| tells != record.activity) {
+            while planned.next_if(|(other, _)| *other < key).is_some() {}
+            let entry =
+                planned.peek().filter(|(other, _)| *other == key).and_then(|(_, planned)| planned.entry.as_ref());
+            if let Some(Entry::Served(route)) = entry
+                && record.see(&route.claim.state.metrics, route.generation, now)
+            {
+                self.untold.insert(key.clone());
+            }
+            let tells = record.wanted.as_ref().is_none_or(|status| record.activity.is_told_by(status));
+            if !tells || record.troubles.notices(now) != record.noted {
                 lively.push((record.told, key));
             }
         }
@@ -187,13 +234,13 @@ impl Statuses {
     }
 
     /// What this replica saw and did not tell the others yet, `most` of it.
-    pub fn facts_to_tell(&mut self, plan: &Plan, most: usize) -> Vec<Fact> {
+    pub fn facts_to_tell(&mut self, most: usize) -> Vec<Fact> {
         let mut facts = Vec::new();
-        for (key, record) in &mut self.sources {
-            let seen = seen(plan, key);
-            if seen != record.shared && facts.len() < most {
-                facts.push(Fact::new(key, &record.uid, &seen));
-                record.shared = seen;
+        while facts.len() < most
+            && let Some(key) = self.untold.pop_first()
+        {
+            if let Some(Record { uid, seen: (activity, troubles), .. }) = self.sources.get(&key) {
+                facts.push(Fact::new(&key, uid, activity, *troubles));
             }
         }
         facts
@@ -201,9 +248,10 @@ impl Statuses {
 
     /// Takes in what another replica saw.
     pub fn hear(&mut self, facts: Vec<Fact>, now: Timestamp) {
-        for (key, uid, activity) in facts.into_iter().map(|fact| fact.read(now)) {
+        for (key, uid, activity, troubles) in facts.into_iter().map(|fact| fact.read(now)) {
             if let Some(record) = self.sources.get_mut(&key).filter(|record| record.uid == uid) {
                 record.activity.merge(activity);
+                record.troubles.merge(troubles);
             }
         }
     }
@@ -271,18 +319,6 @@ impl Statuses {
     }
 }
 
-/// What this replica saw of a source's requests.
-fn seen(plan: &Plan, key: &Key) -> Activity {
-    let Some(Entry::Served(route)) = plan.sources().get(key).and_then(|planned| planned.entry.as_ref()) else {
-        return Activity::default();
-    };
-    let metrics = &route.claim.state.metrics;
-    Activity {
-        accepted: metrics.last_accepted(),
-        rejected: metrics.last_rejected().map(|(at, outcome)| (at, outcome.as_str().to_owned())),
-    }
-}
-
 fn observe<K: Watched>(
     records: &mut BTreeMap<Key, Record<K::Status>>,
     change: &mut Change<Object<K>>,
@@ -347,19 +383,4 @@ fn transition(before: Option<&WebhookSourceStatus>, after: &WebhookSourceStatus)
         return None;
     }
     Some(Transition { ready: ready.status == "True", reason: ready.reason.clone(), message: ready.message.clone() })
-}
-
-/// What is worth a line of the log: readiness, what is to be noted, and whatever is not as it should be.
-fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
-    let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
-    let ready = find(after, types::READY).map(|ready| ready.message.as_str());
-    let worth = |condition: &&Condition| {
-        let changed = find(before, &condition.type_).map(said) != Some(said(condition));
-        let noted = condition.type_ == types::ACCEPTED && condition.message != conditions::VALID;
-        let regular = condition.type_ == condition.reason && !noted;
-        // The message of Ready is that of the condition that is not.
-        let told = condition.type_ != types::READY && Some(condition.message.as_str()) == ready;
-        changed && !told && condition.type_ != types::STALLED && (condition.type_ == types::READY || !regular)
-    };
-    after.iter().filter(worth).cloned().collect()
 }
