@@ -70,6 +70,11 @@ impl Scan {
         self.offence
     }
 
+    /// Heads that are whole.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads
+    }
+
     /// Bytes of a head that is not whole.
     pub(super) fn head_bytes(&self) -> u32 {
         self.head_bytes

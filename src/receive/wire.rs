@@ -131,7 +131,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         self.touch();
         match &mut self.seen {
             Seen::Http1(scan) => {
+                let heads = scan.heads();
                 scan.see(bytes);
+                if scan.heads() != heads {
+                    // Another head than the one before: it has a time of its own.
+                    self.member.head(0);
+                }
                 if let Some(head) = scan.offence() {
                     self.member.activity().offend(head);
                 }

@@ -262,6 +262,34 @@ async fn an_answer_that_is_not_taken_ends_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_fills_the_socket_and_is_not_read_ends_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, open) = (listener.local_addr().unwrap(), Gauge::<i64>::default());
+    let large = |_: Request<Incoming>, _: Arrival| async { Response::new(Full::new(Bytes::from(vec![0; 64 << 20]))) };
+    let settings = Settings { answer_timeout: Duration::from_millis(400), ..quick() };
+    tokio::spawn(serve(listener, None, large, settings, open.clone().into(), CancellationToken::new()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(post("/", "", "").as_bytes()).await.unwrap();
+    stream.readable().await.unwrap();
+    eventually("it is cut", SOON, async || open.get() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_behind_others_has_a_time_of_its_own() {
+    let port = Port::open(Settings { header_timeout: Duration::from_secs(2), ..quick() }, Duration::ZERO, None).await;
+    let mut stream = port.connect().await;
+    let whole = post("/", "", "");
+    let (start, rest) = whole.split_at(20);
+    stream.write_all(start.as_bytes()).await.unwrap();
+    // Every read ends within a head, and none takes as long as a head may.
+    for _ in 0..6 {
+        sleep(Duration::from_millis(500)).await;
+        stream.write_all(format!("{rest}{start}").as_bytes()).await.unwrap();
+        assert_eq!(timeout(SOON, read_answer(&mut stream)).await.unwrap().unwrap().expect("an answer").status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn frames_that_carry_no_request_end_their_connection_when_there_are_too_many() {
     let port = Port::open(Settings { h2c: true, idle: SOON * 6, ..quick() }, Duration::ZERO, None).await;
     let floods = [
