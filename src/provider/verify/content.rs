@@ -225,9 +225,8 @@ impl Content {
                 | Part::BodySha256Hex
                 | Part::BodySha256Raw
                 | Part::BodyMd5Base64
-                | Part::FormSorted { .. }
-                | Part::PairsSorted { .. } => coverage.body = true,
-                Part::UrlWithForm => {
+                | Part::FormSorted { .. } => coverage.body = true,
+                Part::UrlWithForm | Part::PairsSorted { .. } => {
                     coverage.url = true;
                     coverage.body = true;
                 }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::value::RawValue;
 
@@ -91,6 +92,10 @@ impl<'a> View<'a> {
     pub fn form(&self) -> Option<&Pairs<'a>> {
         self.form
             .get_or_init(|| {
+                // What is asked for by GET says all in its query: its form has no fields.
+                if self.request.head.method == Method::GET && self.request.body.is_empty() {
+                    return Some(Vec::new());
+                }
                 let media = std::str::from_utf8(self.header(&CONTENT_TYPE)?).ok()?;
                 let essence = media.split(';').next()?.trim();
                 if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
