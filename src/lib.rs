@@ -18,4 +18,5 @@ pub mod provider;
 pub mod receive;
 pub mod route;
 pub mod secret;
+pub mod spelling;
 pub mod subject;

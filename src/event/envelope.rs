@@ -18,6 +18,7 @@ use super::message::Message;
 use super::origin::Origin;
 use super::{CONVERSATION, ORIGINAL, REJECTED};
 use crate::api::source::Format;
+use crate::json::names_json;
 use crate::provider::Covers;
 use crate::provider::event::{BadItem, Event, MediaType, Unsigned};
 
@@ -178,7 +179,7 @@ impl<'a> Envelope<'a> {
                 if let Some(state) = self.tracestate() {
                     document.push(header::TRACESTATE, &[state]);
                 }
-                document.finish(is_json(&media_type), data)
+                document.finish(names_json(&media_type), data)
             }
         };
         if let Some(parent) = self.receipt.traceparent {
@@ -272,11 +273,6 @@ fn unsigned(unsigned: Unsigned) -> String {
     names.join(",")
 }
 
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
-}
-
 /// The media type for a header: without the white space around `;`, which means nothing and would be percent-encoded.
 /// A type of CloudEvents itself would make readers take the payload for a whole event.
 fn media_type(media_type: &MediaType) -> Cow<'_, str> {
@@ -287,7 +283,7 @@ fn media_type(media_type: &MediaType) -> Cow<'_, str> {
     let bytes = text.trim_ascii_start().as_bytes();
     const CLOUDEVENTS: &[u8] = b"application/cloudevents";
     if bytes.len() >= CLOUDEVENTS.len() && bytes[..CLOUDEVENTS.len()].eq_ignore_ascii_case(CLOUDEVENTS) {
-        return if is_json(text) { "application/json".into() } else { "application/octet-stream".into() };
+        return if names_json(text) { "application/json".into() } else { "application/octet-stream".into() };
     }
     if !text.contains([' ', '\t']) {
         return text.into();

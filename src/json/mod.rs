@@ -6,6 +6,7 @@
 mod compact;
 mod cursor;
 mod cut;
+mod media_type;
 mod pointers;
 mod text;
 mod walk;
@@ -14,6 +15,7 @@ mod write;
 pub use compact::compact_chunks;
 pub use cursor::{Cursor, Form, lossy_text};
 pub use cut::Cuts;
+pub use media_type::names_json;
 pub use pointers::{Captured, PointerError, Pointers, join_pointer, parse_pointer};
 pub use text::{as_text, id_text, is_number, string_text};
 pub use walk::{elements, members, validate};

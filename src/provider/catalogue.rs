@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use super::Provider;
 use super::definition_error::DefinitionError;
 use crate::api::provider::{WebhookProvider, WebhookProviderSpec};
+use crate::spelling::distance;
 
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
@@ -97,21 +98,6 @@ impl Catalogue {
         near.dedup();
         near.into_iter().take(3).map(|(_, name)| name).collect()
     }
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -11,9 +11,6 @@ mod multipart;
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
@@ -22,19 +19,13 @@ use self::fields::{parts_view, texts};
 pub use self::gzip::{Coding, coding};
 use self::media_type::ContentType;
 use super::event::{DecodeError, MediaType};
+use super::lenient_base64;
 use super::request::Head;
 use crate::api::provider::{BodyFormat, Compression, Decode};
 use crate::json::{self, JsonError, Pointers};
 
 /// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// Base64 in either alphabet; padding and trailing bits as they come, for nothing is proven by them here.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// What a document is made of, which decides how a credential is cut from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,7 +289,7 @@ fn token_payload(body: &Bytes) -> Result<Bytes, DecodeError> {
     let mut parts = body.trim_ascii().split(|b| *b == b'.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(payload), Some(_), None) => {
-            URL_SAFE.decode(payload).map(Bytes::from).map_err(|_| DecodeError::Malformed("JSON Web Token"))
+            lenient_base64::decode(payload).map(Bytes::from).ok_or(DecodeError::Malformed("JSON Web Token"))
         }
         _ => Err(DecodeError::Malformed("JSON Web Token")),
     }
@@ -312,8 +303,7 @@ fn unpack(document: &mut Document, pointers: &Pointers) -> Result<(), DecodeErro
         document.json = Some(envelope);
         return Ok(());
     };
-    let engine = if packed.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-    let inner = engine.decode(packed.as_bytes()).map_err(|_| DecodeError::Malformed("base64"))?;
+    let inner = lenient_base64::decode(packed.as_bytes()).ok_or(DecodeError::Malformed("base64"))?;
     *document = json_document(Bytes::from(inner));
     document.envelope = Some(envelope);
     Ok(())

@@ -13,6 +13,7 @@ pub mod definition_error;
 pub mod event;
 pub mod extraction;
 pub mod handshake;
+mod lenient_base64;
 mod mapping;
 pub mod place;
 mod redact;

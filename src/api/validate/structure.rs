@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::Violation;
 use crate::api::pattern;
+use crate::spelling::distance;
 
 use super::schema::{Bounds, Format, List, Schema, Type};
 
@@ -238,22 +239,6 @@ fn unknown(name: &str, schema: &Schema) -> String {
         None if known.is_empty() => "is no field: nothing may stand here".to_owned(),
         None => format!("is no field: here stand {}", one_of(&known)),
     }
-}
-
-/// Edits between two names, case aside.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, a) in left.to_lowercase().chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, b) in right.iter().enumerate() {
-            let swap = corner + usize::from(a != *b);
-            corner = row[column + 1];
-            row[column + 1] = swap.min(corner + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 fn has_type(value: &Value, kind: Type) -> bool {

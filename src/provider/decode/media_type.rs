@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use crate::api::provider::BodyFormat;
+use crate::json::names_json;
 use crate::provider::event::DecodeError;
 
 /// A `Content-Type` (RFC 9110, section 8.3), or its absence.
@@ -43,7 +44,7 @@ impl<'h> ContentType<'h> {
 
     /// Whether it names JSON, or nothing.
     pub fn is_json(&self) -> bool {
-        self.essence.is_empty() || is_json(&self.essence)
+        self.essence.is_empty() || names_json(&self.essence)
     }
 
     /// The `boundary` parameter (RFC 2046, section 5.1.1).
@@ -63,7 +64,7 @@ impl<'h> ContentType<'h> {
     pub fn format(&self, formats: &[BodyFormat], binary_event: bool) -> Result<BodyFormat, DecodeError> {
         let essence = self.essence.as_str();
         let claims = |format: &&BodyFormat| match format {
-            BodyFormat::JSON => is_json(essence) && !essence.starts_with("application/cloudevents"),
+            BodyFormat::JSON => names_json(essence) && !essence.starts_with("application/cloudevents"),
             BodyFormat::Form => essence == "application/x-www-form-urlencoded",
             BodyFormat::Multipart => essence == "multipart/form-data",
             BodyFormat::JSONLines => matches!(
@@ -81,8 +82,8 @@ impl<'h> ContentType<'h> {
         };
         let unsaid = essence.is_empty() || essence == "text/plain";
         let puts_up = |format: &&BodyFormat| match format {
-            BodyFormat::JSON => unsaid || is_json(essence),
-            BodyFormat::JSONLines => unsaid || is_json(essence),
+            BodyFormat::JSON => unsaid || names_json(essence),
+            BodyFormat::JSONLines => unsaid || names_json(essence),
             BodyFormat::JWT => unsaid,
             BodyFormat::Form | BodyFormat::Text | BodyFormat::Query => essence.is_empty(),
             BodyFormat::Multipart | BodyFormat::CloudEvents => false,
@@ -95,8 +96,4 @@ impl<'h> ContentType<'h> {
             .copied()
             .ok_or_else(|| DecodeError::MediaType(essence.chars().take(100).collect()))
     }
-}
-
-fn is_json(essence: &str) -> bool {
-    matches!(essence, "application/json" | "text/json") || essence.ends_with("+json")
 }

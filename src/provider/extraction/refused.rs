@@ -66,9 +66,8 @@ impl Extraction {
 
 /// The media type as received, unless it is untrue: what is no JSON does not say that it is.
 fn true_type(item: &[u8], received: Option<&str>, essence: &str) -> MediaType {
-    let claims_json = essence.ends_with("/json") || essence.ends_with("+json");
     MediaType::Other(match received {
-        Some(received) if !essence.is_empty() && !claims_json => received.to_owned(),
+        Some(received) if !essence.is_empty() && !json::names_json(essence) => received.to_owned(),
         _ if std::str::from_utf8(item).is_ok() => "text/plain; charset=utf-8".to_owned(),
         _ => "application/octet-stream".to_owned(),
     })

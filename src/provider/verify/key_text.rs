@@ -6,17 +6,11 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, VerificationAlgorithm,
 };
 use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::api::scheme::KeyEncoding;
-
-/// Secrets are pasted by people: padding and the alphabet of base64 are read leniently in keys, and only there.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
+use crate::provider::lenient_base64;
 
 /// A text in Unicode's compatibility decomposition.
 pub fn normalized(text: &str) -> String {
@@ -37,10 +31,7 @@ pub fn decode(secret: &[u8], encoding: KeyEncoding, prefix: Option<&str>) -> Res
             Some(normalized(text).into_bytes())
         }
         KeyEncoding::Hex => hex::decode(stripped).ok(),
-        KeyEncoding::Base64 => GeneralPurpose::new(&alphabet::STANDARD, LENIENT)
-            .decode(stripped)
-            .or_else(|_| GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT).decode(stripped))
-            .ok(),
+        KeyEncoding::Base64 => lenient_base64::decode(stripped),
     };
     match decoded {
         Some(bytes) if !bytes.is_empty() => Ok(bytes),

@@ -3,11 +3,11 @@
 //! Refuses what cannot be right with any event, in a sentence that names the part and says what to write.
 
 use super::expr::{Attribute, Expr, Op, OptionalPlace};
-use super::functions;
 use super::parse::{Kind, Literal, Node, Operator, Span};
 use super::places::{Places, Step};
 use super::types::Type;
 use super::value::named_type;
+use crate::spelling::distance;
 
 /// The variables of an expression.
 pub const VARIABLES: [&str; 8] = ["type", "id", "subject", "time", "source", "namespace", "provider", "data"];
@@ -198,7 +198,7 @@ impl<'s> Checker<'s> {
                 if let Some(name) = named_type(name) {
                     return Ok((Op::TypeName(name), Type::Kind));
                 }
-                let near = VARIABLES.iter().find(|known| functions::distance(known, name) == 1);
+                let near = VARIABLES.iter().find(|known| distance(known, name) == 1);
                 let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let whole = Self::shown(self.source, span);
                 return Err(format!("{whole:?} is no variable: they are {}{hint}", VARIABLES.join(", ")));

@@ -3,6 +3,7 @@
 //! One table, from which calls are checked and resolved, and names that are nearly right are told.
 
 use super::types::Type;
+use crate::spelling::distance;
 
 /// A function, or the overloads of a name that differ in what they take alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,20 +260,4 @@ fn unknown(name: &str) -> String {
             "{name} is no function: there are size, contains, startsWith, endsWith, matches, has, in, all, exists, exists_one, map, filter, int, double, string, timestamp, duration and the others of CEL's standard library"
         ),
     }
-}
-
-/// How many letters differ (Levenshtein), without case.
-pub(super) fn distance(one: &str, other: &str) -> usize {
-    let one: Vec<char> = one.to_lowercase().chars().take(64).collect();
-    let other: Vec<char> = other.to_lowercase().chars().take(64).collect();
-    let mut before: Vec<usize> = (0..=other.len()).collect();
-    for (row, letter) in one.iter().enumerate() {
-        let mut now = vec![row + 1];
-        for (column, other) in other.iter().enumerate() {
-            let change = before[column] + usize::from(letter != other);
-            now.push(change.min(before[column + 1] + 1).min(now[column] + 1));
-        }
-        before = now;
-    }
-    before[other.len()]
 }
