@@ -3,25 +3,25 @@
 //! Everything that is wrong becomes a [`Problem`], which is the source's condition. No field is silently ignored:
 //! what has no meaning here is `Unsupported`, what is not there yet is a notice on a route that serves.
 
+mod limits;
+mod routing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use ipnet::IpNet;
 use jiff::Timestamp;
 
+use self::limits::{limits, own_limits};
+use self::routing::{routing, selection};
 use super::resolve::Resolved;
 use super::settings::Settings;
 use crate::api::GENERIC;
 use crate::api::condition::{Gathered, Problem, Problems, Reason};
 use crate::api::duration::DurationString;
 use crate::api::provider::Retries;
-use crate::api::quantity::Size;
-use crate::api::source::{
-    Deduplicate, Limits as WrittenLimits, OnOutage, Routing as WrittenRouting, WebhookSource, WebhookSourceSpec,
-};
+use crate::api::source::{Deduplicate, OnOutage, WebhookSource, WebhookSourceSpec};
 use crate::event::Origin;
-use crate::glob::Globs;
 use crate::provider::Provider;
 use crate::provider::answer::Answer;
 use crate::provider::catalogue::Catalogue;
@@ -30,10 +30,8 @@ use crate::provider::handshake::Handshake;
 use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, UnfitKey, Verifier};
 use crate::route::capture::CaptureTarget;
-use crate::route::filter::{Filter, Places};
-use crate::route::selection::{Routing, Rule, Selection};
-use crate::route::subject::SubjectTemplate;
-use crate::route::{Claim, Host, Limits, Methods, Quota, Route};
+use crate::route::filter::Places;
+use crate::route::{Claim, Host, Methods, Route};
 
 /// A route, and what its owner should know of it.
 #[derive(Debug)]
@@ -224,65 +222,6 @@ fn not_a_duration(field: &str, text: &DurationString) -> Problem {
     Problem::invalid(field, format!("{:?} is no duration: write such as 5m, 1h30m or 500ms", text.0))
 }
 
-fn filter(field: &str, text: Option<&String>, places: &mut Places) -> Result<Option<Filter>, Problem> {
-    text.map(|text| Filter::compile(text, places).map_err(|reason| Problem::invalid(field, reason))).transpose()
-}
-
-fn selection(spec: &WebhookSourceSpec, places: &mut Places) -> Result<Selection, Problem> {
-    let written = spec.events.clone().unwrap_or_default();
-    Ok(Selection {
-        include: Globs::new(&written.include),
-        exclude: Globs::new(&written.exclude),
-        filter: filter("spec.events.filter", written.filter.as_ref(), places)?,
-    })
-}
-
-fn routing(
-    written: Option<&WrittenRouting>,
-    claim: &Claim,
-    settings: &Settings,
-    places: &mut Places,
-) -> Result<Routing, Problems> {
-    let empty = WrittenRouting::default();
-    let written = written.unwrap_or(&empty);
-    let mut wrong = Gathered::default();
-    let mut rules = Vec::new();
-    for (position, rule) in written.rules.iter().enumerate() {
-        let field = |name: &str| format!("spec.routing.rules[{position}].{name}");
-        let filter = wrong.keep(filter(&field("filter"), rule.filter.as_ref(), places));
-        let subject = wrong.keep(template(&field("subject"), &rule.subject, claim, settings));
-        if let (Some(filter), Some(subject)) = (filter, subject) {
-            rules.push(Rule { include: Globs::new(&rule.include), filter, subject });
-        }
-    }
-    let subject = match written.subject.as_deref() {
-        None => Some(settings.subject_policy.default_subject().clone()),
-        Some(text) => wrong.keep(template("spec.routing.subject", text, claim, settings)),
-    };
-    match subject.filter(|_| wrong.is_empty()) {
-        Some(subject) => Ok(Routing { rules, subject }),
-        None => Err(wrong.into()),
-    }
-}
-
-/// A subject that the source's namespace may publish on.
-fn template(field: &str, text: &str, claim: &Claim, settings: &Settings) -> Result<SubjectTemplate, Problem> {
-    let invalid = |reason: String| Problem::invalid(field, reason);
-    let template = SubjectTemplate::parse(text).map_err(invalid)?;
-    template.check_length(&claim.namespace, &claim.name, &claim.provider).map_err(invalid)?;
-    let pattern = template.pattern(&claim.namespace, &claim.name, &claim.provider);
-    if settings.subject_policy.allows(&claim.namespace, &pattern) {
-        return Ok(template);
-    }
-    let allowed: Vec<String> = settings.subject_policy.patterns(&claim.namespace).collect();
-    let message = format!(
-        "{text:?} is outside what namespace {} may publish: write a subject within {}",
-        claim.namespace,
-        allowed.join(" or ")
-    );
-    Err(Problem::new(Reason::SubjectNotAllowed, field, message))
-}
-
 fn capture(spec: &WebhookSourceSpec, provider: &Provider) -> Result<Option<CaptureTarget>, Problem> {
     let Some(written) = spec.verification.as_ref().and_then(|verification| verification.capture_secret_ref.as_ref())
     else {
@@ -326,63 +265,6 @@ fn on_outage(spec: &WebhookSourceSpec, provider: &Provider) -> OnOutage {
         Retries::Never => OnOutage::Spool,
         Retries::ServerErrors | Retries::TooManyRequests => OnOutage::Reject,
     })
-}
-
-/// What the source writes of its limits, read.
-struct OwnLimits {
-    max_body: Option<u64>,
-    allowed: Vec<IpNet>,
-}
-
-fn own_limits(spec: &WebhookSourceSpec) -> Result<OwnLimits, Problem> {
-    let empty = WrittenLimits::default();
-    let written = spec.limits.as_ref().unwrap_or(&empty);
-    let size = |size: &Size| {
-        size.bytes().ok_or_else(|| {
-            Problem::invalid(
-                "spec.limits.maxBodySize",
-                "is no size: write a number of bytes, or a quantity such as 1Mi",
-            )
-        })
-    };
-    let network = |(position, text): (usize, &String)| {
-        text.parse::<IpNet>().map_err(|_| {
-            Problem::invalid(
-                format!("spec.limits.allowedCIDRs[{position}]"),
-                format!("{text:?} is no network such as 203.0.113.0/24"),
-            )
-        })
-    };
-    Ok(OwnLimits {
-        max_body: written.max_body_size.as_ref().map(size).transpose()?,
-        allowed: written.allowed_cidrs.iter().enumerate().map(network).collect::<Result<_, _>>()?,
-    })
-}
-
-fn limits(
-    spec: &WebhookSourceSpec,
-    provider: &Provider,
-    own: OwnLimits,
-    settings: &Settings,
-    notices: &mut Vec<String>,
-) -> Limits {
-    let written = spec.limits.clone().unwrap_or_default();
-    let wanted = own.max_body.unwrap_or(provider.max_body);
-    let max_body = wanted.min(settings.max_body_size);
-    if max_body < wanted {
-        let whose = if own.max_body.is_some() { "limits.maxBodySize" } else { "the provider's limits.maxBodySize" };
-        notices.push(format!(
-            "{whose} of {wanted} bytes is bounded by --max-body-size: bodies above {max_body} bytes are answered 413"
-        ));
-    }
-    let positive =
-        |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));
-    let rate = written.requests_per_second.map(|_| {
-        let per_second = positive(written.requests_per_second, 1);
-        Quota { per_second, burst: positive(written.burst, per_second.saturating_mul(2)) }
-    });
-    let in_flight = positive(written.max_in_flight, 256).into();
-    Limits { max_body, allowed: own.allowed, in_flight, rate }
 }
 
 /// What an accepted delivery is answered: what the source writes, else what its vendor wants to hear.

@@ -11,7 +11,6 @@ use hookgate::cli::Cli;
 use hookgate::event::header;
 use hookgate::metrics::{EventResult, Metrics, Outcome, SourceStanding};
 use hookgate::provider::Provider;
-use hookgate::route::filter::{Filter, Places, VARIABLES};
 use serde_json::{Value, json};
 
 use crate::support::folder::Folder;
@@ -22,7 +21,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn text(file: &str) -> String {
+pub fn text(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -388,32 +387,4 @@ async fn a_new_definition_is_right_as_it_is_and_a_wrong_name_is_told() {
 fn is_field(text: &str) -> bool {
     let name = text.trim_start();
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
-}
-
-#[test]
-fn the_filters_shown_as_refused_are_refused_in_these_words() {
-    let page = text("docs/filters.md");
-    let below = page.split_once("\n## What is refused\n").expect("the section").1;
-    let rows: Vec<(&str, &str)> = below
-        .lines()
-        .take_while(|line| !line.starts_with("## "))
-        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
-        .collect();
-    for (filter, sentence) in &rows {
-        let said = Filter::compile(filter, &mut Places::default()).expect_err(filter);
-        assert!(said.starts_with(sentence), "{filter}: {said}");
-    }
-    assert!(rows.len() >= 9, "{} rows were found", rows.len());
-}
-
-#[test]
-fn the_variables_of_filters_are_all_told() {
-    let told: BTreeSet<String> = text("docs/filters.md")
-        .lines()
-        .skip_while(|line| !line.starts_with("| variable"))
-        .take_while(|line| line.starts_with('|'))
-        .flat_map(|line| line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(told, VARIABLES.map(str::to_owned).into_iter().collect());
 }
