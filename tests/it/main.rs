@@ -22,6 +22,7 @@ mod crds_live;
 mod crds_right;
 mod crds_wrong_providers;
 mod crds_wrong_sources;
+mod definitions_live;
 mod deliver_ack;
 mod deliver_login;
 mod deliver_outage;
