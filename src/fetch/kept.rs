@@ -74,7 +74,7 @@ impl Kept {
     }
 
     /// What a source that wants a key does next.
-    pub(super) fn next(&mut self, source: &Arc<str>, wanted: &Wanted, now: Instant) -> Step {
+    pub(super) fn next(&mut self, source: &Arc<str>, wanted: &Wanted, known: bool, now: Instant) -> Step {
         let question = question(wanted);
         if let Some(entry) = self.entries.get_mut(&question) {
             if entry.counts(wanted, now).is_some() {
@@ -95,7 +95,7 @@ impl Kept {
                 return Step::Ask(done);
             }
         }
-        if !self.take(source, now) || !self.make_room(source, &question) {
+        if !self.take(source, known, now) || !self.make_room(source, &question) {
             return Step::Refuse(FetchError::TooMany);
         }
         let (done, asking) = watch::channel(());
@@ -120,7 +120,7 @@ impl Kept {
         }
     }
 
-    fn take(&mut self, source: &Arc<str>, now: Instant) -> bool {
+    fn take(&mut self, source: &Arc<str>, known: bool, now: Instant) -> bool {
         if self.spent.len() >= MAX_SPENT {
             self.spent.retain(|_, whole| *whole > now);
             if self.spent.len() >= MAX_SPENT {
@@ -129,7 +129,8 @@ impl Kept {
         }
         let whole = self.spent.entry(source.clone()).or_insert(now);
         let next = (*whole).max(now) + INTERVAL;
-        if next.duration_since(now) > INTERVAL * BURST {
+        let burst = if known { BURST } else { BURST / 2 };
+        if next.duration_since(now) > INTERVAL * burst {
             return false;
         }
         *whole = next;
@@ -214,20 +215,20 @@ mod tests {
     fn a_refresh_that_fails_keeps_the_answer_of_before() {
         let (mut kept, ours, begin) = (Kept::default(), source("ours"), Instant::now());
         let known = wanted("https://keys", Some("a"));
-        assert!(asks(&kept.next(&ours, &known, begin)));
+        assert!(asks(&kept.next(&ours, &known, true, begin)));
         kept.heard(&known, answer("a"), begin);
         // An unknown id may ask again after a while; its failure leaves the id that is known alone.
         let unknown = wanted("https://keys", Some("forged"));
         let later = begin + FRESH;
-        assert!(asks(&kept.next(&ours, &unknown, later)));
+        assert!(asks(&kept.next(&ours, &unknown, true, later)));
         assert!(kept.get(&known, later).is_some(), "while it is asked");
         kept.heard(&unknown, failed(), later);
         assert!(kept.get(&known, later).is_some(), "after it failed");
-        assert!(matches!(kept.next(&ours, &unknown, later), Step::Refuse(FetchError::Slow(_))));
+        assert!(matches!(kept.next(&ours, &unknown, true, later), Step::Refuse(FetchError::Slow(_))));
         // Beyond its time it counts while its server fails, and not for ever.
         let ended = begin + HOUR;
         assert!(kept.get(&known, ended).is_none());
-        assert!(asks(&kept.next(&ours, &known, ended)));
+        assert!(asks(&kept.next(&ours, &known, true, ended)));
         kept.heard(&known, failed(), ended);
         assert!(kept.get(&known, ended).is_some());
         let never = begin + HOUR + STALE;
@@ -239,11 +240,20 @@ mod tests {
     fn one_source_asks_for_so_much_and_no_more() {
         let (mut kept, ours, now) = (Kept::default(), source("ours"), Instant::now());
         let forged = |number: usize| wanted(&format!("https://keys/{number}"), None);
-        let asked = (0..1000).filter(|number| asks(&kept.next(&ours, &forged(*number), now))).count();
+        let asked = (0..1000).filter(|number| asks(&kept.next(&ours, &forged(*number), true, now))).count();
         assert_eq!(asked, BURST as usize);
-        assert!(asks(&kept.next(&source("another"), &forged(5000), now)), "of another source");
-        assert!(asks(&kept.next(&ours, &forged(2000), now + INTERVAL)), "a while later");
-        assert!(!asks(&kept.next(&ours, &forged(2001), now + INTERVAL)));
+        assert!(asks(&kept.next(&source("another"), &forged(5000), true, now)), "of another source");
+        assert!(asks(&kept.next(&ours, &forged(2000), true, now + INTERVAL)), "a while later");
+        assert!(!asks(&kept.next(&ours, &forged(2001), true, now + INTERVAL)));
+    }
+
+    #[test]
+    fn what_is_known_asks_after_strangers_have_asked_for_all_they_may() {
+        let (mut kept, ours, now) = (Kept::default(), source("ours"), Instant::now());
+        let forged = |number: usize| wanted(&format!("https://keys/{number}"), None);
+        let asked = (0..1000).filter(|number| asks(&kept.next(&ours, &forged(*number), false, now))).count();
+        assert_eq!(asked, (BURST / 2) as usize);
+        assert!(asks(&kept.next(&ours, &forged(2000), true, now)));
     }
 
     #[test]
@@ -251,12 +261,12 @@ mod tests {
         let (mut kept, theirs, ours) = (Kept::default(), source("theirs"), source("ours"));
         let mut now = Instant::now();
         let key = wanted("https://theirs", None);
-        assert!(asks(&kept.next(&theirs, &key, now)));
+        assert!(asks(&kept.next(&theirs, &key, true, now)));
         kept.heard(&key, answer("key"), now);
         for number in 0..4 * SHARE {
             now += INTERVAL;
             let forged = wanted(&format!("https://keys/{number}"), None);
-            assert!(asks(&kept.next(&ours, &forged, now)), "{number}");
+            assert!(asks(&kept.next(&ours, &forged, true, now)), "{number}");
             kept.heard(&forged, failed(), now);
         }
         assert!(kept.get(&key, now).is_some());
@@ -268,10 +278,10 @@ mod tests {
         let (mut kept, now) = (Kept::default(), Instant::now());
         for number in 0..10 * MAX_ANSWERS {
             let url = format!("https://keys/{number}");
-            let _ = kept.next(&source(&format!("source-{}", number / 8)), &wanted(&url, None), now);
+            let _ = kept.next(&source(&format!("source-{}", number / 8)), &wanted(&url, None), true, now);
         }
         assert!(kept.entries.len() <= MAX_ANSWERS, "{}", kept.entries.len());
-        let step = kept.next(&source("late"), &wanted("https://late", None), now);
+        let step = kept.next(&source("late"), &wanted("https://late", None), true, now);
         assert!(matches!(step, Step::Refuse(FetchError::TooMany)), "all are being asked for");
         // Whoever gives up leaves nothing behind.
         for number in 0..10 * MAX_ANSWERS {

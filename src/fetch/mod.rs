@@ -41,11 +41,12 @@ impl KeyStore {
         Ok(Self { client: enabled.then(|| Client::new(allowed)).transpose()?, kept: Mutex::default() })
     }
 
-    /// Sees to it that a source has the key it wants at hand, with one request for all who want it.
-    pub async fn fetch(&self, source: &Arc<str>, wanted: &Wanted) -> Fetched {
+    /// Sees to it that a source has the key it wants at hand, with one request for all who want it. Half of what a source
+    /// may ask for is kept for senders that are `known`.
+    pub async fn fetch(&self, source: &Arc<str>, wanted: &Wanted, known: bool) -> Fetched {
         let Some(client) = &self.client else { return Fetched { asked: false, outcome: Err(FetchError::Disabled) } };
         loop {
-            let step = self.lock().next(source, wanted, Instant::now());
+            let step = self.lock().next(source, wanted, known, Instant::now());
             let done = match step {
                 Step::AtHand => return Fetched { asked: false, outcome: Ok(()) },
                 Step::Refuse(error) => return Fetched { asked: false, outcome: Err(error) },

@@ -36,11 +36,15 @@ pub enum Outcome {
     NotDurable,
     Unavailable,
     Overloaded,
+    StrangersFull,
+    AddressShare,
+    UnprovenBytes,
+    GaveWay,
 }
 
 impl Outcome {
     /// Every outcome, in the order of the enum.
-    pub const ALL: [Outcome; 31] = [
+    pub const ALL: [Outcome; 35] = [
         Self::Accepted,
         Self::Handshake,
         Self::BadRequest,
@@ -72,6 +76,10 @@ impl Outcome {
         Self::NotDurable,
         Self::Unavailable,
         Self::Overloaded,
+        Self::StrangersFull,
+        Self::AddressShare,
+        Self::UnprovenBytes,
+        Self::GaveWay,
     ];
 
     /// As metrics and status spell it.
@@ -108,6 +116,10 @@ impl Outcome {
             Self::NotDurable => "NotDurable",
             Self::Unavailable => "Unavailable",
             Self::Overloaded => "Overloaded",
+            Self::StrangersFull => "StrangersFull",
+            Self::AddressShare => "AddressShare",
+            Self::UnprovenBytes => "UnprovenBytes",
+            Self::GaveWay => "GaveWay",
         }
     }
 

@@ -73,7 +73,7 @@ impl Families {
         let metrics = Arc::new(SourceMetrics {
             key: key.clone(),
             families: self.clone(),
-            requests: Default::default(),
+            requests: [const { OnceLock::new() }; Outcome::ALL.len()],
             events: Default::default(),
             filter_errors: OnceLock::new(),
             omitted: OnceLock::new(),

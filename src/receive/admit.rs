@@ -1,23 +1,21 @@
 //! Who gets in before any byte of a body is read: method, address, an open route, a place, a coding we take.
 //!
-//! In the order of the contract. Sheds load at once where a bound is reached; only a stranger waits, for a moment, since
-//! heads and bodies of a burst of honest requests often come in packets of their own.
-
-use std::net::IpAddr;
-use std::time::Duration;
+//! In the order of the contract. Sheds load at once where a bound is reached; only for a place without proof a request
+//! waits, for a moment. An address of which a proof held lately has places that strangers cannot take.
 
 use http::request::Parts;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::client::Client;
 use super::failures::Failures;
-use super::reject::{Reject, Wait};
+use super::reject::Reject;
 use crate::provider::{Coding, coding};
 use crate::route::Route;
+use crate::route::bounds::{PATIENCE, WAITING};
 use crate::route::budget::Held;
-
-/// How long a stranger waits for one of the places of strangers.
-const PATIENCE: Duration = Duration::from_millis(500);
+use crate::route::share::{Full, Holder, Share, Standing};
+use crate::route::state::Class;
 
 /// A request that got in, and the place it takes.
 #[derive(Debug)]
@@ -25,21 +23,25 @@ pub(super) struct Admitted<'a> {
     /// Held until the answer.
     pub(super) place: Held<'a>,
     /// Held until the proof holds.
-    pub(super) stranger: Held<'a>,
+    pub(super) unproven: Share<'a>,
+    /// Of which the place without proof is.
+    pub(super) class: Class,
+    /// Who holds it.
+    pub(super) holder: Holder,
 }
 
 /// Lets a request in, or says why not.
 pub(super) async fn admit<'a>(
     route: &'a Route,
     head: &Parts,
-    client: IpAddr,
+    client: &Client,
     failures: &Failures,
     now: Timestamp,
 ) -> Result<Admitted<'a>, Reject> {
     if !route.methods.contains(&head.method) {
         return Err(Reject::Method(route.methods.allow().clone()));
     }
-    if !route.limits.allows(client) {
+    if !route.limits.allows(client.address) {
         return Err(Reject::Address);
     }
     if route.suspended {
@@ -53,10 +55,29 @@ pub(super) async fn admit<'a>(
     }
     let (state, limits) = (&route.claim.state, &route.limits);
     let place = state.in_flight.take(1, limits.in_flight).ok_or(Reject::Overloaded)?;
-    let stranger = state.strangers.wait(1, limits.strangers(), PATIENCE).await.ok_or(Reject::Overloaded)?;
-    if let Some(time) = failures.exceeded(&route.claim.uid, client, Instant::now()) {
-        return Err(Reject::TooManyFailures(Wait { time, retries: route.retries }));
+    // Judged before anything is waited for: these answers need no place.
+    judge(route, head)?;
+    let mut holder = client.holder;
+    if holder.standing == Standing::One && failures.exceeds(&route.claim.uid, client, Instant::now()) {
+        holder.standing = Standing::Failing;
     }
+    let take = |class| state.unproven(class).places.take(holder, 1, limits.places(class));
+    if state.known.contains(holder.key, Instant::now().into_std())
+        && let Ok(unproven) = take(Class::Known)
+    {
+        return Ok(Admitted { place, unproven, class: Class::Known, holder });
+    }
+    let class = Class::Stranger;
+    let places = &state.unproven(class).places;
+    let unproven =
+        places.wait(holder, 1, limits.places(class), PATIENCE, WAITING).await.map_err(|full| match full {
+            Full::Sum => Reject::StrangersFull,
+            Full::Share => Reject::AddressShare,
+        })?;
+    Ok(Admitted { place, unproven, class, holder })
+}
+
+fn judge(route: &Route, head: &Parts) -> Result<(), Reject> {
     // Gzip only where the definition says that the vendor signs the compressed bytes.
     match coding(&head.headers) {
         Some(Coding::Identity) => {}
@@ -66,5 +87,5 @@ pub(super) async fn admit<'a>(
     if !route.provider.accepts(&head.method, &head.headers) {
         return Err(Reject::MediaType);
     }
-    Ok(Admitted { place, stranger })
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reads a body into one buffer: bounded in size, in time, and in what the process holds of all bodies together.
+//! Reads a body into one buffer: bounded in size, in time, in pace, and in what is held of all bodies together.
 //!
 //! A body that came in one piece is taken as it is. Never decodes a content coding: proofs cover the bytes as sent.
 
@@ -7,32 +7,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
 use http_body_util::BodyExt;
-use hyper::body::Body;
-use tokio::time::timeout;
+use hyper::body::{Body, Frame};
+use tokio::time::{Instant, sleep_until};
 
 use super::framing::Offence;
 use super::reject::Reject;
-use crate::route::budget::{Budget, Held};
-
-/// The bytes of one body that are held, of its source's share and of what the process has.
-pub(super) struct Hold<'a> {
-    source: Held<'a>,
-    process: Held<'a>,
-}
-
-impl<'a> Hold<'a> {
-    /// Holds nothing yet of two budgets, each with its limit.
-    pub(super) fn new(source: (&'a Budget, u64), process: (&'a Budget, u64)) -> Result<Self, Reject> {
-        let none = |(budget, limit): (&'a Budget, u64)| budget.take(0, limit).ok_or(Reject::Overloaded);
-        Ok(Self { source: none(source)?, process: none(process)? })
-    }
-
-    fn grow(&mut self, bytes: u64) -> Result<(), Reject> {
-        // What has arrived counts, not what was announced: announcing costs a stranger nothing.
-        if self.source.grow(bytes) && self.process.grow(bytes) { Ok(()) } else { Err(Reject::Overloaded) }
-    }
-}
+use super::unproven::Hold;
+use crate::route::bounds::{BODY_LOOK, BODY_RATE};
 
 /// Reads a body of at most `max` bytes within `time`.
 pub(super) async fn read<B>(body: &mut B, max: u64, time: Duration, hold: &mut Hold<'_>) -> Result<Bytes, Reject>
@@ -42,41 +25,73 @@ where
     if body.size_hint().lower() > max {
         return Err(Reject::TooLarge);
     }
-    let mut reading = pin!(collect(body, max, hold));
+    let mut parts = Parts { announced: body.size_hint().exact(), max, ..Parts::default() };
     // Most bodies are here already: no timer for them.
-    match futures::poll!(reading.as_mut()) {
-        std::task::Poll::Ready(read) => read,
-        std::task::Poll::Pending => timeout(time, reading).await.unwrap_or(Err(Reject::TooSlow)),
+    while let Some(frame) = body.frame().now_or_never() {
+        let Some(frame) = frame else { return parts.joined(hold) };
+        parts.push(frame, hold)?;
+    }
+    let end = Instant::now() + time;
+    let mut look = pin!(sleep_until(end.min(Instant::now() + BODY_LOOK)));
+    let mut enough = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = hold.gave_way() => return Err(Reject::GaveWay),
+            frame = body.frame() => match frame {
+                None => return parts.joined(hold),
+                Some(frame) => parts.push(frame, hold)?,
+            },
+            () = look.as_mut() => {
+                enough += BODY_RATE * BODY_LOOK.as_secs();
+                if Instant::now() >= end || parts.total < enough {
+                    return Err(Reject::TooSlow);
+                }
+                enough = parts.total;
+                hold.enter();
+                look.as_mut().reset(end.min(Instant::now() + BODY_LOOK));
+            }
+        }
     }
 }
 
-async fn collect<B>(body: &mut B, max: u64, hold: &mut Hold<'_>) -> Result<Bytes, Reject>
-where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
-{
-    let announced = body.size_hint().exact();
-    let mut only = Bytes::new();
-    let mut joined = BytesMut::new();
-    let mut total = 0_u64;
-    while let Some(frame) = body.frame().await {
+/// What has arrived.
+#[derive(Default)]
+struct Parts {
+    announced: Option<u64>,
+    max: u64,
+    total: u64,
+    only: Bytes,
+    joined: BytesMut,
+}
+
+impl Parts {
+    fn push(&mut self, frame: Result<Frame<Bytes>, hyper::Error>, hold: &mut Hold<'_>) -> Result<(), Reject> {
         // Trailers are no part of the body, and nothing reads them.
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
-        total = total.saturating_add(data.len() as u64);
-        if total > max {
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { return Ok(()) };
+        self.total = self.total.saturating_add(data.len() as u64);
+        if self.total > self.max {
             return Err(Reject::TooLarge);
         }
-        hold.grow(total)?;
-        if only.is_empty() && joined.is_empty() {
-            only = data;
-            continue;
+        hold.grow(self.total)?;
+        if self.only.is_empty() && self.joined.is_empty() {
+            self.only = data;
+            return Ok(());
         }
-        if joined.is_empty() {
-            joined.reserve(usize::try_from(announced.unwrap_or(total * 2).min(max)).unwrap_or(0));
-            joined.extend_from_slice(&std::mem::take(&mut only));
+        if self.joined.is_empty() {
+            // What is announced is believed no further than what has come.
+            let size = self.announced.unwrap_or(self.max).min(self.total.saturating_mul(8)).min(self.max);
+            self.joined.reserve(usize::try_from(size).unwrap_or(0));
+            self.joined.extend_from_slice(&std::mem::take(&mut self.only));
         }
-        joined.extend_from_slice(&data);
+        self.joined.extend_from_slice(&data);
+        Ok(())
     }
-    Ok(if joined.is_empty() { only } else { joined.freeze() })
+
+    fn joined(self, hold: &mut Hold<'_>) -> Result<Bytes, Reject> {
+        hold.whole()?;
+        Ok(if self.joined.is_empty() { self.only } else { self.joined.freeze() })
+    }
 }
 
 /// A body that ends too early is the network's doing; one that is framed wrongly is the client's.

@@ -3,7 +3,9 @@
 //! Framing, path and host, method, address, open, in-flight, coding, size, body, proof, rate, events, answer. Nothing is
 //! stored, counted for a sender or answered from a body before its proof holds.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,17 +18,18 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::admit::{Admitted, admit};
-use super::body::{self, Hold};
-use super::client::TrustedProxies;
+use super::body;
+use super::client::{Client, TrustedProxies};
 use super::connection::Arrival;
 use super::delivery::{self, DeliveryId};
 use super::events;
-use super::failures::Failures;
+use super::failures::{Failures, Turn};
 use super::framing::{self, Offence};
 use super::record::Record;
 use super::reject::{Reject, Wait};
 use super::respond;
 use super::routes::Routes;
+use super::unproven::Bodies;
 use crate::deadline::Deadline;
 use crate::deliver::Delivery;
 use crate::fetch::{Fetched, KeyStore};
@@ -34,8 +37,10 @@ use crate::metrics::{Metrics, Outcome};
 use crate::provider::handshake::{Effect, Reply, Shake};
 use crate::provider::request::{Head, RequestView};
 use crate::provider::verify::{Refusal, Verified};
-use crate::route::budget::Budget;
+use crate::route::bounds;
 use crate::route::capture::{Capture, CaptureError, Captures};
+use crate::route::share::Standing;
+use crate::route::state::Class;
 use crate::route::{Entry, Route};
 
 /// How the receiver treats all sources together.
@@ -45,7 +50,7 @@ pub struct Options {
     pub proxies: TrustedProxies,
     /// `--trust-trace`: a sender may ask for its trace to be sampled.
     pub trust_trace: bool,
-    /// Bytes of bodies in work. At least one body of the largest size fits.
+    /// Bytes of bodies in work. At least one body of the largest size fits into half of it.
     pub body_bytes: u64,
     /// From the head to the last byte of the body.
     pub body_time: Duration,
@@ -67,14 +72,23 @@ pub struct Receiver {
     routes: Arc<Routes>,
     proxies: TrustedProxies,
     failures: Failures,
-    bodies: Budget,
-    body_bytes: u64,
+    bodies: Bodies,
     body_time: Duration,
     trust_trace: bool,
+    /// Said that a peer which is not trusted forwards.
+    forwarded: AtomicBool,
     delivery: Delivery,
     keys: Arc<KeyStore>,
     captures: Captures,
     record: Record,
+}
+
+/// How far a request came.
+struct Seen {
+    /// Its body was read to the end.
+    whole: bool,
+    /// Its proof held.
+    proven: bool,
 }
 
 /// A request that was not rejected.
@@ -105,10 +119,10 @@ impl Receiver {
             routes,
             proxies: options.proxies,
             failures: Failures::default(),
-            bodies: Budget::default(),
-            body_bytes: options.body_bytes,
+            bodies: Bodies::new(options.body_bytes),
             body_time: options.body_time,
             trust_trace: options.trust_trace,
+            forwarded: AtomicBool::new(false),
             delivery,
             keys,
             captures,
@@ -122,22 +136,38 @@ impl Receiver {
         let id = DeliveryId::new();
         let (head, mut body) = request.into_parts();
         let found = self.find(&head, arrival);
-        let mut whole = body.is_end_stream();
+        let client = self.proxies.client(arrival.peer, &head.headers);
+        if client.forwarded {
+            self.say_forwarded(arrival.peer);
+        }
+        let mut seen = Seen { whole: body.is_end_stream(), proven: false };
         let answered = match &found {
-            Ok(Entry::Served(route)) => self.serve(id, route, &head, &mut body, &mut whole, arrival).await,
+            Ok(Entry::Served(route)) => self.serve(id, route, &head, &mut body, &client, &mut seen).await,
             Ok(Entry::NotServed(_)) => Err(Reject::NotServed),
             Err(reject) => Err(reject.clone()),
         };
         let claim = found.as_ref().ok().map(Entry::claim);
-        self.record.answered(id, claim, &answered, begun);
+        let stranger = (!seen.proven).then_some(client.holder.key);
+        self.record.answered(id, claim, stranger, &answered, begun);
         let mut response = match answered {
             Ok(accepted) => respond::accepted(accepted.reply),
-            Err(reject) => respond::rejected(&reject, whole),
+            Err(reject) => respond::rejected(&reject, seen.whole),
         };
         if claim.is_some() {
             response.headers_mut().insert(delivery::HEADER, id.header());
         }
         response
+    }
+
+    /// Said once: whoever sends can cause it, and what is written in the header is hearsay.
+    fn say_forwarded(&self, peer: SocketAddr) {
+        if !self.forwarded.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                peer = %peer.ip(),
+                "X-Forwarded-For from a peer that is not trusted: if it is a proxy of yours, set --trusted-proxies, or all \
+                 who come through it share the budgets of one address"
+            );
+        }
     }
 
     fn find(&self, head: &Parts, arrival: Arrival) -> Result<Entry, Reject> {
@@ -153,15 +183,22 @@ impl Receiver {
         route: &Arc<Route>,
         head: &Parts,
         body: &mut Incoming,
-        whole: &mut bool,
-        arrival: Arrival,
+        client: &Client,
+        seen: &mut Seen,
     ) -> Result<Accepted, Reject> {
-        let client = self.proxies.client(arrival.peer, &head.headers);
-        let Admitted { place: _place, stranger } = admit(route, head, client, &self.failures, Timestamp::now()).await?;
+        let now = Timestamp::now();
+        let Admitted { place: _place, unproven: stranger, class, holder } =
+            admit(route, head, client, &self.failures, now).await?;
+        let uid = &route.claim.uid;
+        let charge = |proofs| self.failures.charge(uid, client, proofs, Instant::now());
         let state = &route.claim.state;
-        let mut hold = Hold::new((&state.bytes, route.limits.bytes()), (&self.bodies, self.body_bytes))?;
-        let body = body::read(body, route.limits.max_body, self.body_time, &mut hold).await?;
-        *whole = true;
+        let mut hold = self.bodies.hold((state, &route.limits), class, holder);
+        let read = body::read(body, route.limits.max_body, self.body_time, &mut hold).await;
+        if matches!(read, Err(Reject::TooSlow)) {
+            charge(1);
+        }
+        let body = read?;
+        seen.whole = true;
         let deadline = Deadline::after(route.deadline);
         let now = Timestamp::now();
         let head = Head {
@@ -172,11 +209,12 @@ impl Receiver {
             received: now,
         };
         let view = RequestView { head, body: &body };
-        let charge = || self.failures.charge(&route.claim.uid, client, Instant::now());
+        let turn = self.failures.turn(uid, client, Instant::now()).await;
+        let turn = turn.map_err(|time| Reject::TooManyFailures(Wait { time, retries: route.retries }))?;
         let unproven = |refusal: Refusal| {
             // A key that is missing on our side is no stranger's failure.
             if !matches!(refusal, Refusal::NoKey | Refusal::NotFetched) {
-                charge();
+                charge(1);
             }
             Reject::Unproven(refusal)
         };
@@ -184,7 +222,7 @@ impl Receiver {
         // What nobody signed is a stranger's until it does what it asks for.
         let unsigned = |answered: Result<Accepted, Reject>| match answered {
             Err(Reject::Unproven(refusal)) => Err(unproven(refusal)),
-            answered => answered.inspect_err(|_| charge()),
+            answered => answered.inspect_err(|_| charge(1)),
         };
         // Only where the definition says that its vendor cannot sign it: it needs no secret of ours, live or not.
         if let Some(shake) = shake.filter(|shake| shake.unsigned) {
@@ -195,7 +233,10 @@ impl Receiver {
         if !route.verifier.open(now) && delivers.is_none() {
             return Err(Reject::NoLiveSecret);
         }
-        let verified = match self.prove(id, route, head, &body, now, deadline).await {
+        let known = class == Class::Known;
+        let failing = holder.standing == Standing::Failing;
+        let asking = Asking { known, failing, key: holder.key, charge: &|| charge(bounds::FETCH) };
+        let verified = match self.prove((id, route), head, &body, now, deadline, turn, &asking).await {
             Ok(verified) => verified,
             Err(refusal) => {
                 let Some(shake) = delivers else { return Err(unproven(refusal)) };
@@ -203,7 +244,13 @@ impl Receiver {
                 return unsigned(self.shake(route, judged, now, deadline).await);
             }
         };
+        seen.proven = true;
         drop(stranger);
+        hold.proven();
+        state.known.add(holder.key, std::time::Instant::now());
+        if client.forwarded {
+            state.count_forwarded();
+        }
         if let Some(quota) = route.limits.rate {
             let over = |time| Reject::OverRate(Wait { time, retries: route.retries });
             state.rate.take(quota, std::time::Instant::now()).map_err(over)?;
@@ -264,35 +311,56 @@ impl Receiver {
     }
 
     /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
+    #[expect(clippy::too_many_arguments, reason = "all that a proof is made of")]
     async fn prove(
         &self,
-        id: DeliveryId,
-        route: &Route,
+        (id, route): (DeliveryId, &Route),
         head: Head<'_>,
         body: &Bytes,
         now: Timestamp,
         deadline: Deadline,
+        turn: Turn,
+        asking: &Asking<'_>,
     ) -> Result<Verified, Refusal> {
         match route.verifier.prove(head, body, now, &*self.keys) {
             Err(Refusal::NotFetched) => {}
             judged => return judged,
         }
+        // While others are asked, the next one is judged.
+        drop(turn);
         if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys) {
-            let (asked, error) = match deadline.bound(self.keys.fetch(&route.claim.uid, &wanted)).await {
+            if asking.failing && !asking.known {
+                return Err(Refusal::NotFetched);
+            }
+            let fetched = deadline.bound(self.keys.fetch(&route.claim.uid, &wanted, asking.known)).await;
+            let (asked, error) = match fetched {
                 Ok(Fetched { asked, outcome }) => (asked, outcome.err().map(|error| error.to_string())),
                 Err(passed) => (true, Some(passed.to_string())),
             };
+            if asked && !asking.known {
+                (asking.charge)();
+            }
             match error {
                 None => {}
                 Some(_) if !asked => return Err(Refusal::NotFetched),
                 Some(error) => {
                     // Once for each request to the key server, which are bounded, and not for each delivery.
                     let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
-                    tracing::warn!(namespace, source, delivery = %id, %error, "the vendor's public key is not to be had");
+                    if let Some(left_out) = self.record.may_say(asking.key, Instant::now()) {
+                        tracing::warn!(namespace, source, delivery = %id, %error, left_out, "the vendor's public key is not to be had");
+                    }
                     return Err(Refusal::FetchFailed);
                 }
             }
         }
         route.verifier.prove(head, body, now, &*self.keys)
     }
+}
+
+/// Whether a request may make us ask for a key, and what that costs its address.
+struct Asking<'a> {
+    known: bool,
+    failing: bool,
+    key: u64,
+    charge: &'a (dyn Fn() + Sync),
 }

@@ -24,4 +24,5 @@ pub mod routes;
 mod scan;
 pub mod tls;
 pub mod trace;
+mod unproven;
 mod wire;

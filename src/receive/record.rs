@@ -2,8 +2,6 @@
 //!
 //! Levels and words are those of `Reject`. Nothing of a request is said but its outcome and its id.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Level;
@@ -13,47 +11,37 @@ use super::handle::Accepted;
 use super::reject::Reject;
 use crate::metrics::{Metrics, Outcome};
 use crate::route::Claim;
-use crate::route::repeats::Repeats;
+use crate::route::repeats::{Repeats, Strangers};
 
 /// Who counts and says.
 pub(super) struct Record {
     metrics: Metrics,
     /// Of requests that no source claims.
     lines: Repeats,
-    begun: Instant,
-    /// The second since `begun`, plus one, and behind it how many lines were written in it.
-    second: AtomicU64,
+    /// Of requests without proof.
+    strangers: Strangers,
 }
-
-/// Lines in one second, of all sources and outcomes together: strangers can ask at each source in every way.
-const LINES: u64 = 50;
-const COUNT: u32 = 16;
 
 impl Record {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { metrics, lines: Repeats::default(), begun: Instant::now(), second: AtomicU64::new(0) }
-    }
-
-    /// Whether a line may be written in this second.
-    fn may_say(&self, now: Instant) -> bool {
-        let second = now.saturating_duration_since(self.begun).as_secs() + 1;
-        let first = second << COUNT | 1;
-        let counted = self.second.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| match last >> COUNT {
-            then if then < second => Some(first),
-            _ => (last & ((1 << COUNT) - 1) < LINES).then_some(last + 1),
-        });
-        counted.is_ok()
+        Self { metrics, lines: Repeats::default(), strangers: Strangers::default() }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// A request was answered.
+    /// Whether a line about a request without proof of that address may be written, and how many were left out before.
+    pub(super) fn may_say(&self, key: u64, now: Instant) -> Option<u64> {
+        self.strangers.say(key, now.into_std())
+    }
+
+    /// A request was answered; without proof, where it is a `stranger`'s, by the key of its address.
     pub(super) fn answered(
         &self,
         id: DeliveryId,
         claim: Option<&Claim>,
+        stranger: Option<u64>,
         answered: &Result<Accepted, Reject>,
         begun: Instant,
     ) {
@@ -84,7 +72,11 @@ impl Record {
             tracing::debug!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, "request");
             return;
         }
-        let Some(left_out) = lines.say(row.outcome, begun.into_std()).filter(|_| self.may_say(begun)) else { return };
+        let Some(mut left_out) = lines.say(row.outcome, begun.into_std()) else { return };
+        if let Some(key) = stranger {
+            let Some(others) = self.may_say(key, begun) else { return };
+            left_out += others;
+        }
         match row.level {
             Level::WARN => {
                 tracing::warn!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, left_out, "request");
@@ -93,22 +85,5 @@ impl Record {
                 tracing::info!(namespace, source, delivery = %id, outcome, reason = %reject, ?took, left_out, "request");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn so_many_lines_are_written_in_a_second_and_no_more() {
-        let record = Record::new(Metrics::new());
-        let said = |after: u64| {
-            let now = record.begun + Duration::from_millis(after);
-            (0..1000).filter(|_| record.may_say(now)).count()
-        };
-        assert_eq!([said(0), said(999), said(1000), said(500), said(7000)], [50, 0, 50, 0, 50]);
     }
 }

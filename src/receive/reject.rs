@@ -47,9 +47,21 @@ pub enum Reject {
     /// This replica has not read its sources yet.
     #[error("the sources are not read yet")]
     NotSynced,
-    /// Requests in work, strangers among them, or bytes of bodies: one of their bounds is reached.
+    /// Requests in work or bytes of bodies: one of their bounds is reached.
     #[error("too much is in work")]
     Overloaded,
+    /// All places of requests without proof are taken.
+    #[error("too many requests without proof are in work")]
+    StrangersFull,
+    /// One address holds its share of them.
+    #[error("too many requests without proof of this address are in work")]
+    AddressShare,
+    /// What there is for bodies without proof is held by others who hold no more than this one.
+    #[error("too many bytes without proof are held")]
+    UnprovenBytes,
+    /// A slow body of the address that held most gave way to others.
+    #[error("the body came slowly, and gave way to others")]
+    GaveWay,
     /// Proofs cover the bytes as sent, so bodies are taken as sent.
     #[error("the content coding is not identity")]
     ContentEncoding,
@@ -65,8 +77,8 @@ pub enum Reject {
     /// Missing, wrong or stale.
     #[error("{0}")]
     Unproven(Refusal),
-    /// Too many proofs of this address failed.
-    #[error("too many proofs of this address failed")]
+    /// Too many proofs of this address failed, and those that are judged all the same take too long.
+    #[error("too many proofs of this address failed, and others of it are being judged")]
     TooManyFailures(Wait),
     /// `limits.requestsPerSecond`.
     #[error("over the rate of the source")]
@@ -146,6 +158,10 @@ impl Reject {
             Self::NotServed => unavailable(Outcome::NotServed, Level::INFO, 30),
             Self::NotSynced => unavailable(Outcome::NotSynced, Level::DEBUG, 5),
             Self::Overloaded => unavailable(Outcome::Overloaded, Level::WARN, 1),
+            Self::StrangersFull => unavailable(Outcome::StrangersFull, Level::INFO, 1),
+            Self::AddressShare => unavailable(Outcome::AddressShare, Level::INFO, 1),
+            Self::UnprovenBytes => unavailable(Outcome::UnprovenBytes, Level::INFO, 1),
+            Self::GaveWay => unavailable(Outcome::GaveWay, Level::INFO, 1),
             Self::ContentEncoding => row(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 Outcome::ContentEncoding,
@@ -186,7 +202,7 @@ impl Reject {
     /// The connection ends: its bytes cannot be trusted, or the rest of them is not wanted. (A request whose body was
     /// not read ends it as well, whatever the reject.)
     pub fn closes(&self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::Aborted | Self::TooLarge | Self::TooSlow)
+        matches!(self, Self::BadRequest(_) | Self::Aborted | Self::TooLarge | Self::TooSlow | Self::GaveWay)
     }
 }
 

@@ -3,17 +3,11 @@
 //! The limit is the caller's, so that what is held outlives a change of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
 
 /// How much is held.
 #[derive(Debug, Default)]
 pub struct Budget {
     held: AtomicU64,
-    /// Something was given back. (A semaphore would lock at each of these, and has a limit of its own.)
-    freed: Notify,
 }
 
 /// A part of a budget, given back when it is dropped.
@@ -35,28 +29,18 @@ impl Budget {
         self.add(amount, limit).then(|| Held { budget: self, amount, limit })
     }
 
-    /// Takes an amount as soon as `limit` leaves it, and waits for that no longer than `patience`.
-    pub async fn wait(&self, amount: u64, limit: u64, patience: Duration) -> Option<Held<'_>> {
-        if self.add(amount, limit) {
-            return Some(Held { budget: self, amount, limit });
-        }
-        let until = Instant::now() + patience;
-        loop {
-            timeout_at(until, self.freed.notified()).await.ok()?;
-            if self.add(amount, limit) {
-                // What came back may be enough for two who wait, and one notice was kept for both.
-                self.freed.notify_one();
-                return Some(Held { budget: self, amount, limit });
-            }
-        }
-    }
-
-    fn add(&self, amount: u64, limit: u64) -> bool {
+    /// Counts an amount that whoever calls gives back. False, and nothing counted, where that is more than `limit` leaves.
+    pub fn add(&self, amount: u64, limit: u64) -> bool {
         self.held
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
                 held.checked_add(amount).filter(|sum| *sum <= limit)
             })
             .is_ok()
+    }
+
+    /// Gives back what was counted.
+    pub fn give_back(&self, amount: u64) {
+        self.held.fetch_sub(amount, Ordering::Relaxed);
     }
 }
 
@@ -74,8 +58,7 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.amount, Ordering::Relaxed);
-        self.budget.freed.notify_one();
+        self.budget.give_back(self.amount);
     }
 }
 
@@ -104,23 +87,5 @@ mod tests {
         assert!(budget.take(1, 2).is_none());
         drop(held);
         assert!(budget.take(1, 2).is_some());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_waits_gets_what_is_given_back_and_who_waits_in_vain_is_told() {
-        let budget = std::sync::Arc::new(Budget::default());
-        let held = budget.take(1, 1).unwrap();
-        assert!(budget.wait(1, 1, Duration::from_millis(5)).await.is_none());
-        let waiting: Vec<_> = (0..8)
-            .map(|_| {
-                let budget = budget.clone();
-                tokio::spawn(async move { budget.wait(1, 1, Duration::from_secs(60)).await.is_some() })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        drop(held);
-        for one in waiting {
-            assert!(one.await.unwrap(), "each got it after the one before");
-        }
     }
 }

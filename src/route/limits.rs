@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use http::{HeaderValue, Method};
 use ipnet::IpNet;
 
+use super::bounds;
 use super::rate::Quota;
-
-/// A source holds this much of unfinished deliveries, or one body where that is larger, so that it cannot take all of
-/// what the process has for bodies.
-const BODY_SHARE: u64 = 16 << 20;
+use super::share::Bound;
+use super::state::Class;
 
 /// The limits of a source as its spec writes them; what is held under them is in its state.
 #[derive(Clone, Debug)]
@@ -25,14 +24,24 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How many requests in work may be without proof: a quarter, so that strangers never fill a source.
-    pub fn strangers(&self) -> u64 {
-        (self.in_flight / 4).max(1)
+    /// How many requests in work may be without proof, of a class and of one address of it.
+    pub fn places(&self, class: Class) -> Bound {
+        let part = match class {
+            Class::Stranger => bounds::STRANGERS,
+            Class::Known => bounds::KNOWN,
+        };
+        let sum = (self.in_flight / part).max(1);
+        Bound { sum, share: (sum / bounds::PLACES_OF_ADDRESS).max(1) }
     }
 
-    /// Bytes of bodies in work.
+    /// Bytes of bodies in work that are without proof, of either class.
+    pub fn unproven_bytes(&self) -> u64 {
+        self.max_body.max(bounds::SOURCE_BYTES)
+    }
+
+    /// Bytes of bodies in work: a source cannot take all of what the process has for bodies.
     pub fn bytes(&self) -> u64 {
-        self.max_body.max(BODY_SHARE)
+        self.unproven_bytes().saturating_mul(2)
     }
 
     /// Whether a client of this address may send.
@@ -93,8 +102,18 @@ mod tests {
 
     #[test]
     fn strangers_get_a_quarter_and_never_nothing() {
-        let strangers = |max| limits(max, vec![]).strangers();
-        assert_eq!((strangers(256), strangers(7), strangers(1)), (64, 1, 1));
+        let sums = |max| [Class::Stranger, Class::Known].map(|class| limits(max, vec![]).places(class).sum);
+        assert_eq!([sums(256), sums(7), sums(1)], [[64, 128], [1, 3], [1, 1]]);
+        assert_eq!(limits(256, vec![]).places(Class::Stranger).share, 8);
+        assert_eq!(limits(1, vec![]).places(Class::Stranger).share, 1);
+    }
+
+    #[test]
+    fn what_is_without_proof_leaves_half_of_the_bytes() {
+        for max_body in [1, 8 << 20, 32 << 20] {
+            let limits = Limits { max_body, ..limits(1, vec![]) };
+            assert!(limits.unproven_bytes() >= max_body && limits.bytes() >= 2 * limits.unproven_bytes());
+        }
     }
 
     #[test]

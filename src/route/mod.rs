@@ -2,14 +2,17 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS.
 
+pub mod bounds;
 pub mod budget;
 pub mod capture;
 pub mod claim;
 pub mod filter;
+pub mod known;
 pub mod limits;
 pub mod rate;
 pub mod repeats;
 pub mod selection;
+pub mod share;
 pub mod state;
 pub mod subject;
 pub mod table;

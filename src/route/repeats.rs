@@ -1,9 +1,11 @@
 //! Lines that are not said again at each request: the first one of a kind is, and then how many there were, at most every
-//! ten seconds. Bounded, and nothing is locked.
+//! ten seconds. What strangers cause is bounded in sum and by address beside that. Nothing is locked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::bounds;
+use super::rate::{Quota, Rate};
 use crate::metrics::Outcome;
 
 /// Between two lines of one kind.
@@ -40,9 +42,54 @@ impl Repeats {
     }
 }
 
+/// Addresses that are counted apart; those that share a place by chance share its lines.
+const ADDRESSES: usize = 256;
+
+/// Lines about requests without proof, of all sources together.
+#[derive(Debug)]
+pub struct Strangers {
+    all: Rate,
+    addresses: [Rate; ADDRESSES],
+    left_out: AtomicU64,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self { all: Rate::default(), addresses: std::array::from_fn(|_| Rate::default()), left_out: AtomicU64::new(0) }
+    }
+}
+
+impl Strangers {
+    /// Whether a line is to be written about an address, by its key, and how many were left out before it.
+    pub fn say(&self, key: u64, now: Instant) -> Option<u64> {
+        let quota = |(per_second, burst)| Quota { per_second, burst };
+        let of = &self.addresses[usize::try_from(key & 0xffff).unwrap_or(0) % ADDRESSES];
+        let said =
+            of.take(quota(bounds::LINES_OF_ADDRESS), now).and_then(|()| self.all.take(quota(bounds::LINES), now));
+        if said.is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.left_out.swap(0, Ordering::Relaxed))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_stranger_leaves_lines_to_the_others_and_all_of_them_are_bounded() {
+        let (strangers, now) = (Strangers::default(), Instant::now());
+        let said = |key: u64| (0..1000).filter(|_| strangers.say(key, now).is_some()).count();
+        assert_eq!(said(1), 20);
+        assert_eq!(said(2), 20);
+        let all: usize = (3..200).map(said).sum();
+        assert_eq!(all, 200 - 40);
+        let later = now + Duration::from_secs(60);
+        assert!(strangers.say(1, later).is_some_and(|left_out| left_out > 100_000), "and how many there were");
+        assert_eq!(strangers.say(1, later), Some(0));
+    }
 
     #[test]
     fn the_first_line_is_written_and_then_how_many_there_were() {

@@ -3,11 +3,14 @@
 //! A route holds it and nothing else that changes; it goes with the last route or claim of its source.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::budget::Budget;
+use super::known::Known as KnownAddresses;
 use super::rate::Rate;
 use super::repeats::Repeats;
+use super::share::Shares;
 use crate::metrics::{Metrics, SourceMetrics};
 
 /// The state of one source.
@@ -17,23 +20,63 @@ pub struct SourceState {
     pub metrics: Arc<SourceMetrics>,
     /// Requests in work.
     pub in_flight: Budget,
-    /// Those of them that are without proof.
-    pub strangers: Budget,
     /// Bytes of bodies in work.
     pub bytes: Budget,
+    /// What strangers hold of both, and addresses that proved something lately.
+    unproven: [Unproven; 2],
+    /// Addresses whose proofs held lately.
+    pub known: KnownAddresses,
+    /// Requests whose proof held, and that a proxy forwarded which `--trusted-proxies` does not name.
+    forwarded: AtomicU64,
     /// Requests whose proof held.
     pub rate: Rate,
     /// What was said of its requests lately.
     pub lines: Repeats,
 }
 
+/// Who sends, before the proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Nobody knows.
+    Stranger,
+    /// An address of which a proof held lately.
+    Known,
+}
+
+/// What requests without proof hold.
+#[derive(Debug, Default)]
+pub struct Unproven {
+    /// Requests.
+    pub places: Shares,
+    /// Bytes of bodies.
+    pub bytes: Budget,
+}
+
 impl SourceState {
+    /// What a class holds.
+    pub fn unproven(&self, class: Class) -> &Unproven {
+        &self.unproven[class as usize]
+    }
+
+    /// Counts a request whose proof held, and that a proxy forwarded which `--trusted-proxies` does not name.
+    pub fn count_forwarded(&self) {
+        self.forwarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many proven requests came through a proxy that `--trusted-proxies` does not name: more than none, and all who
+    /// come through it share the budgets of one address.
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+
     fn new(metrics: Arc<SourceMetrics>) -> Self {
         Self {
             metrics,
             in_flight: Budget::default(),
-            strangers: Budget::default(),
             bytes: Budget::default(),
+            unproven: Default::default(),
+            known: KnownAddresses::default(),
+            forwarded: AtomicU64::new(0),
             rate: Rate::default(),
             lines: Repeats::default(),
         }

@@ -183,16 +183,15 @@ async fn the_rate_counts_proven_requests_and_guesses_have_a_budget_of_their_own(
     let metrics = port.metrics.source("sales", "slow", "generic");
     assert_eq!(metrics.requests(Outcome::OverRate), 1);
 
-    let mut refused = 0;
-    for n in 0..200 {
-        match status(&port, &post("/sales/guessed", "X-Token: wrong\r\n", "{}")).await {
-            401 => refused += 1,
-            503 => assert!(n >= 100, "the budget is {n}"),
-            other => panic!("{other}"),
-        }
+    // Above its budget an address is judged all the same, few at a time: here one after the other.
+    for _ in 0..200 {
+        assert_eq!(status(&port, &post("/sales/guessed", "X-Token: wrong\r\n", "{}")).await, 401);
     }
-    assert!((100..200).contains(&refused), "{refused} guesses were judged");
-    assert_eq!(status(&port, &post("/sales/guessed", &proven("d"), "{}")).await, 503, "one guess more could be right");
+    assert_eq!(
+        status(&port, &post("/sales/guessed", &proven("d"), "{}")).await,
+        200,
+        "who shares the address is heard"
+    );
     assert_eq!(status(&port, &post("/sales/calls", &proven("d"), "{}")).await, 200, "another source is open");
 }
 

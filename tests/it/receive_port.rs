@@ -16,7 +16,7 @@ use hookgate::receive::connection::Arrival;
 use hookgate::receive::handle::{Options, Receiver};
 use hookgate::receive::listen;
 use hookgate::receive::routes::Routes;
-use hookgate::route::{Entry, RouteTable, Sources};
+use hookgate::route::{Entry, RouteTable, SourceState, Sources};
 use hookgate::secret::SecretBytes;
 use http::Request;
 use hyper::body::Incoming;
@@ -82,6 +82,11 @@ impl Port {
         let (table, conflicts) = RouteTable::build(entries);
         assert_eq!(conflicts, []);
         self.routes.swap(Arc::new(table));
+    }
+
+    /// What is counted about a source of `source`.
+    pub fn state(&self, name: &str) -> Arc<SourceState> {
+        self.sources.state(&format!("uid-{name}"), "sales", name, "generic")
     }
 
     pub async fn connected(&self) {
