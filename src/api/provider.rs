@@ -192,10 +192,31 @@ pub struct Decode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
     pub base64_at: Option<String>,
+    /// The body arrives encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decrypt: Option<Decrypt>,
     /// The vendor signs, and sends, compressed bodies with this content coding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Compression")]
     pub compressed: Option<Compression>,
+}
+
+/// A member that holds the body, encrypted with AES-256-CBC under the SHA-256 of a secret: base64 of 16 bytes that begin the
+/// chain and of the text, padded after PKCS #7. It is opened after the proof; a body without the member is read as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Decrypt {
+    /// The JSON pointer of the member.
+    #[schemars(length(min = 2, max = 64), regex(pattern = pattern::POINTER.signs))]
+    pub pointer: String,
+    /// Which secretRefs hold the keys: those with this purpose. Default: those without a purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
+    pub purpose: Option<String>,
+    /// The methods whose deliveries are encrypted. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]
+    pub methods: Vec<String>,
 }
 
 /// A content coding.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method as HttpMethod};
+use jiff::Timestamp;
 
 use super::answer::Answer;
 use super::definition_error::DefinitionError;
 use super::extraction::Extraction;
-use super::handshake::Handshake;
+use super::handshake::{Handshake, Shake};
 use super::request::RequestView;
-use super::verify::Method;
+use super::verify::sealed::Sealed;
+use super::verify::{Method, Verifier};
 use crate::api;
 use crate::api::duration::DurationString;
 use crate::api::provider::{AllOf, BodyFormat, DeliveryMethod, Retries, WebhookProviderSpec};
@@ -63,11 +65,29 @@ impl Provider {
     pub fn compile(name: &str, spec: &WebhookProviderSpec) -> Result<Self, Vec<DefinitionError>> {
         let mut errors = Vec::new();
         let mut methods = Vec::new();
+        let decrypt = spec.decode.as_ref().and_then(|decode| decode.decrypt.as_ref());
+        let sealed = decrypt.and_then(|decrypt| match Sealed::compile(decrypt) {
+            Ok(sealed) => Some(Arc::new(sealed)),
+            Err(reason) => {
+                errors.push(DefinitionError { path: "spec.decode.decrypt.pointer".to_owned(), reason });
+                None
+            }
+        });
+        let known = |name: &&String| !spec.methods.iter().any(|method| method.name == **name);
+        if let Some(unknown) = decrypt.and_then(|decrypt| decrypt.methods.iter().find(known)) {
+            let reason = format!("{unknown:?} is none of the methods");
+            errors.push(DefinitionError { path: "spec.decode.decrypt.methods".to_owned(), reason });
+        }
+        let sealed_of = |name: &str| {
+            let all =
+                decrypt.is_some_and(|decrypt| decrypt.methods.is_empty() || decrypt.methods.iter().any(|m| m == name));
+            sealed.clone().filter(|_| all)
+        };
         for (position, written) in spec.methods.iter().enumerate() {
             match Method::compile(written, &format!("spec.methods[{position}]")) {
                 Ok(method) => {
                     let field = spec.decode.as_ref().and_then(|decode| decode.field.as_deref());
-                    methods.push(Arc::new(method.inside(field)));
+                    methods.push(Arc::new(method.inside(field).sealed(sealed_of(&written.name))));
                 }
                 Err(found) => errors.extend(found),
             }
@@ -150,7 +170,26 @@ impl Provider {
 
     /// The handshake that a request is: the first that matches, signed or not.
     pub fn handshake(&self, request: &RequestView<'_>) -> Option<&Handshake> {
+        self.handshakes.iter().find(|handshake| !handshake.encrypted && handshake.is(request))
+    }
+
+    /// The handshake inside a body that arrived encrypted and was opened after its proof.
+    pub fn handshake_inside(&self, request: &RequestView<'_>) -> Option<&Handshake> {
         self.handshakes.iter().find(|handshake| handshake.is(request))
+    }
+
+    /// The answer to a handshake that arrives encrypted and that its vendor does not sign: only to whoever wrote a secret
+    /// of ours into it. `None` for everything else, whatever the cause.
+    pub fn sealed_handshake(&self, verifier: &Verifier, request: &RequestView<'_>, now: Timestamp) -> Option<Shake> {
+        let unsigned = |handshake: &&Handshake| handshake.encrypted && handshake.unsigned;
+        self.handshakes.iter().find(unsigned)?;
+        let body = verifier.opened(request.body, now)?;
+        let inside = RequestView { head: request.head, body: &body };
+        let shake = self.handshakes.iter().filter(unsigned).find(|handshake| handshake.is(&inside))?;
+        match shake.answer(&inside, verifier, now) {
+            Shake::Refused(_) => None,
+            answered => Some(answered),
+        }
     }
 
     /// Whether a request of this method may be answered before any proof.

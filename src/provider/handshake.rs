@@ -15,7 +15,7 @@ use super::verify::fetched::Hosts;
 use super::verify::view::View;
 use super::verify::{Refusal, Verifier};
 use crate::api::extract::Field;
-use crate::api::provider::{Handshake as Written, HandshakeMethod};
+use crate::api::provider::{Handshake as Written, HandshakeCheck, HandshakeMethod};
 use crate::json::Pointers;
 use crate::secret::SecretBytes;
 
@@ -30,8 +30,10 @@ pub struct Handshake {
     /// It is answered before any proof.
     pub unsigned: bool,
     when: Vec<Test>,
-    /// The query parameter that must equal a secret, and that secret's purpose.
-    check: Option<(String, String)>,
+    /// It arrives encrypted.
+    pub encrypted: bool,
+    /// What must equal a secret, and that secret's purpose.
+    check: Option<(Place, String)>,
     /// Where the signing secret stands that arrives with it.
     capture: Option<Place>,
     /// Where a URL stands that is fetched once to confirm, and the hosts that it may lead to.
@@ -73,6 +75,10 @@ impl Handshake {
         let respond =
             Answer::of_handshake(&written.respond.clone().unwrap_or_default(), &mut list).map_err(at("respond"))?;
         let when = when.map_err(|error: PlaceError| at("when")(error.reason))?;
+        let check = match &written.check {
+            None => None,
+            Some(check) => Some((checked(check, &mut list).map_err(at("check"))?, check.purpose.clone())),
+        };
         let capture = match &written.capture {
             None => None,
             Some(field) => Some(capture(field, &mut list).map_err(at("capture"))?),
@@ -100,8 +106,22 @@ impl Handshake {
         if method == Method::POST && written.when.is_empty() {
             return Err(at("when")("a POST handshake needs a condition: it would answer every event".to_owned()));
         }
-        let check = written.check.as_ref().map(|check| (check.query.clone(), check.purpose.clone()));
-        Ok(Self { method, unsigned: written.unsigned, when, check, capture, confirm, respond, pointers })
+        if written.encrypted && written.unsigned && check.is_none() {
+            return Err(at("check")(
+                "what is encrypted and not signed is answered only to whoever knows a secret: write check".to_owned(),
+            ));
+        }
+        Ok(Self {
+            method,
+            unsigned: written.unsigned,
+            encrypted: written.encrypted,
+            when,
+            check,
+            capture,
+            confirm,
+            respond,
+            pointers,
+        })
     }
 
     /// The purpose that its check knows.
@@ -118,8 +138,8 @@ impl Handshake {
     /// Answers the request, which is this handshake.
     pub fn answer(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
         let view = View::new(*request, None, &self.pointers);
-        if let Some((parameter, purpose)) = &self.check {
-            let given = view.value(&Place::Query(parameter.clone()));
+        if let Some((place, purpose)) = &self.check {
+            let given = view.value(place);
             if let Err(refusal) = verifier.check(purpose, given.as_deref(), now) {
                 return Shake::Refused(refusal);
             }
@@ -173,6 +193,14 @@ impl Handshake {
         let Some((place, hosts)) = &self.confirm else { return Ok(None) };
         let url = text(place)?;
         if hosts.allow(&url) { Ok(Some(Effect::Confirm(url))) } else { Err(()) }
+    }
+}
+
+fn checked(check: &HandshakeCheck, list: &mut PointerList) -> Result<Place, String> {
+    match (&check.query, &check.pointer) {
+        (Some(name), None) => Ok(Place::Query(name.clone())),
+        (None, Some(pointer)) => Ok(Place::Pointer(list.index(pointer))),
+        _ => Err("write exactly one of query or pointer".to_owned()),
     }
 }
 

@@ -214,7 +214,7 @@ fn unproven(refusal: Refusal) -> Outcome {
         Refusal::NotFetched | Refusal::FetchFailed => Outcome::KeyNotFetched,
         Refusal::BadSignature => Outcome::BadSignature,
         Refusal::Claims(_) | Refusal::Addressee => Outcome::WrongClaims,
-        Refusal::BoundPart => Outcome::WrongBody,
+        Refusal::BoundPart | Refusal::Sealed => Outcome::WrongBody,
         Refusal::Stale => Outcome::StaleTimestamp,
     }
 }
@@ -223,7 +223,8 @@ fn unproven(refusal: Refusal) -> Outcome {
 mod tests {
     use super::*;
 
-    const REFUSALS: [Refusal; 11] = [
+    const REFUSALS: [Refusal; 12] = [
+        Refusal::Sealed,
         Refusal::NotFetched,
         Refusal::FetchFailed,
         Refusal::NotApplicable,

@@ -39,6 +39,7 @@ mod operator_line;
 mod platform_handshakes;
 mod proven_addressee;
 mod proven_detached;
+mod proven_sealed;
 mod proven_times;
 mod provider_cases;
 mod provider_fuzz;

@@ -188,7 +188,9 @@ impl Case {
     pub(super) fn alone(&self) -> Verifier {
         let method = Method::compile(&self.spec.methods[0], "").expect("compiles");
         let field = self.spec.decode.as_ref().and_then(|decode| decode.field.as_deref());
-        let (verifier, _) = Verifier::new(&method.inside(field), &self.given(&self.keys.refs, URL)).expect("keys fit");
+        let (verifier, _) =
+            Verifier::new(&method.inside(field).sealed_as(&self.method), &self.given(&self.keys.refs, URL))
+                .expect("keys fit");
         verifier
     }
 
@@ -216,6 +218,7 @@ impl Case {
         let by_send = |schemes: Vec<Scheme>, draft: &mut Draft| {
             let any_of = vec![AllOf { all_of: schemes }];
             let alone = Method::compile(&WrittenMethod { name: method.to_owned(), any_of }, "").expect("compiles");
+            let alone = alone.sealed_as(&self.method);
             alone.sign(draft, &given, private.as_deref().map(str::as_bytes), self.now).map_err(|e| e.to_string())
         };
         if !provider_signers::BY_HAND.contains(&(id, method)) {

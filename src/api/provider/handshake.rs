@@ -24,7 +24,10 @@ pub struct Handshake {
     /// The vendor cannot sign this request, so it is answered before any proof.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// A query parameter that must equal a secret, compared in constant time.
+    /// It arrives encrypted (`decode.decrypt`), and its places are those of what was opened. An unsigned one needs a check.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+    /// A query parameter or member that must equal a secret, compared in constant time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<HandshakeCheck>,
     /// The signing secret arrives with this request: where it stands. Written to `captureSecretRef` alone.
@@ -48,13 +51,20 @@ pub enum HandshakeMethod {
     POST,
 }
 
-/// A query parameter that must equal a secret.
+/// What must equal a secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.query), has(self.pointer)].filter(x, x).size() == 1")
+    .message("write exactly one of query or pointer: where the secret stands"))]
 pub struct HandshakeCheck {
-    /// The parameter.
+    /// The query parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
-    pub query: String,
+    pub query: Option<String>,
+    /// The JSON pointer of the member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = pattern::POINTER.signs))]
+    pub pointer: Option<String>,
     /// The purpose of the secretRef.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::KEBAB.signs))]
     pub purpose: String,

@@ -138,6 +138,13 @@ pub(super) fn missing(method: &Method) -> Problem {
     )
 }
 
+/// The problem of a source that names no key of a purpose.
+pub(super) fn missing_key(method: &Method, purpose: Option<&str>) -> Problem {
+    let wanted = purpose.map_or_else(|| "one without a purpose".to_owned(), |p| format!("one of purpose {p:?}"));
+    let text = format!("method {:?} needs a secretRef: {wanted}, which decrypts its deliveries", method.name);
+    Problem::new(Reason::Invalid, "spec.verification.secretRefs", text)
+}
+
 pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> Result<Ready, Problem> {
     let invalid = |name: &str, text: String| Problem::invalid(format!("spec.verification.parameters.{name}"), text);
     let signed = match &scheme.kind {

@@ -74,6 +74,8 @@ pub enum Material {
     Sent([u8; 32]),
     /// For `publicKey`.
     Public(super::public_key::PublicKeys),
+    /// For bodies that arrive encrypted.
+    Cipher(super::sealed::CipherKey),
     /// For `jwt`.
     Jwt(super::jwt::JwtKey),
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::keys::KeyRef;
 use super::scheme::{Scheme, SchemeKind};
+use super::sealed::Sealed;
 use super::{PASSWORD, USERNAME};
 use crate::api;
 use crate::provider::definition_error::DefinitionError;
@@ -18,6 +19,8 @@ pub struct Method {
     pub(super) alternatives: Vec<Vec<Arc<Scheme>>>,
     /// The form field that holds the JSON document into which pointers lead.
     pub(super) field: Option<Arc<str>>,
+    /// Its deliveries arrive encrypted.
+    pub(super) sealed: Option<Arc<Sealed>>,
 }
 
 impl Method {
@@ -42,7 +45,7 @@ impl Method {
             alternatives.push(schemes);
         }
         if errors.is_empty() {
-            Ok(Self { name: written.name.as_str().into(), alternatives, field: None })
+            Ok(Self { name: written.name.as_str().into(), alternatives, field: None, sealed: None })
         } else {
             Err(errors)
         }
@@ -51,6 +54,16 @@ impl Method {
     /// The same, with pointers that lead into the JSON document of a form or multipart field where the body is a form.
     pub fn inside(self, field: Option<&str>) -> Self {
         Self { field: field.map(Into::into), ..self }
+    }
+
+    /// The same for deliveries that arrive encrypted.
+    pub fn sealed(self, sealed: Option<Arc<Sealed>>) -> Self {
+        Self { sealed, ..self }
+    }
+
+    /// The same with what another says of encryption, for one of its alternatives alone.
+    pub fn sealed_as(self, other: &Self) -> Self {
+        self.sealed(other.sealed.clone())
     }
 
     /// Nothing is proven: such a method is never a default.
@@ -65,7 +78,8 @@ impl Method {
 
     /// The purposes that its schemes know; `None` is the signing secret.
     pub fn purposes(&self) -> BTreeSet<Option<&str>> {
-        self.schemes().flat_map(|scheme| purposes(scheme)).collect()
+        let sealed = self.sealed.iter().map(|sealed| sealed.purpose.as_deref());
+        self.schemes().flat_map(|scheme| purposes(scheme)).chain(sealed).collect()
     }
 
     /// The parameters that its schemes read.

@@ -17,6 +17,7 @@ pub mod observe;
 mod public_key;
 pub mod refusal;
 pub mod scheme;
+pub mod sealed;
 pub mod sign;
 mod signature;
 pub mod signed;
@@ -42,6 +43,7 @@ use self::method::{coverage, fetches, written};
 use self::observe::{Observer, Silent};
 pub use self::refusal::Refusal;
 use self::scheme::Scheme;
+use self::sealed::Opener;
 use self::signed::Signed;
 pub use self::verified::{Proof, Verified};
 use super::request::{Head, RequestView};
@@ -64,6 +66,7 @@ pub struct Verifier {
     external_url: Option<Box<str>>,
     tolerance: Option<Duration>,
     field: Option<Arc<str>>,
+    opener: Option<Opener>,
 }
 
 #[derive(Debug)]
@@ -121,6 +124,12 @@ impl Verifier {
         if alternatives.is_empty() {
             return Err(missing(method));
         }
+        let opener = method.sealed.as_ref().map(|sealed| Opener::new(sealed, given, &mut unfit));
+        if let Some(sealed) = &method.sealed
+            && !given.keys.iter().any(|key| key.purpose == sealed.purpose)
+        {
+            return Err(bind::missing_key(method, sealed.purpose.as_deref()));
+        }
         unfit.dedup();
         let verifier = Self {
             method: method.name.clone(),
@@ -129,6 +138,7 @@ impl Verifier {
             external_url: given.external_url.map(Into::into),
             tolerance: given.tolerance,
             field: method.field.clone(),
+            opener,
         };
         Ok((verifier, unfit))
     }
@@ -145,11 +155,13 @@ impl Verifier {
 
     /// Whether some alternative has a live key for each of its schemes: else the route is closed.
     pub fn open(&self, now: Timestamp) -> bool {
-        self.alternatives.iter().any(|alternative| {
-            alternative.schemes.iter().all(|ready| {
-                !ready.scheme.needs_key() || fetches(&ready.scheme) || ready.keys.iter().any(|key| key.live(now))
+        let opens = self.opener.as_ref().is_none_or(|opener| opener.live(now));
+        opens
+            && self.alternatives.iter().any(|alternative| {
+                alternative.schemes.iter().all(|ready| {
+                    !ready.scheme.needs_key() || fetches(&ready.scheme) || ready.keys.iter().any(|key| key.live(now))
+                })
             })
-        })
     }
 
     /// Whether a scheme in force fetches its keys.
@@ -257,8 +269,8 @@ impl Verifier {
         now: Timestamp,
         fetched: &dyn FetchedKeys,
     ) -> Result<Verified, Refusal> {
-        let proof = self.explain(&RequestView { head, body }, now, fetched, &mut Silent)?;
-        Ok(Verified::new(body.clone(), proof))
+        let (proof, opened) = self.judged(&RequestView { head, body }, now, fetched, &mut Silent)?;
+        Ok(Verified::new(opened.unwrap_or_else(|| body.clone()), proof))
     }
 
     /// The key that a request needs and that is not at hand.
@@ -278,11 +290,41 @@ impl Verifier {
         fetched: &dyn FetchedKeys,
         observer: &mut O,
     ) -> Result<Proof, Refusal> {
+        self.judged(request, now, fetched, observer).map(|(proof, _)| proof)
+    }
+
+    /// What an encrypted body holds, before any proof: nothing of it may be answered but to whoever knows a secret inside it.
+    pub(in crate::provider) fn opened(&self, body: &[u8], now: Timestamp) -> Option<Bytes> {
+        self.opener.as_ref()?.open(body, now).ok()?
+    }
+
+    /// The proof, and the body that an encrypted one holds.
+    fn judged<O: Observer>(
+        &self,
+        request: &RequestView<'_>,
+        now: Timestamp,
+        fetched: &dyn FetchedKeys,
+        observer: &mut O,
+    ) -> Result<(Proof, Option<Bytes>), Refusal> {
         let mut farthest = Refusal::NotApplicable;
         for alternative in &self.alternatives {
             match judge::all(self, alternative, request, now, fetched, observer) {
                 Ok(()) => {
-                    return Ok(Proof::new(self.method.clone(), alternative.coverage.clone()));
+                    let Some(opener) = &self.opener else {
+                        return Ok((Proof::new(self.method.clone(), alternative.coverage.clone()), None));
+                    };
+                    let opened = opener.open(request.body, now);
+                    observe::tell(observer, "decrypt", Some(opened.is_ok()), || match &opened {
+                        Ok(Some(body)) => format!("{} bytes inside", body.len()),
+                        Ok(None) => "the body is not encrypted".to_owned(),
+                        Err(refusal) => refusal.to_string(),
+                    });
+                    let opened = opened?;
+                    let coverage = match &opened {
+                        Some(_) => opener.coverage(&alternative.coverage),
+                        None => alternative.coverage.clone(),
+                    };
+                    return Ok((Proof::new(self.method.clone(), coverage), opened));
                 }
                 Err(refusal) => farthest = farthest.max(refusal),
             }

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// It matches, but the part that it binds is another.
     #[error("the bound part of the request is another")]
     BoundPart,
+    /// It matches, but no live key opens the body that arrived encrypted.
+    #[error("no live key opens the encrypted body")]
+    Sealed,
     /// It matches, but it was made at another time.
     #[error("the proof was made too long ago, or in the future")]
     Stale,
@@ -48,7 +51,7 @@ impl Refusal {
             Self::NotFetched | Self::FetchFailed => "KeyNotFetched",
             Self::BadSignature => "BadSignature",
             Self::Claims(_) | Self::Addressee => "WrongClaims",
-            Self::BoundPart => "WrongBody",
+            Self::BoundPart | Self::Sealed => "WrongBody",
             Self::Stale => "StaleTimestamp",
         }
     }

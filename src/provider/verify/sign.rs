@@ -21,6 +21,7 @@ use super::key_text;
 use super::keys::{Hash, KeyRef, Mac};
 use super::method::written;
 use super::scheme::{PublicKeyScheme, Scheme, SchemeKind, bound_query};
+use super::sealed::Sealed;
 use super::signed::Signed;
 use super::view::View;
 use super::{Given, Method, PASSWORD, USERNAME};
@@ -74,6 +75,9 @@ impl Method {
             let wanted: Vec<_> = schemes.iter().filter(|s| !s.optional || written(s, given.keys)).collect();
             let mut attempt = draft.clone();
             let mut signer = Signer { draft: &mut attempt, given, private, now };
+            if let Some(sealed) = &self.sealed {
+                signer.seal(sealed)?;
+            }
             match wanted.iter().try_for_each(|scheme| signer.scheme(scheme)) {
                 Ok(()) => {
                     *draft = attempt;
@@ -94,6 +98,20 @@ struct Signer<'s> {
 }
 
 impl Signer<'_> {
+    /// Encrypts the body.
+    fn seal(&mut self, sealed: &Sealed) -> Result<(), SignError> {
+        let Some(key) = self.key(sealed.purpose.as_deref()).and_then(|key| key.value.clone()) else {
+            return cannot("no secretRef that encrypts has a live value");
+        };
+        match sealed.seal(&key, &self.draft.body) {
+            Some(body) => {
+                self.draft.body = body.into();
+                Ok(())
+            }
+            None => cannot("the body could not be encrypted"),
+        }
+    }
+
     fn scheme(&mut self, scheme: &Scheme) -> Result<(), SignError> {
         if scheme.each.is_some() {
             return cannot(
