@@ -43,7 +43,8 @@ pub fn tokens(data: &[u8]) {
 pub fn key_sets(data: &[u8]) {
     let _ = key_set(data);
     let _ = JwtKey::read(data, &[]);
-    let _ = hookgate::provider::verify::key_text::decode(data, hookgate::api::scheme::KeyEncoding::Base64, Some("whsec_"));
+    let _ =
+        hookgate::provider::verify::key_text::decode(data, hookgate::api::scheme::KeyEncoding::Base64, Some("whsec_"));
 }
 
 /// Handshakes of every vendor.

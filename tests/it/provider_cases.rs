@@ -111,7 +111,8 @@ fn parameters(method: &Method, schemes: &[Scheme]) -> BTreeMap<String, String> {
 }
 
 /// What samples say where they name the customer.
-const ADDRESSEES: &[(&str, &str)] = &[("topicArn", "subject-1"), ("repository", "sample/sample"), ("path", "/in/proof")];
+const ADDRESSEES: &[(&str, &str)] =
+    &[("topicArn", "subject-1"), ("repository", "sample/sample"), ("path", "/in/proof")];
 
 /// Whether the alternative is for forms.
 fn signs_form(schemes: &[Scheme]) -> bool {

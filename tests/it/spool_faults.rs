@@ -1,6 +1,13 @@
 //! A spool that cannot be used says why in a sentence, and nothing that was accepted is lost by it.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails loudly, and prints its figures"
+)]
 
 use std::path::Path;
 use std::process::Command;

@@ -3,7 +3,14 @@
 //! The ledger is kept here, outside the process under test. A seed makes the schedule of faults again:
 //! `HOOKGATE_TORTURE_SEED`, `_KILLS`, `_EVENTS` and `_SECONDS` (the longest it may take) set the size.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails loudly, and prints its figures"
+)]
 
 use std::collections::HashMap;
 use std::io::Write as _;

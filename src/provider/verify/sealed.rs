@@ -80,21 +80,21 @@ impl Sealed {
         let member = Value::String(STANDARD.encode([&first[..], &text].concat()));
         Some(Value::Object(Map::from_iter([(self.member.clone(), member)])).to_string().into_bytes())
     }
+}
 
-    /// What the body holds, under that key.
-    fn open(&self, key: &CipherKey, sealed: &[u8]) -> Option<Bytes> {
-        let (first, text) = sealed.split_first_chunk::<BLOCK>()?;
-        if text.is_empty() || text.len() % BLOCK != 0 {
-            return None;
-        }
-        let mut text = text.to_vec();
-        let unbound = UnboundCipherKey::new(&AES_256, key.as_slice()).ok()?;
-        let context = DecryptionContext::Iv128(FixedLength::from(*first));
-        DecryptingKey::cbc(unbound).ok()?.decrypt(&mut text, context).ok()?;
-        let length = unpadded(&text)?;
-        text.truncate(length);
-        Some(text.into())
+/// What the body holds, under that key.
+fn opened(key: &CipherKey, sealed: &[u8]) -> Option<Bytes> {
+    let (first, text) = sealed.split_first_chunk::<BLOCK>()?;
+    if text.is_empty() || text.len() % BLOCK != 0 {
+        return None;
     }
+    let mut text = text.to_vec();
+    let unbound = UnboundCipherKey::new(&AES_256, key.as_slice()).ok()?;
+    let context = DecryptionContext::Iv128(FixedLength::from(*first));
+    DecryptingKey::cbc(unbound).ok()?.decrypt(&mut text, context).ok()?;
+    let length = unpadded(&text)?;
+    text.truncate(length);
+    Some(text.into())
 }
 
 /// How long a text is without its padding; `None` where it has none. Looks at all bytes of the last block.
@@ -145,7 +145,7 @@ impl Opener {
         let live = self.keys.iter().filter(|key| key.live(now));
         let mut opened = live.filter_map(|key| match &key.material {
             // What does not begin as JSON was padded by chance: another key may fit.
-            Material::Cipher(key) => self.sealed.open(key, &bytes).filter(|text| json::validate(text).is_ok()),
+            Material::Cipher(key) => opened(key, &bytes).filter(|text| json::validate(text).is_ok()),
             _ => None,
         });
         opened.next().map(Some).ok_or(Refusal::Sealed)
@@ -186,9 +186,8 @@ mod tests {
     fn the_published_example_is_opened() {
         // Encrypt Key configuration example of the vendor's documentation.
         let bytes = STANDARD.decode("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=").unwrap();
-        let opener = opener(&["test key"]);
         let key = key(&SecretBytes::new(b"test key".to_vec()));
-        assert_eq!(opener.sealed.open(&key, &bytes).unwrap(), "hello world");
+        assert_eq!(opened(&key, &bytes).unwrap(), "hello world");
     }
 
     #[test]
