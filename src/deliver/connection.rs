@@ -1,20 +1,20 @@
 //! The one connection to NATS: kept for ever, with credentials read again for each attempt.
 //!
-//! Says in the log why it is not there and what to do; never says a password, and passes none to the client's own logs.
+//! Passes no password to the client, which logs what it has; what is said of the connection stands in `event_log.rs`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
-use super::exchange;
+use super::event_log::EventLog;
 
 /// A dead peer is given up after three of these without an answer.
 const PING: Duration = Duration::from_secs(2);
@@ -168,12 +168,7 @@ pub(super) async fn connect(
 ) -> Result<Client, OptionsError> {
     let (addresses, connect) = prepare(options)?;
     let refused = Arc::new(AtomicBool::new(false));
-    let log = Arc::new(EventLog {
-        advice: advice(options),
-        refused: Arc::clone(&refused),
-        exchange_refused,
-        last: std::sync::Mutex::default(),
-    });
+    let log = EventLog::new(&addresses, options.creds.as_deref(), Arc::clone(&refused), exchange_refused);
     let client = connect
         .retry_on_initial_connect()
         .max_reconnects(None)
@@ -243,16 +238,6 @@ fn addresses(urls: &[Secret]) -> Result<(Vec<ServerAddr>, Option<Login>), Option
     Ok((addresses, login))
 }
 
-/// What to do when NATS refuses the login.
-fn advice(options: &NatsOptions) -> String {
-    match &options.creds {
-        Some(file) => {
-            format!("check the credentials file {} (--nats-creds) and that its account may log in", file.display())
-        }
-        None => "check the user and password in --nats-url, or give a credentials file with --nats-creds".to_owned(),
-    }
-}
-
 /// Before attempt `attempt`, from 1.
 fn delay(attempt: usize) -> Duration {
     jittered(DELAYS[attempt.saturating_sub(1).min(DELAYS.len() - 1)])
@@ -261,97 +246,6 @@ fn delay(attempt: usize) -> Duration {
 /// Up to a fifth less, so that replicas do not come all at once.
 pub(super) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(1.0 - fastrand::f64() / 5.0)
-}
-
-/// Writes why NATS is not there: each reason once, until it changes.
-struct EventLog {
-    advice: String,
-    refused: Arc<AtomicBool>,
-    exchange_refused: CancellationToken,
-    last: std::sync::Mutex<Option<String>>,
-}
-
-impl EventLog {
-    fn write(&self, event: &Event) {
-        match event {
-            Event::Connected => {
-                self.refused.store(false, Ordering::Relaxed);
-                self.is_news(None);
-            }
-            Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-            Event::LameDuckMode => {
-                tracing::info!("the NATS server is about to stop; the client moves on when it closes")
-            }
-            Event::SlowConsumer(_) => {
-                tracing::warn!("acknowledgements arrive faster than they are read; some are lost")
-            }
-            Event::ServerError(ServerError::AuthorizationViolation) => self.refused("authorization violation"),
-            Event::ServerError(error) => self.server_error(&error.to_string()),
-            Event::ClientError(ClientError::Other(text)) if text == "authorization violation" => self.refused(text),
-            // The client's words for a login that could not even be made.
-            Event::ClientError(ClientError::Other(text)) if text == "failed signing nonce" => {
-                self.refused.store(true, Ordering::Relaxed);
-                if self.is_news(Some(text)) {
-                    tracing::error!("cannot log in to NATS: {}", self.advice);
-                }
-            }
-            Event::ClientError(error) => {
-                let text = error.to_string();
-                if self.is_news(Some(&text)) {
-                    let hint = if text.contains("DNS") {
-                        "the host of --nats-url has no address"
-                    } else if text.contains("TLS") {
-                        "check --nats-ca, --nats-client-cert and --nats-client-key"
-                    } else {
-                        "check that the server of --nats-url runs and can be reached"
-                    };
-                    tracing::warn!("cannot connect to NATS ({text}): {hint}; trying on");
-                }
-            }
-            Event::Draining | Event::Closed => {}
-        }
-    }
-
-    fn refused(&self, text: &str) {
-        self.refused.store(true, Ordering::Relaxed);
-        if self.is_news(Some(text)) {
-            tracing::error!("NATS refuses the login ({text}): {}", self.advice);
-        }
-    }
-
-    fn server_error(&self, text: &str) {
-        let lower = text.to_ascii_lowercase();
-        if lower.contains("authentication") || lower.contains("authorization") {
-            self.refused(text);
-        } else if lower.contains("permissions violation") && text.contains(exchange::ROOT) {
-            if !self.exchange_refused.is_cancelled() {
-                self.exchange_refused.cancel();
-                tracing::warn!(
-                    "{text}: let this user publish on and subscribe to {}>; until the next start replicas do not tell each other \
-                     of requests, and lastAcceptedTime and lastRejected in status leave out what others than the leader saw",
-                    exchange::ROOT
-                );
-            }
-        } else if lower.contains("permissions violation") {
-            if self.is_news(Some(text)) {
-                tracing::error!(
-                    "{text}: let this user publish on the sources' subjects and on $JS.API.STREAM.LIST and \
-                     $JS.API.STREAM.CREATE.*, and subscribe to _INBOX.>"
-                );
-            }
-        } else {
-            tracing::warn!("NATS says: {text}");
-        }
-    }
-
-    fn is_news(&self, text: Option<&str>) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let news = last.as_deref() != text;
-        if news {
-            *last = text.map(str::to_owned);
-        }
-        news
-    }
 }
 
 /// Reads the state off the client, which is the truth; its events are hints that may be dropped.

@@ -10,6 +10,7 @@ pub mod connection;
 mod credentials;
 mod divert;
 mod drain;
+mod event_log;
 mod exchange;
 mod lanes;
 mod link;

@@ -103,6 +103,22 @@ async fn a_refused_login_is_logged_once_with_what_to_do_and_without_the_password
     eventually("it tries on", SOON, async || nats.log().matches("authentication error").count() >= 4).await;
     let log = hookgate.log();
     assert_eq!(log.matches(advice).count(), 1, "{log}");
+    assert!(log.contains(&format!("NATS at 127.0.0.1:{} refuses the login", nats.port())), "{log}");
     assert_eq!(log.matches("authorization violation").count(), 1, "the client's own lines are off: {log}");
     assert!(!log.contains("hunter2"), "{log}");
+}
+
+#[tokio::test]
+async fn where_nobody_answers_the_log_names_the_hosts_and_never_a_login() {
+    let folder = Folder::new("nobody");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
+    command.env_clear().arg("run").arg("--manifests").arg(folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--nats-url", "nats://hook:hunter2@127.0.0.1:1, tls://127.0.0.1:2"]);
+    let mut hookgate = Process::start("hookgate", &folder, &mut command);
+    hookgate
+        .ready(SOON, async |log| log.contains("cannot connect to NATS at 127.0.0.1:1, 127.0.0.1:2 ("))
+        .await
+        .unwrap();
+    assert!(!hookgate.log().contains("hunter2"), "{}", hookgate.log());
 }
