@@ -9,7 +9,7 @@ use crate::api::source::WebhookSource;
 
 /// What a compiled source takes at least, in bytes: its route, its state and what is known of its status. Measured over 10,000 in
 /// `benches/control`.
-const SOURCE: u64 = 8 << 10;
+const SOURCE: u64 = 16 << 10;
 /// What it takes for each byte of its spec as JSON: the spec as it was read, and what it compiles to.
 const SPEC: u64 = 8;
 /// What a filter takes at least, in bytes.
