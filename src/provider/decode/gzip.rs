@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
@@ -13,6 +13,9 @@ use crate::provider::event::DecodeError;
 const MOST_TIMES: u64 = 20;
 /// What a body may unpack to, in bytes.
 const MOST_BYTES: u64 = 8 << 20;
+
+/// Members of a body: who streams flushes a few, nobody sends thousands.
+const MOST_MEMBERS: usize = 64;
 
 /// The content coding of a body (RFC 9110, section 8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,21 +43,43 @@ pub fn coding(headers: &HeaderMap) -> Option<Coding> {
     Some(found)
 }
 
-/// Unpacks gzip (RFC 1952), every member of it.
+/// Unpacks gzip (RFC 1952), every member of it. A member costs the more the less it holds, so that their number is bounded.
 pub(super) fn inflate(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let most = (body.len() as u64).saturating_mul(MOST_TIMES).min(MOST_BYTES);
-    let mut out = Vec::new();
-    let read = MultiGzDecoder::new(body).take(most + 1).read_to_end(&mut out);
-    match read {
-        Ok(_) if out.len() as u64 <= most => Ok(out),
-        Ok(_) => Err(DecodeError::Malformed("gzip: it unpacks to more than 20 times its size, or 8Mi")),
-        Err(_) => Err(DecodeError::Malformed("gzip")),
+    let (mut out, mut rest) = (Vec::new(), body);
+    for _ in 0..MOST_MEMBERS {
+        let mut member = GzDecoder::new(rest);
+        let left = most + 1 - out.len() as u64;
+        (&mut member).take(left).read_to_end(&mut out).map_err(|_| DecodeError::Malformed("gzip"))?;
+        if out.len() as u64 > most {
+            return Err(DecodeError::Malformed("gzip: it unpacks to more than 20 times its size, or 8Mi"));
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
+            return Ok(out);
+        }
     }
+    Err(DecodeError::Malformed("gzip: it has more than 64 members"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    #[test]
+    fn members_are_joined_and_not_without_number() {
+        let member = |text: &str| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            out.write_all(text.as_bytes()).unwrap();
+            out.finish().unwrap()
+        };
+        assert_eq!(inflate(&[member("{"), member("}")].concat()).unwrap(), b"{}");
+        assert_eq!(inflate(&member("{}").repeat(MOST_MEMBERS)).unwrap().len(), 2 * MOST_MEMBERS);
+        assert!(inflate(&member("").repeat(MOST_MEMBERS + 1)).is_err());
+        assert!(inflate(&[member("{}"), b"more".to_vec()].concat()).is_err());
+    }
 
     #[test]
     fn a_body_has_one_coding_or_one_that_nobody_knows() {
