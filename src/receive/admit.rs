@@ -1,7 +1,8 @@
 //! Who gets in before any byte of a body is read: method, address, an open route, a place, a coding we take.
 //!
 //! In the order of the contract. Sheds load at once where a bound is reached; only for a place without proof a request
-//! waits, for a moment. An address of which a proof held lately has places that strangers cannot take.
+//! waits, for a moment. An address of which a proof held lately has places that strangers cannot take. Places are for work:
+//! a request that waits for its sender holds none.
 
 use http::request::Parts;
 use jiff::Timestamp;
@@ -17,17 +18,23 @@ use crate::route::budget::Held;
 use crate::route::share::{Full, Holder, Share, Standing};
 use crate::route::state::Class;
 
-/// A request that got in, and the place it takes.
+/// A request that got in, and the places that it holds while it is worked on.
 #[derive(Debug)]
 pub(super) struct Admitted<'a> {
-    /// Held until the answer.
-    pub(super) place: Held<'a>,
-    /// Held until the proof holds.
-    pub(super) unproven: Share<'a>,
-    /// Of which the place without proof is.
+    route: &'a Route,
+    places: Option<Places<'a>>,
+    /// Of which its place without proof is.
     pub(super) class: Class,
     /// Who holds it.
     pub(super) holder: Holder,
+}
+
+#[derive(Debug)]
+struct Places<'a> {
+    /// Held until the answer.
+    _work: Held<'a>,
+    /// Held until the proof holds.
+    unproven: Option<Share<'a>>,
 }
 
 /// Lets a request in, or says why not.
@@ -53,28 +60,62 @@ pub(super) async fn admit<'a>(
     if !route.verifier.open(now) && !heard {
         return Err(Reject::NoLiveSecret);
     }
-    let (state, limits) = (&route.claim.state, &route.limits);
-    let place = state.in_flight.take(1, limits.in_flight).ok_or(Reject::Overloaded)?;
+    let work = work(route)?;
     // Judged before anything is waited for: these answers need no place.
     judge(route, head)?;
     let mut holder = client.holder;
     if holder.standing == Standing::One && failures.exceeds(&route.claim.uid, client, Instant::now()) {
         holder.standing = Standing::Failing;
     }
+    let (class, unproven) = unproven(route, holder).await?;
+    Ok(Admitted { route, places: Some(Places { _work: work, unproven: Some(unproven) }), class, holder })
+}
+
+impl Admitted<'_> {
+    /// Gives its places to others while it waits for its sender: whoever sends slowly, or nothing, keeps nobody out.
+    pub(super) fn step_aside(&mut self) {
+        self.places = None;
+    }
+
+    /// Takes places anew where it gave them away, now that there is something to do.
+    pub(super) async fn step_in(&mut self) -> Result<(), Reject> {
+        if self.places.is_some() {
+            return Ok(());
+        }
+        let work = work(self.route)?;
+        let (_, unproven) = unproven(self.route, self.holder).await?;
+        self.places = Some(Places { _work: work, unproven: Some(unproven) });
+        Ok(())
+    }
+
+    /// Its proof holds: it is no stranger any more.
+    pub(super) fn proven(&mut self) {
+        if let Some(places) = &mut self.places {
+            places.unproven = None;
+        }
+    }
+}
+
+fn work(route: &Route) -> Result<Held<'_>, Reject> {
+    route.claim.state.in_flight.take(1, route.limits.in_flight).ok_or(Reject::Overloaded)
+}
+
+/// A place without proof, and of which class it is.
+async fn unproven(route: &Route, holder: Holder) -> Result<(Class, Share<'_>), Reject> {
+    let (state, limits) = (&route.claim.state, &route.limits);
     let take = |class| state.unproven(class).places.take(holder, 1, limits.places(class));
     if state.known.contains(holder.key, Instant::now().into_std())
         && let Ok(unproven) = take(Class::Known)
     {
-        return Ok(Admitted { place, unproven, class: Class::Known, holder });
+        return Ok((Class::Known, unproven));
     }
     let class = Class::Stranger;
     let places = &state.unproven(class).places;
-    let unproven =
-        places.wait(holder, 1, limits.places(class), PATIENCE, WAITING).await.map_err(|full| match full {
-            Full::Sum => Reject::StrangersFull,
-            Full::Share => Reject::AddressShare,
-        })?;
-    Ok(Admitted { place, unproven, class, holder })
+    let unproven = places.wait(holder, 1, limits.places(class), PATIENCE, WAITING).await;
+    unproven.map(|unproven| (class, unproven)).map_err(|full| match full {
+        Full::Sum => Reject::StrangersFull,
+        Full::Share => Reject::AddressShare,
+    })
 }
 
 fn judge(route: &Route, head: &Parts) -> Result<(), Reject> {

@@ -17,39 +17,58 @@ use super::reject::Reject;
 use super::unproven::Hold;
 use crate::route::bounds::{BODY_LOOK, BODY_RATE};
 
-/// Reads a body of at most `max` bytes within `time`.
-pub(super) async fn read<B>(body: &mut B, max: u64, time: Duration, hold: &mut Hold<'_>) -> Result<Bytes, Reject>
+/// A body that is being read.
+pub(super) struct Reading<'a, B> {
+    body: &'a mut B,
+    parts: Parts,
+}
+
+impl<'a, B> Reading<'a, B>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    if body.size_hint().lower() > max {
-        return Err(Reject::TooLarge);
+    /// Begins with a body of at most `max` bytes.
+    pub(super) fn begin(body: &'a mut B, max: u64) -> Result<Self, Reject> {
+        if body.size_hint().lower() > max {
+            return Err(Reject::TooLarge);
+        }
+        let parts = Parts { announced: body.size_hint().exact(), max, ..Parts::default() };
+        Ok(Self { body, parts })
     }
-    let mut parts = Parts { announced: body.size_hint().exact(), max, ..Parts::default() };
-    // Most bodies are here already: no timer for them.
-    while let Some(frame) = body.frame().now_or_never() {
-        let Some(frame) = frame else { return parts.joined(hold) };
-        parts.push(frame, hold)?;
+
+    /// The whole body, where it is here already, as most are: no timer for them.
+    pub(super) fn here(&mut self, hold: &mut Hold<'_>) -> Result<Option<Bytes>, Reject> {
+        while let Some(frame) = self.body.frame().now_or_never() {
+            match frame {
+                Some(frame) => self.parts.push(frame, hold)?,
+                None => return self.parts.joined(hold).map(Some),
+            }
+        }
+        Ok(None)
     }
-    let end = Instant::now() + time;
-    let mut look = pin!(sleep_until(end.min(Instant::now() + BODY_LOOK)));
-    let mut enough = 0;
-    loop {
-        tokio::select! {
-            biased;
-            () = hold.gave_way() => return Err(Reject::GaveWay),
-            frame = body.frame() => match frame {
-                None => return parts.joined(hold),
-                Some(frame) => parts.push(frame, hold)?,
-            },
-            () = look.as_mut() => {
-                enough += BODY_RATE * BODY_LOOK.as_secs();
-                if Instant::now() >= end || parts.total < enough {
-                    return Err(Reject::TooSlow);
+
+    /// The whole body, when it is here within `time`.
+    pub(super) async fn rest(mut self, time: Duration, hold: &mut Hold<'_>) -> Result<Bytes, Reject> {
+        let end = Instant::now() + time;
+        let mut look = pin!(sleep_until(end.min(Instant::now() + BODY_LOOK)));
+        let mut enough = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = hold.gave_way() => return Err(Reject::GaveWay),
+                frame = self.body.frame() => match frame {
+                    None => return self.parts.joined(hold),
+                    Some(frame) => self.parts.push(frame, hold)?,
+                },
+                () = look.as_mut() => {
+                    enough += BODY_RATE * BODY_LOOK.as_secs();
+                    if Instant::now() >= end || self.parts.total < enough {
+                        return Err(Reject::TooSlow);
+                    }
+                    enough = self.parts.total;
+                    hold.enter();
+                    look.as_mut().reset(end.min(Instant::now() + BODY_LOOK));
                 }
-                enough = parts.total;
-                hold.enter();
-                look.as_mut().reset(end.min(Instant::now() + BODY_LOOK));
             }
         }
     }
@@ -88,9 +107,10 @@ impl Parts {
         Ok(())
     }
 
-    fn joined(self, hold: &mut Hold<'_>) -> Result<Bytes, Reject> {
+    fn joined(&mut self, hold: &mut Hold<'_>) -> Result<Bytes, Reject> {
         hold.whole()?;
-        Ok(if self.joined.is_empty() { self.only } else { self.joined.freeze() })
+        let (only, joined) = (std::mem::take(&mut self.only), std::mem::take(&mut self.joined));
+        Ok(if joined.is_empty() { only } else { joined.freeze() })
     }
 }
 

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::admit::{Admitted, admit};
-use super::body;
+use super::admit::admit;
+use super::body::Reading;
 use super::client::{Client, TrustedProxies};
 use super::connection::Arrival;
 use super::delivery::{self, DeliveryId};
@@ -187,18 +187,26 @@ impl Receiver {
         seen: &mut Seen,
     ) -> Result<Accepted, Reject> {
         let now = Timestamp::now();
-        let Admitted { place: _place, unproven: stranger, class, holder } =
-            admit(route, head, client, &self.failures, now).await?;
+        let mut admitted = admit(route, head, client, &self.failures, now).await?;
+        let (class, holder) = (admitted.class, admitted.holder);
         let uid = &route.claim.uid;
         let charge = |proofs| self.failures.charge(uid, client, proofs, Instant::now());
         let state = &route.claim.state;
         let mut hold = self.bodies.hold((state, &route.limits), class, holder);
-        let read = body::read(body, route.limits.max_body, self.body_time, &mut hold).await;
-        if matches!(read, Err(Reject::TooSlow)) {
-            charge(1);
-        }
-        let body = read?;
+        let mut reading = Reading::begin(body, route.limits.max_body)?;
+        let body = match reading.here(&mut hold)? {
+            Some(body) => body,
+            None => {
+                admitted.step_aside();
+                let rest = reading.rest(self.body_time, &mut hold).await;
+                if matches!(rest, Err(Reject::TooSlow)) {
+                    charge(1);
+                }
+                rest?
+            }
+        };
         seen.whole = true;
+        admitted.step_in().await?;
         let deadline = Deadline::after(route.deadline);
         let now = Timestamp::now();
         let head = Head {
@@ -251,7 +259,7 @@ impl Receiver {
             }
         };
         seen.proven = true;
-        drop(stranger);
+        admitted.proven();
         hold.proven();
         state.known.add(holder.key, std::time::Instant::now());
         if client.forwarded {

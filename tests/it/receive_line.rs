@@ -142,14 +142,14 @@ async fn a_slow_body_is_answered_408_and_a_cut_one_is_nobodys_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_strangers_of_one_source_delay_nobody_else() {
+async fn slow_strangers_of_one_source_delay_nobody() {
     let nats = Nats::start().await;
     let attacked = source("attacked", "  limits: {maxInFlight: 16}\n");
     let options = Options { body_time: Duration::from_secs(30), ..Options::default() };
     let port = Port::with_nats(&nats, &[&attacked, &source("calls", "")], options).await;
-    // A quarter of what the source takes, all of it by bodies that never come.
+    // As many as the source takes at one time, all of them bodies that never come.
     let mut slow = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..16 {
         let mut stream = TcpStream::connect(port.address).await.unwrap();
         let head = "POST /sales/attacked HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
         stream.write_all(format!("{head}{}", "x".repeat(500_000)).as_bytes()).await.unwrap();
@@ -159,12 +159,8 @@ async fn slow_strangers_of_one_source_delay_nobody_else() {
         // Awaited for less than those bodies may take.
         assert_eq!(status(&port, &post("/sales/calls", &proven(&format!("d-{n}")), "{}")).await, 200);
     }
-    assert_eq!(status(&port, &post("/sales/attacked", &proven("d"), "{}")).await, 503);
+    assert_eq!(status(&port, &post("/sales/attacked", &proven("d"), "{}")).await, 200, "waiting is no work");
     drop(slow);
-    crate::support::wait::eventually("the attacked source recovers", SOON, async || {
-        status(&port, &post("/sales/attacked", &proven("d"), "{}")).await == 200
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

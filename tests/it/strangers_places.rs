@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use hookgate::metrics::Outcome;
-use hookgate::receive::client::TrustedProxies;
 use hookgate::receive::handle::Options;
+use hookgate::route::share::{Bound, Holder, Standing};
 use hookgate::route::state::Class;
 use http::Request;
 use http_body_util::StreamBody;
@@ -48,21 +48,30 @@ fn begun(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{{")
 }
 
-fn held(port: &Port) -> u64 {
-    port.state("calls").unproven(Class::Stranger).places.held()
+/// How many bytes of bodies are here: one of each that has begun.
+fn begun_bodies(port: &Port) -> u64 {
+    port.state("calls").bytes.held()
+}
+
+/// Connections of these addresses, each with the beginning of a body that does not come.
+async fn withhold(port: &Port, addresses: impl IntoIterator<Item = u8>, count: usize) -> Vec<TcpStream> {
+    let mut slow = Vec::new();
+    for last in addresses {
+        for _ in 0..count {
+            let mut stream = connect(last, port.address).await;
+            stream.write_all(begun("/sales/calls").as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    slow
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eighty_sockets_with_a_byte_each_close_no_source() {
     let nats = Nats::start().await;
     let port = Port::with_nats(&nats, &[&source("calls", "")], patient()).await;
-    let mut slow = Vec::new();
-    for _ in 0..80 {
-        let mut stream = connect(2, port.address).await;
-        stream.write_all(begun("/sales/calls").as_bytes()).await.unwrap();
-        slow.push(stream);
-    }
-    eventually("places are taken", SOON, async || held(&port) >= 32).await;
+    let slow = withhold(&port, [2], 80).await;
+    eventually("all have begun", SOON, async || begun_bodies(&port) >= 80).await;
     // Each of them unknown until now, and while nothing of the others has ended.
     for last in 10..50 {
         assert_eq!(status_from(last, &port, &post("/sales/calls", &proven(&last.to_string()), "{}")).await, 200);
@@ -71,7 +80,39 @@ async fn eighty_sockets_with_a_byte_each_close_no_source() {
         assert_eq!(status_from(10, &port, &post("/sales/calls", &proven(&format!("known-{n}")), "{}")).await, 200);
     }
     drop(slow);
-    eventually("every place is given back", SOON, async || held(&port) == 0).await;
+    eventually("every byte is given back", SOON, async || begun_bodies(&port) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_of_many_addresses_close_no_source() {
+    let nats = Nats::start().await;
+    let port = Port::with_nats(&nats, &[&source("calls", "")], patient()).await;
+    // More than `maxInFlight`, from eight addresses.
+    let slow = withhold(&port, 100..108, 40).await;
+    eventually("all have begun", SOON, async || begun_bodies(&port) >= 320).await;
+    for last in 10..50 {
+        assert_eq!(status_from(last, &port, &post("/sales/calls", &proven(&last.to_string()), "{}")).await, 200);
+    }
+    drop(slow);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_after_all_is_taken_like_any_other() {
+    let nats = Nats::start().await;
+    let port = Port::with_nats(&nats, &[&source("calls", "")], patient()).await;
+    let request = post("/sales/calls", &proven("late"), "{}");
+    let (begin, end) = request.split_at(request.len() - 1);
+    let mut stream = connect(9, port.address).await;
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    eventually("it has begun", SOON, async || begun_bodies(&port) == 1).await;
+    let state = port.state("calls");
+    assert_eq!(
+        (state.in_flight.held(), state.unproven(Class::Stranger).places.held()),
+        (0, 0),
+        "waiting takes no place"
+    );
+    stream.write_all(end.as_bytes()).await.unwrap();
+    assert_eq!(timeout(SOON, read_answer(&mut stream)).await.unwrap().unwrap().unwrap().status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +135,7 @@ async fn a_hundred_streams_of_http2_close_no_source() {
             streams.spawn(client.send_request(request));
         }
     }
-    eventually("places are taken", SOON, async || held(&port) >= 32).await;
+    eventually("all have begun", SOON, async || begun_bodies(&port) >= 100).await;
     for last in 10..40 {
         assert_eq!(status_from(last, &port, &post("/sales/calls", &proven(&last.to_string()), "{}")).await, 200);
     }
@@ -107,14 +148,11 @@ async fn whoever_proved_something_lately_has_places_that_strangers_cannot_take()
     let calls = source("calls", "  limits: {maxInFlight: 16}\n");
     let port = Port::with_nats(&nats, &[&calls], patient()).await;
     assert_eq!(status_from(9, &port, &post("/sales/calls", &proven("first"), "{}")).await, 200);
-    // So many addresses that nothing is left to strangers.
-    let mut slow = Vec::new();
-    for last in 20..30 {
-        let mut stream = connect(last, port.address).await;
-        stream.write_all(begun("/sales/calls").as_bytes()).await.unwrap();
-        slow.push(stream);
-    }
-    eventually("all places are taken", SOON, async || held(&port) == 4).await;
+    // Strangers whose proofs take their time hold all that is strangers'.
+    let state = port.state("calls");
+    let bound = Bound { sum: 4, share: 4 };
+    let others = Holder { key: 1, standing: Standing::Many };
+    let held = state.unproven(Class::Stranger).places.take(others, 4, bound).unwrap();
     for n in 0..20 {
         assert_eq!(status_from(9, &port, &post("/sales/calls", &proven(&n.to_string()), "{}")).await, 200);
     }
@@ -124,31 +162,5 @@ async fn whoever_proved_something_lately_has_places_that_strangers_cannot_take()
     // A new compilation of the source forgets nobody.
     port.serve(&[&source("calls", "  limits: {maxInFlight: 16}\n")]);
     assert_eq!(status_from(9, &port, &post("/sales/calls", &proven("again"), "{}")).await, 200);
-    drop(slow);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_address_has_its_share_and_a_trusted_proxy_is_many() {
-    let nats = Nats::start().await;
-    let calls = source("calls", "  limits: {maxInFlight: 64}\n");
-    let proxies = TrustedProxies::new(vec!["127.0.0.8/32".parse().unwrap()]);
-    let port = Port::with_nats(&nats, &[&calls], Options { proxies, ..patient() }).await;
-    let fill = async |last: u8| {
-        let mut slow = Vec::new();
-        for _ in 0..20 {
-            let mut stream = connect(last, port.address).await;
-            stream.write_all(begun("/sales/calls").as_bytes()).await.unwrap();
-            slow.push(stream);
-        }
-        slow
-    };
-    let metrics = port.metrics.source("sales", "calls", "generic");
-    let slow = fill(2).await;
-    eventually("all others are refused", SOON, async || metrics.requests(Outcome::AddressShare) == 12).await;
-    assert_eq!(held(&port), 8, "half of a quarter");
-    drop(slow);
-    eventually("every place is given back", SOON, async || held(&port) == 0).await;
-    let slow = fill(8).await;
-    eventually("a proxy takes all", SOON, async || held(&port) == 16).await;
-    drop(slow);
+    drop(held);
 }
