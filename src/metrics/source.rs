@@ -78,6 +78,7 @@ impl Families {
             filter_errors: OnceLock::new(),
             omitted: OnceLock::new(),
             unjudged: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
             last_accepted: AtomicI64::new(0),
             last_rejected: AtomicU64::new(0),
         });
@@ -97,6 +98,8 @@ pub struct SourceMetrics {
     omitted: OnceLock<Counter>,
     /// Events of which a filter could not be judged.
     unjudged: AtomicU64,
+    /// Proven requests that came through a proxy that nobody named.
+    forwarded: AtomicU64,
     /// Unix seconds; 0: never.
     last_accepted: AtomicI64,
     /// Unix seconds shifted by 8, and the position of the outcome; 0: never.
@@ -153,6 +156,17 @@ impl SourceMetrics {
     /// Of how many events a filter could not be judged.
     pub fn unjudged(&self) -> u64 {
         self.unjudged.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request whose proof held, and that a proxy forwarded which `--trusted-proxies` does not name.
+    pub fn count_forwarded(&self) {
+        self.forwarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many proven requests came through a proxy that `--trusted-proxies` does not name: more than none, and all who
+    /// come through it share the budgets of one address.
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
     }
 
     /// Counts an event that went out without the vendor's item.

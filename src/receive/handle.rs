@@ -263,7 +263,7 @@ impl Receiver {
         hold.proven();
         state.known.add(holder.key, std::time::Instant::now());
         if client.forwarded {
-            state.count_forwarded();
+            state.metrics.count_forwarded();
         }
         if let Some(quota) = route.limits.rate {
             let over = |time| Reject::OverRate(Wait { time, retries: route.retries });

@@ -3,7 +3,6 @@
 //! A route holds it and nothing else that changes; it goes with the last route or claim of its source.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::budget::Budget;
@@ -26,8 +25,6 @@ pub struct SourceState {
     unproven: [Unproven; 2],
     /// Addresses whose proofs held lately.
     pub known: KnownAddresses,
-    /// Requests whose proof held, and that a proxy forwarded which `--trusted-proxies` does not name.
-    forwarded: AtomicU64,
     /// Requests whose proof held.
     pub rate: Rate,
     /// What was said of its requests lately.
@@ -58,17 +55,6 @@ impl SourceState {
         &self.unproven[class as usize]
     }
 
-    /// Counts a request whose proof held, and that a proxy forwarded which `--trusted-proxies` does not name.
-    pub fn count_forwarded(&self) {
-        self.forwarded.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many proven requests came through a proxy that `--trusted-proxies` does not name: more than none, and all who
-    /// come through it share the budgets of one address.
-    pub fn forwarded(&self) -> u64 {
-        self.forwarded.load(Ordering::Relaxed)
-    }
-
     fn new(metrics: Arc<SourceMetrics>) -> Self {
         Self {
             metrics,
@@ -76,7 +62,6 @@ impl SourceState {
             bytes: Budget::default(),
             unproven: Default::default(),
             known: KnownAddresses::default(),
-            forwarded: AtomicU64::new(0),
             rate: Rate::default(),
             lines: Repeats::default(),
         }

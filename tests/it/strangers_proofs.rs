@@ -62,9 +62,9 @@ async fn a_proxy_that_nobody_told_us_of_is_seen_by_proven_deliveries_alone() {
     {
         status_from(last, &port, &post("/sales/calls", headers, "{}")).await;
     }
-    assert_eq!(port.state("calls").forwarded(), 0);
+    assert_eq!(port.state("calls").metrics.forwarded(), 0);
     assert_eq!(status_from(2, &port, &post("/sales/calls", &forwarded("untrusted"), "{}")).await, 200);
-    assert_eq!(port.state("calls").forwarded(), 1);
+    assert_eq!(port.state("calls").metrics.forwarded(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,7 +154,7 @@ mod tests {
         let key = Key::new("n".repeat(63), "s".repeat(63));
         let longest = Outcome::ALL.iter().map(|outcome| outcome.as_str()).max_by_key(|word| word.len()).unwrap();
         let activity = Activity { accepted: Some(at(0)), rejected: Some((at(0), longest.to_owned())) };
-        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity, Troubles::default()); AT_ONCE];
+        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity, Troubles::longest()); AT_ONCE];
         assert_eq!(decode(&encode(&facts)), Some(facts));
         let one = Fact::new(&key, "u", &activity, Troubles::default());
         assert_eq!(decode(&encode(&vec![one; AT_ONCE + 1])), None);

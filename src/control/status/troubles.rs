@@ -1,4 +1,5 @@
-//! What status notes of a source's events although it is served: filters that fail on every one, and content that was left out.
+//! What status notes of a source's requests although it is served: filters that fail on every event, content that was left out, a
+//! proxy that nobody named.
 //!
 //! Each replica knows its own; they tell each other, as of requests. Counts and instants alone, never anything from a request.
 
@@ -11,7 +12,7 @@ use crate::metrics::SourceMetrics;
 
 /// For how long what one replica saw of a filter counts against what another sees, in seconds.
 const DISPROVED: i64 = 600;
-/// For how long content that was left out is noted.
+/// For how long content that was left out, or a proxy that nobody named, is noted.
 const NOTED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is noted of a source's events. Times in Unix seconds.
@@ -23,6 +24,9 @@ pub struct Troubles {
     /// When an event went out without the vendor's item last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     omitted: Option<i64>,
+    /// When a proven request came through a proxy last that `--trusted-proxies` does not name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forwarded: Option<i64>,
 }
 
 /// Counts of one generation on this replica, from which follows whether filters fail on every event.
@@ -32,24 +36,34 @@ pub struct Counts {
     events: u64,
     unjudged: u64,
     omitted: u64,
+    forwarded: u64,
 }
 
 impl Counts {
     /// Takes in what was counted since; `None` where no event came.
     pub fn advance(&mut self, metrics: &SourceMetrics, generation: i64, now: Timestamp) -> Option<Troubles> {
-        let next =
-            Self { generation, events: metrics.all_events(), unjudged: metrics.unjudged(), omitted: metrics.omitted() };
+        let next = Self {
+            generation,
+            events: metrics.all_events(),
+            unjudged: metrics.unjudged(),
+            omitted: metrics.omitted(),
+            forwarded: metrics.forwarded(),
+        };
         // Counters begin anew where they were dropped with the source's last route.
         let another = self.generation != 0 && self.generation != generation;
         self.generation = generation;
         if another || next.events < self.events {
-            let omitted = if next.events < self.events { 0 } else { self.omitted };
-            *self = Self { omitted, ..next };
+            let anew = next.events < self.events;
+            let (omitted, forwarded) = if anew { (0, 0) } else { (self.omitted, self.forwarded) };
+            *self = Self { omitted, forwarded, ..next };
         }
         let second = now.as_second();
         let mut seen = Troubles::default();
         if next.omitted > self.omitted {
             (self.omitted, seen.omitted) = (next.omitted, Some(second));
+        }
+        if next.forwarded > self.forwarded {
+            (self.forwarded, seen.forwarded) = (next.forwarded, Some(second));
         }
         let events = next.events - self.events;
         if events > 0 {
@@ -68,6 +82,7 @@ impl Troubles {
     /// Takes in what was seen, here or by another replica. One event that was judged disproves for a while that all fail.
     pub fn merge(&mut self, seen: Self) {
         self.omitted = self.omitted.max(seen.omitted);
+        self.forwarded = self.forwarded.max(seen.forwarded);
         self.failing = match (self.failing, seen.failing) {
             (Some((at, false)), Some((later, true))) if later < at + DISPROVED => Some((at, false)),
             (Some((at, _)), Some((earlier, _))) if earlier < at => self.failing,
@@ -77,7 +92,18 @@ impl Troubles {
 
     /// What of it does not lie in the future.
     pub fn until(self, second: i64) -> Self {
-        Self { failing: self.failing.filter(|(at, _)| *at <= second), omitted: self.omitted.filter(|at| *at <= second) }
+        let past = |at: &i64| *at <= second;
+        Self {
+            failing: self.failing.filter(|(at, _)| past(at)),
+            omitted: self.omitted.filter(past),
+            forwarded: self.forwarded.filter(past),
+        }
+    }
+
+    /// As many letters as there can be.
+    #[cfg(test)]
+    pub fn longest() -> Self {
+        Self { failing: Some((i64::MIN, false)), omitted: Some(i64::MIN), forwarded: Some(i64::MIN) }
     }
 
     /// A new generation has other filters.
@@ -95,6 +121,12 @@ impl Troubles {
             );
         }
         let since = now.as_second().saturating_sub_unsigned(NOTED.as_secs());
+        if self.forwarded.is_some_and(|at| at > since) {
+            notices.push(
+                "requests come through a proxy that --trusted-proxies does not name (X-Forwarded-For): all senders behind it share the budgets of one address, so name it"
+                    .to_owned(),
+            );
+        }
         if self.omitted.is_some_and(|at| at > since) {
             notices.push(
                 "events too large for NATS went out without `original` (ce-omitted) within the last day: raise max_payload of NATS"
@@ -152,12 +184,24 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_nobody_named_is_noted_for_a_day() {
+        let metrics = Metrics::new().source("sales", "calls", "xosum");
+        let (mut counts, mut troubles) = (Counts::default(), Troubles::default());
+        metrics.count_forwarded();
+        troubles.merge(counts.advance(&metrics, 1, at(0)).unwrap());
+        assert!(troubles.notices(at(10))[0].contains("--trusted-proxies"));
+        assert_eq!(counts.advance(&metrics, 1, at(20)), None, "no request, no news");
+        assert!(troubles.notices(at(86_500)).is_empty());
+    }
+
+    #[test]
     fn what_another_replica_saw_counts_and_the_future_does_not() {
-        let mut mine = Troubles { failing: Some((10, true)), omitted: None };
-        mine.merge(Troubles { failing: Some((5, false)), omitted: Some(5) });
-        assert_eq!(mine, Troubles { failing: Some((10, true)), omitted: Some(5) });
-        mine.merge(Troubles { failing: Some((11, false)), omitted: None }.until(11));
-        mine.merge(Troubles { failing: Some((12, true)), omitted: Some(99) }.until(12));
-        assert_eq!(mine, Troubles { failing: Some((11, false)), omitted: Some(5) });
+        let seen = |failing, omitted| Troubles { failing: Some(failing), omitted, forwarded: omitted };
+        let mut mine = seen((10, true), None);
+        mine.merge(seen((5, false), Some(5)));
+        assert_eq!(mine, seen((10, true), Some(5)));
+        mine.merge(seen((11, false), None).until(11));
+        mine.merge(seen((12, true), Some(99)).until(12));
+        assert_eq!(mine, seen((11, false), Some(5)));
     }
 }
