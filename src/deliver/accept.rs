@@ -71,8 +71,6 @@ impl Delivery {
         let Some((owner, spool)) = policy.spool.zip(self.spool()) else {
             return self.publish(&message, stream, deadline.acknowledged()).await;
         };
-        // Before it is accepted and can be made smaller no more.
-        self.fits(&message, stream)?;
         let diverted = self.is_diverted(&message.subject);
         if !diverted {
             match self.publish(&message, stream, deadline.spooled()).await {
@@ -81,6 +79,8 @@ impl Delivery {
                 ended => return ended,
             }
         }
+        // Publishing judges it too, but not while NATS is away: once it is accepted it can be made smaller no more.
+        self.fits(&message, stream)?;
         let record = Record::of(&message, owner, stream);
         let appended = deadline.bound(spool.append(record)).await.map_err(|_| Unavailable::Spool(AppendError::Busy))?;
         let Err(error) = appended else { return Ok(Outcome::Spooled) };

@@ -38,12 +38,17 @@ spec:
   delivery: {onOutage: Reject}
 "#;
 
+/// The signature of a body.
+pub fn signature(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
 /// Sends one signed delivery.
 pub async fn post(client: &Client, source: &str, id: &str) -> Option<Answer> {
     let body = r#"{"action":"opened"}"#;
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let signature = signature(body);
     let headers = [
         ("content-type", "application/json"),
         ("x-github-event", "issues"),

@@ -21,11 +21,10 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures::StreamExt;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::spool::{MANIFEST, signature};
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::{binary, hookgate};
@@ -35,21 +34,6 @@ use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait::eventually;
 
 const CONNECTIONS: usize = 32;
-const SECRET: &str = "It's a Secret to Everybody";
-const MANIFEST: &str = r#"
-apiVersion: v1
-kind: Secret
-metadata: {name: github, namespace: sales}
-stringData: {secret: "It's a Secret to Everybody"}
----
-apiVersion: hookgate.dev/v1alpha1
-kind: WebhookSource
-metadata: {name: github, namespace: sales}
-spec:
-  provider: github
-  verification: {secretRefs: [{name: github, key: secret}]}
-  delivery: {onOutage: Spool, deadline: 5s}
-"#;
 /// How long an answer may take: the source's deadline, and a second.
 const ANSWER: Duration = Duration::from_secs(6);
 
@@ -140,12 +124,10 @@ async fn ask(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &[u8])
 
 fn request(id: u64) -> Vec<u8> {
     let body = format!(r#"{{"action":"opened","number":{id}}}"#);
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
+    let signature = signature(&body);
     format!(
         "POST /sales/github HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-github-event: issues\r\n\
-         x-github-delivery: id-{id}\r\nx-hub-signature-256: sha256={signature}\r\ncontent-length: {}\r\n\r\n{body}",
+         x-github-delivery: id-{id}\r\nx-hub-signature-256: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

@@ -1,5 +1,6 @@
 //! The same schemes run backwards: a request signed exactly as its vendor would, for `hookgate send` and the tests.
 
+mod draft;
 mod token;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -9,9 +10,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method as HttpMethod};
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -28,22 +28,8 @@ use super::{Given, Method, PASSWORD, USERNAME};
 use crate::api::scheme::PublicKeyAlgorithm;
 use crate::provider::condition::Test;
 use crate::provider::place::Place;
-use crate::provider::request::{Head, RequestView};
 
-/// A request in the making.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The HTTP method.
-    pub method: HttpMethod,
-    /// The path.
-    pub path: String,
-    /// The query, without `?`.
-    pub query: Option<String>,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
+pub use draft::{Draft, RequestParts};
 
 /// Why a request cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -377,33 +363,6 @@ impl Signer<'_> {
                 Ok(signature)
             }
             PublicKeyAlgorithm::RsaSha1 => cannot("RSA with SHA-1 is verified for old vendors and never made"),
-        }
-    }
-}
-
-/// A draft as a request.
-pub struct RequestParts<'d> {
-    draft: &'d Draft,
-    now: Timestamp,
-}
-
-impl<'d> RequestParts<'d> {
-    /// A draft, received at that time.
-    pub fn of(draft: &'d Draft, now: Timestamp) -> Self {
-        Self { draft, now }
-    }
-
-    /// As schemes see it.
-    pub fn request(&self) -> RequestView<'d> {
-        RequestView {
-            head: Head {
-                method: &self.draft.method,
-                path: &self.draft.path,
-                query: self.draft.query.as_deref(),
-                headers: &self.draft.headers,
-                received: self.now,
-            },
-            body: &self.draft.body,
         }
     }
 }

@@ -5,7 +5,6 @@
 use std::time::Instant;
 
 use super::functions::Function;
-use super::time::is_part;
 
 /// Units of one step: a node of the expression, an element, a comparison. 64 units take at most some 10 ns.
 pub(super) const STEP: u64 = 64;
@@ -27,7 +26,7 @@ pub(super) fn weight(function: Function) -> u64 {
         Function::Text => 64 * STEP,
         Function::Timestamp | Function::Duration | Function::Double => 32 * STEP,
         Function::Int | Function::UInt | Function::Bool => 8 * STEP,
-        function if is_part(function) => 16 * STEP,
+        function if function.is_part_of_time() => 16 * STEP,
         _ => STEP,
     }
 }

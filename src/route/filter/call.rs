@@ -185,6 +185,20 @@ fn is_zero(of: &Value<'_>) -> bool {
     }
 }
 
+/// Whole numbers, signed or not: what overflows is an error.
+macro_rules! whole {
+    ($operator:expr, $one:expr, $other:expr) => {
+        match $operator {
+            Operator::Add => $one.checked_add($other),
+            Operator::Subtract => $one.checked_sub($other),
+            Operator::Multiply => $one.checked_mul($other),
+            Operator::Divide => $one.checked_div($other),
+            Operator::Remainder => $one.checked_rem($other),
+            _ => None,
+        }
+    };
+}
+
 /// `+ - * / %`
 pub(super) fn computed<'a>(
     operator: Operator,
@@ -193,24 +207,8 @@ pub(super) fn computed<'a>(
     budget: &mut Budget,
 ) -> Judged<Value<'a>> {
     let value = match (one, other) {
-        (Value::Int(one), Value::Int(other)) => match operator {
-            Operator::Add => one.checked_add(*other),
-            Operator::Subtract => one.checked_sub(*other),
-            Operator::Multiply => one.checked_mul(*other),
-            Operator::Divide => one.checked_div(*other),
-            Operator::Remainder => one.checked_rem(*other),
-            _ => None,
-        }
-        .map(Value::Int),
-        (Value::UInt(one), Value::UInt(other)) => match operator {
-            Operator::Add => one.checked_add(*other),
-            Operator::Subtract => one.checked_sub(*other),
-            Operator::Multiply => one.checked_mul(*other),
-            Operator::Divide => one.checked_div(*other),
-            Operator::Remainder => one.checked_rem(*other),
-            _ => None,
-        }
-        .map(Value::UInt),
+        (Value::Int(one), Value::Int(other)) => whole!(operator, one, *other).map(Value::Int),
+        (Value::UInt(one), Value::UInt(other)) => whole!(operator, one, *other).map(Value::UInt),
         (Value::Double(one), Value::Double(other)) => match operator {
             Operator::Add => Some(one + other),
             Operator::Subtract => Some(one - other),

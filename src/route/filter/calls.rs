@@ -86,7 +86,7 @@ impl Checker<'_> {
             (Function::Duration, Some(text)) => time::duration(&text)
                 .map(Op::Length)
                 .ok_or_else(|| self.wrong(span, "no duration: write such as duration('1h30m')")),
-            (_, zone) if parts.len() == 2 && time::is_part(function) => {
+            (_, zone) if parts.len() == 2 && function.is_part_of_time() => {
                 let zone = zone.as_deref().and_then(time::zone).ok_or_else(|| {
                     self.wrong(span, "no time zone: write such as 'Europe/Berlin', 'UTC' or '+02:00'")
                 })?;

@@ -42,6 +42,25 @@ pub(super) enum Function {
     OptionalNone,
 }
 
+impl Function {
+    /// Whether it gives a part of a time.
+    pub(super) fn is_part_of_time(self) -> bool {
+        matches!(
+            self,
+            Self::FullYear
+                | Self::Month
+                | Self::DayOfYear
+                | Self::DayOfMonth
+                | Self::Date
+                | Self::DayOfWeek
+                | Self::Hours
+                | Self::Minutes
+                | Self::Seconds
+                | Self::Milliseconds
+        )
+    }
+}
+
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
@@ -213,20 +232,8 @@ pub(super) fn resolve(name: &str, member: bool, types: &[&Type]) -> Result<(Func
         (Called::Member, false) => return Err(format!("{name} is called on a value: write x.{name}(…)")),
         _ => {}
     }
-    let zoned = matches!(
-        row.function,
-        Function::FullYear
-            | Function::Month
-            | Function::DayOfYear
-            | Function::DayOfMonth
-            | Function::Date
-            | Function::DayOfWeek
-            | Function::Hours
-            | Function::Minutes
-            | Function::Seconds
-            | Function::Milliseconds
-    );
-    let most = row.takes.len() + usize::from(zoned);
+    // A zone may follow.
+    let most = row.takes.len() + usize::from(row.function.is_part_of_time());
     if types.len() < row.takes.len() || types.len() > most {
         let own = row.takes.len() - usize::from(member);
         return Err(format!("{name} takes {own} {}", if own == 1 { "value" } else { "values" }));

@@ -69,23 +69,6 @@ pub(super) fn zone(name: &str) -> Option<TimeZone> {
     Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
 }
 
-/// Whether a function gives a part of a time.
-pub(super) fn is_part(function: Function) -> bool {
-    matches!(
-        function,
-        Function::FullYear
-            | Function::Month
-            | Function::DayOfYear
-            | Function::DayOfMonth
-            | Function::Date
-            | Function::DayOfWeek
-            | Function::Hours
-            | Function::Minutes
-            | Function::Seconds
-            | Function::Milliseconds
-    )
-}
-
 /// A part of a time in a zone; months and days count from 0, but `getDate`.
 pub(super) fn part(function: Function, time: Timestamp, zone: &TimeZone) -> Option<i64> {
     let time = time.to_zoned(zone.clone());
