@@ -149,11 +149,17 @@ fn open_spool(
     let opened = Spool::open(folder, args.spool_max_bytes);
     let (spool, recovered) = opened.with_context(|| format!("--spool-dir {}", folder.display()))?;
     for damage in &recovered.damaged {
-        let (from, to) = (damage.bytes.start, damage.bytes.end);
-        error!(
-            file = damage.file,
-            from, to, "a part of the spool holds no event: the file is kept as {}.damaged", damage.file
-        );
+        let (file, from, to) = (&damage.file, damage.bytes.start, damage.bytes.end);
+        if damage.torn {
+            warn!(file, from, to, "the spool ends in an event that was not written whole, and was not acknowledged");
+        } else {
+            error!(
+                file,
+                from,
+                to,
+                "a part of the spool holds no event: what else the file holds is published, then it is kept as *.damaged"
+            );
+        }
     }
     let counts = args.setting() != SpoolSetting::Absent;
     if !counts {

@@ -83,9 +83,9 @@ impl<F: Files> Log<F> {
                 Some(version) => return Err(OpenError::Format { file: name.file(), version }),
                 // Made, and the process ended: nothing was ever promised of it.
                 None if length == 0 => {}
-                None => damaged.push(Damage { file: name.file(), bytes: 0..HEADER.min(length) }),
+                None => damaged.push(Damage { file: name.file(), bytes: 0..HEADER.min(length), torn: length < HEADER }),
             }
-            segment.damaged = !damaged.is_empty() && damaged.last().is_some_and(|damage| damage.file == name.file());
+            segment.damaged = damaged.last().is_some_and(|damage| damage.file == name.file() && !damage.torn);
             shelf.segments.insert(name.id, segment);
             shelf.count(name.id, length);
             let mut walk = Walk::new(file, name);
@@ -93,8 +93,10 @@ impl<F: Files> Log<F> {
                 match found {
                     Found::Record(record, _) => shelf.recovered(name.id, &record),
                     Found::Damage(damage) => {
+                        if !damage.torn {
+                            shelf.damaged(name.id);
+                        }
                         damaged.push(damage);
-                        shelf.damaged(name.id);
                     }
                 }
             }
@@ -306,6 +308,7 @@ impl<F: Files> Reader<F> {
                     *read += 1;
                     return Ok(Some((Position { segment: name.id, bytes }, record)));
                 }
+                Ok(Some(Found::Damage(damage))) if damage.torn => {}
                 Ok(Some(Found::Damage(damage))) => {
                     tracing::error!(file = damage.file, from = damage.bytes.start, to = damage.bytes.end, "damaged");
                     self.log.shelf().damaged(name.id);

@@ -197,6 +197,9 @@ pub struct Damage {
     pub file: String,
     /// From the first byte that is no record to the next record, or to the end.
     pub bytes: Range<u64>,
+    /// The beginning of something whose rest was never written, as a process leaves it that is killed: it goes with its
+    /// file. Anything else is kept, for somebody to look at.
+    pub torn: bool,
 }
 
 #[cfg(test)]

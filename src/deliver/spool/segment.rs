@@ -105,8 +105,20 @@ impl<H: Handle> Walk<H> {
             self.at = next;
             return Ok(Some(Found::Record(record, from..next)));
         }
+        let torn = self.is_torn(from, end)?;
         self.at = self.search(from + 1, end)?;
-        Ok(Some(Found::Damage(Damage { file: self.name.file(), bytes: from..self.at })))
+        let torn = torn && self.at == end;
+        Ok(Some(Found::Damage(Damage { file: self.name.file(), bytes: from..self.at, torn })))
+    }
+
+    /// Whether a record begins here and is longer than what there is.
+    fn is_torn(&mut self, from: u64, end: u64) -> io::Result<bool> {
+        let salt = self.name.salt();
+        let begun = self.bytes(from, FRAME, end)?;
+        Ok(match Frame::read(&begun, salt) {
+            Some(frame) => from + (FRAME + frame.body) as u64 > end,
+            None => begun.len() < FRAME && begun.iter().zip(salt.marker()).all(|(written, marker)| *written == marker),
+        })
     }
 
     /// The record that begins here, and where the next one would.

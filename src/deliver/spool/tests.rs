@@ -115,3 +115,32 @@ async fn damage_is_told_by_file_and_offset_and_takes_nothing_else_with_it() {
     let kept = fs::read_dir(folder.path().join("spool")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(kept.into_iter().any(|name| name.to_string_lossy().ends_with(".damaged")), "for somebody to look at");
 }
+
+#[tokio::test]
+async fn what_a_killed_process_left_half_written_is_told_and_takes_no_space_for_ever() {
+    let folder = TempDir::new().unwrap();
+    let (spool, _) = open(&folder);
+    for id in 0..2 {
+        spool.append(record("uid", id, 100)).await.unwrap();
+    }
+    drop(spool);
+    let file = files(&folder).remove(0);
+    let second = 24 + record("uid", 0, 100).disk_len() as u64;
+    let whole = fs::read(&file).unwrap();
+    // Within the marker, within the frame, at its end, and within the body.
+    for left in [3, 20, 28, 70] {
+        let end = second + left;
+        fs::write(&file, &whole[..usize::try_from(end).unwrap()]).unwrap();
+        let (spool, recovered) = open(&folder);
+        assert_eq!(recovered.damaged.len(), 1);
+        assert!(recovered.damaged[0].torn && recovered.damaged[0].bytes == (second..end), "{:?}", recovered.damaged);
+        let read = all(&mut spool.reader());
+        assert_eq!(read.len(), 1);
+        for (at, record) in &read {
+            spool.done(record, at);
+        }
+        assert_eq!(spool.stock(), Stock::default());
+        let left = fs::read_dir(folder.path().join("spool")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".spool")), "nothing is kept of it");
+    }
+}
