@@ -69,8 +69,9 @@ pub(super) async fn deliver(
         beside_workers(deadline, rest).await.ok_or(Reject::TooLate)??;
     }
     let Fates { envelopes, filtered, unjudged, .. } = fates;
-    route.claim.state.metrics.count_events(EventResult::Filtered, filtered);
+    let counters = &route.claim.state.metrics;
     if envelopes.is_empty() {
+        counters.count_events(EventResult::Filtered, filtered);
         return Ok(received);
     }
     let owner = Owner { uid: &route.claim.uid, namespace: &route.claim.namespace };
@@ -83,7 +84,9 @@ pub(super) async fn deliver(
     let delivered = delivery.accept(&envelopes, &policy, deadline).await;
     metrics.publish_duration().observe(begun.elapsed());
     count(id, route, &envelopes, delivered)?;
-    route.claim.state.metrics.count_unjudged(unjudged);
+    // What is left out of a delivery that comes again is left out then.
+    counters.count_events(EventResult::Filtered, filtered);
+    counters.count_unjudged(unjudged);
     Ok(received)
 }
 

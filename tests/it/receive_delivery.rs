@@ -61,6 +61,17 @@ async fn a_batch_with_an_item_that_nats_cannot_take_is_answered_413_and_its_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_counts_with_the_answer_that_acknowledges_it() {
+    let nats = Nats::start_with("max_payload: 8KB").await;
+    let port = Port::with_nats(&nats, &[&format!("{}  events: {{filter: \"id != '3'\"}}\n", push())], quick()).await;
+    let filtered = || port.metrics.source("sales", "push", "focus-push").events(EventResult::Filtered);
+    let refused = batch(&[item(1, "a"), item(2, &"x".repeat(9_000)), item(3, "c")]);
+    assert_eq!((status(&port, &refused).await, filtered()), (413, 0));
+    assert_eq!((status(&port, &batch(&[item(1, "a"), item(3, "c")])).await, filtered()), (200, 1));
+    assert_eq!((status(&port, &batch(&[item(3, "c")])).await, filtered()), (200, 2), "nothing else is in it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_the_vendor_never_sends_again_an_event_goes_out_without_the_original_and_says_so() {
     let nats = Nats::start_with("max_payload: 8KB").await;
     let once = "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\n\
