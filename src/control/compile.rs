@@ -281,6 +281,10 @@ fn answer(spec: &WebhookSourceSpec, provider: Option<&Provider>) -> Result<Optio
         HeaderValue::try_from(text)
             .map_err(|_| Problem::invalid("spec.response.contentType", format!("{text:?} is no media type")))
     };
+    if own.content_type.is_some() && own.body.as_ref().is_none_or(String::is_empty) {
+        let text = "means nothing without spec.response.body: leave it out, or write a body";
+        return Err(Problem::invalid("spec.response.contentType", text.to_owned()));
+    }
     let media = own.content_type.as_ref().map(media).transpose()?;
     let media = media.or(own.body.as_ref().map(|_| HeaderValue::from_static("application/json")));
     Ok(Some(Arc::new(Answer::literal(status, media, own.body.clone().unwrap_or_default()))))

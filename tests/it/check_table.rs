@@ -52,6 +52,12 @@ pub const SECRETS: &str = "
 /// Purposes, parameters and keys are those of built-in providers; `NAMESPACE` is the namespace.
 pub const CASES: &[Case] = &[
     // What one object says wrong of itself.
+    source(
+        "media-type-of-nothing",
+        NotAccepted("Invalid"),
+        &["spec.response.contentType"],
+        "{provider: stripe, verification: {secretRefs: [{name: s, key: k}]}, response: {contentType: text/plain}}",
+    ),
     source("no-provider", Refused, &["spec.provider"], "{verification: {}}"),
     source(
         "long-tolerance",
