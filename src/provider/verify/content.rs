@@ -128,11 +128,6 @@ impl Content {
         if self.parts.contains(&Part::UrlAnyPort) { VARIANTS } else { 1 }
     }
 
-    /// The content is the body alone: the common case.
-    pub fn is_body(&self) -> bool {
-        self.parts == [Part::Body]
-    }
-
     /// Whether what stands at that place cannot change without changing the content. A header that a list of signed
     /// headers may name must then be in that list.
     pub fn fix(&mut self, place: &Place) -> bool {
