@@ -82,12 +82,21 @@ pub trait Handle {
 
 /// A folder of the real file system.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// Nothing in it is changed.
+    looks: bool,
+}
 
 impl Folder {
     /// The folder, which must be there.
     pub fn new(path: PathBuf) -> Self {
-        Self(path)
+        Self { path, looks: false }
+    }
+
+    /// The same for somebody who only looks: what would be removed or renamed stays as it is.
+    pub fn to_look(path: PathBuf) -> Self {
+        Self { path, looks: true }
     }
 }
 
@@ -95,28 +104,31 @@ impl Files for Folder {
     type File = File;
 
     fn create(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.0.join(name))
+        if self.looks {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.path.join(name))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        File::open(self.0.join(name))
+        File::open(self.path.join(name))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
         Ok(names.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.0.join(name))
+        if self.looks { Ok(()) } else { fs::remove_file(self.path.join(name)) }
     }
 
     fn rename(&self, name: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.0.join(name), self.0.join(to))
+        if self.looks { Ok(()) } else { fs::rename(self.path.join(name), self.path.join(to)) }
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.0)?.sync_all()
+        File::open(&self.path)?.sync_all()
     }
 }
 

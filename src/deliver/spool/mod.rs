@@ -166,7 +166,7 @@ pub struct Contents {
 pub fn read(folder: &Path, refused: bool) -> Result<Contents, OpenError> {
     let lock = lock(folder)?;
     let place = if refused { folder.join(REFUSED) } else { folder.to_owned() };
-    let (log, damaged) = Log::open(Folder::new(place), u64::MAX / 4)?;
+    let (log, damaged) = Log::open(Folder::to_look(place), u64::MAX / 4)?;
     let records = Drain { reader: log.reader(), changed: Arc::new(Notify::new()), _lock: Some(lock) };
     Ok(Contents { records, damaged })
 }

@@ -144,3 +144,23 @@ async fn what_a_killed_process_left_half_written_is_told_and_takes_no_space_for_
         assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".spool")), "nothing is kept of it");
     }
 }
+
+#[tokio::test]
+async fn looking_leaves_everything_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let (spool, _) = open(&folder);
+    spool.append(record("uid", 1, 10)).await.unwrap();
+    drop(spool);
+    let file = files(&folder).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    // Its only record is damaged: a spool in use would set the file aside.
+    bytes[60] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let path = folder.path().join("spool");
+    let Contents { mut records, damaged } = read(&path, false).unwrap();
+    assert_eq!((records.take().unwrap(), damaged.len()), (None, 1));
+    drop(records);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    drop(open(&folder));
+    assert!(!file.exists(), "set aside");
+}
