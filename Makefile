@@ -36,8 +36,8 @@ lint:            ## Format and clippy
 audit:           ## Licences, bans, sources and advisories of dependencies (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
-	@cargo deny --locked check advisories || { echo "not fetched, or not well: judging the last snapshot"; \
-	  cargo deny --locked check --disable-fetch advisories; }
+	@cargo deny --locked check advisories || { echo "Not fetched, or not well: the last snapshot is judged."; \
+	  cargo deny --locked --offline check advisories; }
 
 crds:            ## Write crds/ and the chart's copy anew
 	@cargo run --locked --quiet -- crds --write crds
