@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// What is left for the answer itself once JetStream has, or has not, acknowledged.
 const ANSWER: Duration = Duration::from_millis(100);
 /// The longest that JetStream may take where a spool follows, and nothing is lost by not waiting.
-pub const SHARE: Duration = Duration::from_millis(750);
+pub(crate) const SHARE: Duration = Duration::from_millis(750);
 
 /// The instant at which an answer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

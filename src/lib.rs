@@ -1,16 +1,17 @@
 //! Hookgate turns any vendor's webhooks into verified, normalized events on NATS.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 pub mod admin;
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod control;
-pub mod deadline;
+pub(crate) mod deadline;
 pub mod deliver;
 pub mod event;
 pub mod fetch;
-pub mod glob;
+pub(crate) mod glob;
 pub mod json;
 pub mod manifest;
 pub mod metrics;
@@ -18,5 +19,5 @@ pub mod provider;
 pub mod receive;
 pub mod route;
 pub mod secret;
-pub mod spelling;
+pub(crate) mod spelling;
 pub mod subject;

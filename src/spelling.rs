@@ -4,7 +4,7 @@
 const LONGEST: usize = 64;
 
 /// How many letters must be put in, taken out or replaced to make one name of the other (Levenshtein), case aside.
-pub fn distance(one: &str, other: &str) -> usize {
+pub(crate) fn distance(one: &str, other: &str) -> usize {
     let letters = |name: &str| name.to_lowercase().chars().take(LONGEST).collect::<Vec<char>>();
     let other = letters(other);
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,7 +1,7 @@
 //! The admin port: probes, metrics and what is served. Never on the public port, and never a secret.
 
 mod host;
-pub mod readiness;
+pub(crate) mod readiness;
 pub mod serve;
 
 use std::sync::Arc;

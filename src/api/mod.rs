@@ -2,15 +2,17 @@
 //!
 //! Types carry no behaviour but validation; they know no client, no server and no NATS. Every bound
 //! stands here once and reaches users through the CRDs (`crds/`) and `hookgate check` alike.
+// The derive of the schema repeats each type within a function, where `pub` reaches nobody.
+#![allow(unreachable_pub)]
 
-pub mod condition;
+pub(crate) mod condition;
 pub mod crd;
-pub mod duration;
-pub mod extract;
-pub mod last_good;
-pub mod pattern;
+pub(crate) mod duration;
+pub(crate) mod extract;
+pub(crate) mod last_good;
+pub(crate) mod pattern;
 pub mod provider;
-pub mod quantity;
+pub(crate) mod quantity;
 pub mod scheme;
 pub mod source;
 pub mod validate;

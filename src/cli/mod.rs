@@ -2,8 +2,6 @@
 //!
 //! Others see the command line as a whole; what the commands share stays inside.
 
-#![warn(unreachable_pub)]
-
 mod asyncapi;
 mod capture;
 mod check;

@@ -21,7 +21,7 @@ const LABEL: (&str, &str) = ("hookgate.dev/capture", "allowed");
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Writes what comes until nobody sends any more, one after the other: a secret is captured once.
-pub async fn run(client: Client, mut captures: mpsc::Receiver<Capture>) {
+pub(crate) async fn run(client: Client, mut captures: mpsc::Receiver<Capture>) {
     while let Some(capture) = captures.recv().await {
         let name = format!("{}/{}", capture.namespace, capture.target.name);
         let written = match tokio::time::timeout(TIMEOUT, write(&client, &capture, &name)).await {

@@ -14,7 +14,7 @@ use crate::provider::definition_error::problems;
 
 /// WebhookProviders, compiled.
 #[derive(Debug, Default)]
-pub struct Definitions {
+pub(crate) struct Definitions {
     known: BTreeMap<String, Definition>,
     catalogue: Arc<Catalogue>,
 }
@@ -31,7 +31,10 @@ struct Definition {
 
 impl Definitions {
     /// Takes in what became of WebhookProviders; `None`: it is gone.
-    pub fn update<'a>(&mut self, changed: impl IntoIterator<Item = (&'a str, Option<&'a Object<WebhookProvider>>)>) {
+    pub(crate) fn update<'a>(
+        &mut self,
+        changed: impl IntoIterator<Item = (&'a str, Option<&'a Object<WebhookProvider>>)>,
+    ) {
         let mut any = false;
         for (name, object) in changed {
             any = true;
@@ -52,12 +55,12 @@ impl Definitions {
     }
 
     /// What sources may name now.
-    pub fn catalogue(&self) -> &Arc<Catalogue> {
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue
     }
 
     /// Whether a WebhookProvider is used as it stands, or what its owner should write.
-    pub fn accepted(&self, name: &str) -> Result<(), &Problems> {
+    pub(crate) fn accepted(&self, name: &str) -> Result<(), &Problems> {
         match self.known.get(name) {
             Some(Definition { accepted: Err(problem), .. }) => Err(problem),
             _ => Ok(()),
@@ -65,7 +68,7 @@ impl Definitions {
     }
 
     /// The last good definition, where the current one is not: what status keeps for replicas that start later.
-    pub fn last_good(&self, name: &str) -> Option<&Arc<Former<WebhookProvider>>> {
+    pub(crate) fn last_good(&self, name: &str) -> Option<&Arc<Former<WebhookProvider>>> {
         let known = self.known.get(name)?;
         known.good.as_ref().filter(|_| known.accepted.is_err())
     }

@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Reads `path` now and whenever it changes, until nobody receives the events.
-pub async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>) {
+pub(crate) async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>) {
     let (notices, mut noticed) = mpsc::channel(1);
     let _watcher = notices_of(&path, notices);
     let mut manifests = Manifests::new(source_base);

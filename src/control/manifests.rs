@@ -26,7 +26,7 @@ const SECRET: &str = "Secret";
 
 /// Everything that the files said last, as far as it was good.
 #[derive(Debug, Default)]
-pub struct Manifests {
+pub(crate) struct Manifests {
     /// The beginning of what uids are derived from.
     source_base: String,
     sources: BTreeMap<Key, Kept<WebhookSource>>,
@@ -82,12 +82,12 @@ impl Broken {
 
 impl Manifests {
     /// Nothing read yet.
-    pub fn new(source_base: impl Into<String>) -> Self {
+    pub(crate) fn new(source_base: impl Into<String>) -> Self {
         Self { source_base: source_base.into(), ..Self::default() }
     }
 
     /// Takes in a reading of all files, and returns everything that counts now.
-    pub fn merge(&mut self, loaded: &Loaded) -> Folder {
+    pub(crate) fn merge(&mut self, loaded: &Loaded) -> Folder {
         let broken = Broken::of(loaded);
         let file = |kind: &str, key: &Key| {
             let origin = loaded.origin(&ObjectKey::new(kind, &key.namespace, &key.name));

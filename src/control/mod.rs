@@ -2,25 +2,25 @@
 //!
 //! Owns what is served and what status says of it. Never touches a request; nothing from a request enters status, Events or messages.
 
-pub mod capture;
+pub(crate) mod capture;
 pub mod compile;
-pub mod definitions;
+pub(crate) mod definitions;
 pub mod event;
-pub mod folder;
+pub(crate) mod folder;
 pub mod index;
 pub mod lease;
-pub mod manifests;
+pub(crate) mod manifests;
 pub mod object;
-pub mod offline;
+pub(crate) mod offline;
 pub mod overview;
-pub mod plan;
-pub mod policy;
-pub mod quota;
-pub mod reader;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod quota;
+pub(crate) mod reader;
 pub mod resolve;
 pub mod run;
 pub mod settings;
 pub mod start;
-pub mod status;
-pub mod vault;
-pub mod watch;
+pub(crate) mod status;
+pub(crate) mod vault;
+pub(crate) mod watch;

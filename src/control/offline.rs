@@ -23,14 +23,14 @@ use crate::route::{Entry, Route};
 
 /// Manifests as the operator sees them at an instant.
 #[derive(Debug)]
-pub struct Offline {
+pub(crate) struct Offline {
     plan: Plan,
     now: Timestamp,
 }
 
 /// What is said of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     /// Of which.
     pub object: ObjectKey,
     /// What.
@@ -39,7 +39,7 @@ pub struct Said {
 
 /// All that the operator would say.
 #[derive(Debug, Default)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// What would be refused.
     pub problems: Vec<Said>,
     /// What would be served otherwise than one might think, and what cannot be known here.
@@ -48,7 +48,7 @@ pub struct Judgement {
 
 impl Offline {
     /// Settles the plan of all manifests. Those that the API server would refuse are judged too, as far as they can be read.
-    pub fn new(loaded: &Loaded, settings: Settings, now: Timestamp) -> Self {
+    pub(crate) fn new(loaded: &Loaded, settings: Settings, now: Timestamp) -> Self {
         let folder = Manifests::new(settings.source_base.clone()).merge(loaded);
         let (mut sources, mut providers) = (folder.sources, folder.providers);
         sources.iter_mut().for_each(|object| read_broken(Kind::Source, object, loaded));
@@ -62,22 +62,22 @@ impl Offline {
     }
 
     /// The built-in providers, and those of the manifests that can be used.
-    pub fn catalogue(&self) -> &Catalogue {
+    pub(crate) fn catalogue(&self) -> &Catalogue {
         self.plan.definitions().catalogue()
     }
 
     /// Whether a WebhookProvider is used as it stands.
-    pub fn accepted(&self, name: &str) -> Result<(), &Problems> {
+    pub(crate) fn accepted(&self, name: &str) -> Result<(), &Problems> {
         self.plan.definitions().accepted(name)
     }
 
     /// What is wrong with a source of the manifests.
-    pub fn source(&self, key: &Key) -> Result<(), &Problems> {
+    pub(crate) fn source(&self, key: &Key) -> Result<(), &Problems> {
         self.plan.sources().get(key).map_or(Ok(()), |planned| planned.accepted.as_ref().map(|_| ()))
     }
 
     /// The route that a source compiled to.
-    pub fn route(&self, key: &Key) -> Option<&Arc<Route>> {
+    pub(crate) fn route(&self, key: &Key) -> Option<&Arc<Route>> {
         match self.plan.sources().get(key)?.entry.as_ref()? {
             Entry::Served(route) => Some(route),
             Entry::NotServed(_) => None,
@@ -85,12 +85,12 @@ impl Offline {
     }
 
     /// What the secretRefs of a source refer to.
-    pub fn resolved(&self, source: &WebhookSource) -> Resolved {
+    pub(crate) fn resolved(&self, source: &WebhookSource) -> Resolved {
         self.plan.resolved(source, self.now).unwrap_or_default()
     }
 
     /// All that the operator would say, in the order of kinds, namespaces and names.
-    pub fn judge(&self) -> Judgement {
+    pub(crate) fn judge(&self) -> Judgement {
         let mut judgement = Judgement::default();
         for object in self.plan.index().providers.iter() {
             let key = ObjectKey::new(Kind::Provider.as_str(), "", &object.key.name);

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use self::good::Good;
 use self::inputs::Inputs;
 use self::places::Places;
-pub use self::planned::Planned;
+pub(crate) use self::planned::Planned;
 use self::quotas::Quotas;
 use self::references::{Reference, References};
 use super::definitions::Definitions;
@@ -36,7 +36,7 @@ use crate::subject::Streams;
 
 /// The desired state and what became of it on this replica.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     settings: Arc<Settings>,
     index: Index,
     vault: Vault,
@@ -61,7 +61,7 @@ pub struct Plan {
 
 /// What a settling brought.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The table, where it changed.
     pub table: Option<RouteTable>,
     /// Secrets to read.
@@ -74,7 +74,7 @@ pub struct Settled {
 
 impl Plan {
     /// Nothing observed yet.
-    pub fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self {
             quotas: Quotas::new(settings.namespace_quota),
             settings,
@@ -94,42 +94,42 @@ impl Plan {
     }
 
     /// What was observed.
-    pub fn index(&self) -> &Index {
+    pub(crate) fn index(&self) -> &Index {
         &self.index
     }
 
     /// The providers.
-    pub fn definitions(&self) -> &Definitions {
+    pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
     }
 
     /// The sources as they are served.
-    pub fn sources(&self) -> &BTreeMap<Key, Planned> {
+    pub(crate) fn sources(&self) -> &BTreeMap<Key, Planned> {
         &self.sources
     }
 
     /// How many sources name a provider.
-    pub fn uses(&self, provider: &str) -> usize {
+    pub(crate) fn uses(&self, provider: &str) -> usize {
         self.references.of_provider(provider).count()
     }
 
     /// The streams as last read. `None` while NATS was never seen.
-    pub fn streams(&self) -> Option<&Streams> {
+    pub(crate) fn streams(&self) -> Option<&Streams> {
         self.streams.as_ref().map(|(streams, _)| &**streams)
     }
 
     /// What the secretRefs of a source refer to at an instant. `None` while a Secret was not read yet.
-    pub fn resolved(&self, source: &WebhookSource, now: Timestamp) -> Option<Resolved> {
+    pub(crate) fn resolved(&self, source: &WebhookSource, now: Timestamp) -> Option<Resolved> {
         resolve(source, &self.vault, now)
     }
 
     /// Takes in an observation of sources.
-    pub fn observe_sources(&mut self, change: Change<Object<WebhookSource>>) {
+    pub(crate) fn observe_sources(&mut self, change: Change<Object<WebhookSource>>) {
         self.touched.extend(self.index.sources.observe(change));
     }
 
     /// Takes in an observation of providers. Returns those that changed.
-    pub fn observe_providers(&mut self, change: Change<Object<WebhookProvider>>) -> BTreeSet<Key> {
+    pub(crate) fn observe_providers(&mut self, change: Change<Object<WebhookProvider>>) -> BTreeSet<Key> {
         let changed = self.index.providers.observe(change);
         self.definitions.update(changed.iter().map(|key| (&*key.name, self.index.providers.get(key))));
         for key in &changed {
@@ -139,14 +139,14 @@ impl Plan {
     }
 
     /// Takes in an observation of Secrets' metadata. Returns the Secrets to read.
-    pub fn observe_secrets(&mut self, change: Change<Sighting>) -> Vec<Key> {
+    pub(crate) fn observe_secrets(&mut self, change: Change<Sighting>) -> Vec<Key> {
         let (to_read, changed) = self.vault.observe(change);
         changed.iter().for_each(|secret| self.touch_users(secret));
         to_read
     }
 
     /// Takes in a reading of a Secret. Returns whether it must be read once more.
-    pub fn take_reading(&mut self, key: &Key, reading: Reading, now: Timestamp) -> bool {
+    pub(crate) fn take_reading(&mut self, key: &Key, reading: Reading, now: Timestamp) -> bool {
         let (again, changed) = self.vault.take(key, reading, now);
         if changed {
             self.touch_users(key);
@@ -155,7 +155,7 @@ impl Plan {
     }
 
     /// Takes in every Secret of a folder.
-    pub fn supply_secrets(&mut self, secrets: &BTreeMap<Key, SecretData>, now: Timestamp) {
+    pub(crate) fn supply_secrets(&mut self, secrets: &BTreeMap<Key, SecretData>, now: Timestamp) {
         // What was just observed refers to Secrets that nobody asked for yet; nobody reads them one by one here.
         for key in self.touched.clone() {
             if let Some(object) = self.index.sources.get(&key).cloned() {
@@ -167,24 +167,24 @@ impl Plan {
     }
 
     /// Takes in a reading of the streams: what was held back is judged again.
-    pub fn learn_streams(&mut self, streams: Arc<Streams>) {
+    pub(crate) fn learn_streams(&mut self, streams: Arc<Streams>) {
         let reading = self.streams.as_ref().map_or(0, |(_, reading)| reading + 1);
         self.streams = Some((streams, reading));
         self.touched.extend(self.behind.iter().cloned());
     }
 
     /// Whether no source waits for a Secret to be read for the first time.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.touched.is_empty() && self.pending == 0
     }
 
     /// The next instant at which something changes by itself.
-    pub fn next_wake(&self) -> Option<Timestamp> {
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.vault.next_due()).min()
     }
 
     /// Brings everything up to date for this instant. Costs what was touched.
-    pub fn settle(&mut self, now: Timestamp) -> Settled {
+    pub(crate) fn settle(&mut self, now: Timestamp) -> Settled {
         let mut settled = Settled { to_read: self.vault.due(now), ..Settled::default() };
         while self.wakes.first().is_some_and(|(at, _)| *at <= now)
             && let Some((_, key)) = self.wakes.pop_first()
@@ -344,7 +344,7 @@ impl Plan {
 }
 
 /// The provider that a source names, where it can be read.
-pub fn provider_of(source: &Object<WebhookSource>) -> Option<&String> {
+pub(crate) fn provider_of(source: &Object<WebhookSource>) -> Option<&String> {
     match &source.value {
         Ok(source) => Some(&source.spec.provider),
         Err(broken) => broken.provider.as_ref(),

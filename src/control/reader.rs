@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
 
 /// Reads what is asked for until nobody asks any more.
-pub async fn run(client: Client, asked: Receiver<Key>, events: Sender<Event>) {
+pub(crate) async fn run(client: Client, asked: Receiver<Key>, events: Sender<Event>) {
     let asked = futures::stream::unfold(asked, async |mut asked| asked.recv().await.map(|key| (key, asked)));
     asked
         .for_each_concurrent(AT_ONCE, async |key| {

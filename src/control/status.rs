@@ -4,15 +4,15 @@
 //! of requests and `troubles` what is noted of events, by all replicas; `statuses` compares what stands with what should and says what to write; `writer` writes, while this
 //! replica holds the Lease. All but the writer is pure.
 
-pub mod activity;
-pub mod conditions;
-pub mod coverage;
-pub mod facts;
-pub mod refs;
-pub mod statuses;
-pub mod troubles;
-pub mod url;
-pub mod writer;
+pub(crate) mod activity;
+pub(crate) mod conditions;
+pub(crate) mod coverage;
+pub(crate) mod facts;
+pub(crate) mod refs;
+pub(crate) mod statuses;
+pub(crate) mod troubles;
+pub(crate) mod url;
+pub(crate) mod writer;
 
 use serde_json::Value;
 

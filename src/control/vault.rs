@@ -285,7 +285,7 @@ impl Vault {
 }
 
 /// The type of a Secret that is never used to prove webhooks, where it is one.
-pub fn refused(secret: &SecretData) -> Option<&'static str> {
+pub(crate) fn refused(secret: &SecretData) -> Option<&'static str> {
     REFUSED.into_iter().find(|refused| *refused == secret.kind)
 }
 

@@ -33,7 +33,7 @@ const WATCH_SECONDS: u32 = 110;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// The lists that are watched.
-pub fn scopes(settings: &Settings) -> Vec<Scope> {
+pub(crate) fn scopes(settings: &Settings) -> Vec<Scope> {
     match settings.namespaces.as_slice() {
         [] => vec![Scope::All],
         some => some.iter().map(|namespace| Scope::Namespace(namespace.clone())).collect(),
@@ -41,7 +41,7 @@ pub fn scopes(settings: &Settings) -> Vec<Scope> {
 }
 
 /// Starts every watch, until `stop`.
-pub fn spawn(
+pub(crate) fn spawn(
     client: &Client,
     settings: &Settings,
     events: &Sender<Event>,

@@ -14,7 +14,7 @@ const TOO_LARGE: [u64; 2] = [10054, 10097];
 
 /// A positive answer.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ack<'a> {
+pub(super) struct Ack<'a> {
     /// The stream that has the message.
     pub stream: Cow<'a, str>,
     /// Its sequence there; of the first copy where it is a duplicate.
@@ -44,7 +44,7 @@ struct WireError<'a> {
 }
 
 /// Reads an answer. `status` is the status line of its headers, where it has one.
-pub fn parse(status: Option<u16>, payload: &[u8]) -> Result<Ack<'_>, Unavailable> {
+pub(super) fn parse(status: Option<u16>, payload: &[u8]) -> Result<Ack<'_>, Unavailable> {
     if status == Some(async_nats::StatusCode::NO_RESPONDERS.as_u16()) {
         return Err(Unavailable::NoStream);
     }

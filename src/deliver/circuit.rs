@@ -11,7 +11,7 @@ const PAUSE: u64 = 500;
 
 /// The circuit of one stream. Times are milliseconds from any fixed beginning.
 #[derive(Debug, Default)]
-pub struct Circuit {
+pub(super) struct Circuit {
     missed: AtomicU32,
     open_until: AtomicU64,
     /// What comes goes to the spool.
@@ -20,7 +20,7 @@ pub struct Circuit {
 
 impl Circuit {
     /// A publish may go out.
-    pub fn lets_through(&self, now: u64) -> bool {
+    pub(super) fn lets_through(&self, now: u64) -> bool {
         if self.missed.load(Ordering::Relaxed) < LIMIT {
             return true;
         }
@@ -31,7 +31,7 @@ impl Circuit {
     }
 
     /// The stream answered, whatever it said; `in_time` where a request would have waited for it.
-    pub fn answered(&self, in_time: bool) {
+    pub(super) fn answered(&self, in_time: bool) {
         // Written only when it changes: this is on the way of every event.
         if self.missed.load(Ordering::Relaxed) != 0 {
             self.missed.store(0, Ordering::Relaxed);
@@ -42,17 +42,17 @@ impl Circuit {
     }
 
     /// Whether the last message missed its acknowledgement, so that what comes goes to the spool.
-    pub fn is_diverted(&self) -> bool {
+    pub(super) fn is_diverted(&self) -> bool {
         self.diverted.load(Ordering::Relaxed)
     }
 
     /// An acknowledgement was late: from now on nothing waits for this stream, until one of the spool comes in time.
-    pub fn divert(&self) {
+    pub(super) fn divert(&self) {
         self.diverted.store(true, Ordering::Relaxed);
     }
 
     /// It did not answer.
-    pub fn missed(&self, now: u64) {
+    pub(super) fn missed(&self, now: u64) {
         if self.missed.fetch_add(1, Ordering::Relaxed) + 1 >= LIMIT {
             self.open_until.store(now + PAUSE, Ordering::Relaxed);
         }

@@ -121,7 +121,7 @@ enum Login {
 ///
 /// # Errors
 /// What cannot be used, by the name of its flag.
-pub fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
+pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
     let (addresses, login) = addresses(&options.urls)?;
     if login.is_some() && options.creds.is_some() {
         return Err(OptionsError::LoginAndCredentials);

@@ -6,7 +6,7 @@
 mod accept;
 mod ack;
 mod circuit;
-pub mod connection;
+pub(crate) mod connection;
 mod credentials;
 mod divert;
 mod drain;
@@ -14,10 +14,10 @@ mod event_log;
 mod exchange;
 mod lanes;
 mod link;
-pub mod publish;
+pub(crate) mod publish;
 mod shutdown;
-pub mod spool;
-pub mod streams;
+pub(crate) mod spool;
+pub(crate) mod streams;
 mod waiting;
 mod wire;
 

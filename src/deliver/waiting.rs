@@ -17,7 +17,7 @@ const TRIES: u32 = 64;
 
 /// An answer as it arrived.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The status line of its headers, where it has one.
     pub status: Option<u16>,
     /// Its payload.
@@ -26,7 +26,7 @@ pub struct Answer {
 
 /// How waiting ends.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// With an answer.
     Answered(Answer),
     /// Its deadline passed.
@@ -63,7 +63,7 @@ impl Slot {
 
 /// All that waits.
 #[derive(Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     slots: Box<[Slot]>,
     next: AtomicU64,
     taken: AtomicUsize,
@@ -72,7 +72,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// Room for `limit` waiters.
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         // A third more than can be taken, so that a number seldom meets a taken slot.
         let slots = (limit + limit / 3).max(1).next_power_of_two();
         Self {
@@ -84,12 +84,12 @@ impl Waiting {
     }
 
     /// How many wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
     }
 
     /// Takes a number until the deadline, for a publish on the connection of this number. `None`: too many wait.
-    pub fn take(&self, since: Instant, deadline: Instant, connection: u64) -> Option<Waiter<'_>> {
+    pub(super) fn take(&self, since: Instant, deadline: Instant, connection: u64) -> Option<Waiter<'_>> {
         if self.taken.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return None;
@@ -109,7 +109,7 @@ impl Waiting {
     }
 
     /// Hands an answer to the waiter of this number. False: it waits no longer.
-    pub fn answer(&self, number: u64, answer: Answer) -> bool {
+    pub(super) fn answer(&self, number: u64, answer: Answer) -> bool {
         let slot = self.slot(number);
         let mut cell = slot.lock();
         if slot.number.load(Ordering::Acquire) != number {
@@ -127,7 +127,7 @@ impl Waiting {
 
     /// Ends those whose deadline has passed, and those that were published on another connection than the one that is
     /// there (`None`: there is none). Returns since when the oldest of the rest waits.
-    pub fn sweep(&self, now: Instant, connection: Option<u64>) -> Option<Instant> {
+    pub(super) fn sweep(&self, now: Instant, connection: Option<u64>) -> Option<Instant> {
         let mut oldest: Option<Instant> = None;
         for slot in &self.slots {
             if slot.number.load(Ordering::Relaxed) == 0 {
@@ -163,14 +163,14 @@ impl Waiting {
 /// One publish that waits; gives its slot back when it is dropped.
 #[must_use = "nobody waits for the acknowledgement"]
 #[derive(Debug)]
-pub struct Waiter<'a> {
+pub(super) struct Waiter<'a> {
     waiting: &'a Waiting,
     number: u64,
 }
 
 impl Waiter<'_> {
     /// What the answer must be addressed to.
-    pub fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.number
     }
 }

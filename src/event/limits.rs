@@ -1,14 +1,14 @@
 //! How long the parts of a message may be, in bytes. What is longer is hashed, left out or refused, never cut.
 
 /// An id and a subject, before they are percent-encoded.
-pub const MAX_ATTRIBUTE: usize = 512;
+pub(crate) const MAX_ATTRIBUTE: usize = 512;
 /// A `Nats-Msg-Id` that is not a hash.
-pub const MAX_MSG_ID: usize = 256;
+pub(crate) const MAX_MSG_ID: usize = 256;
 /// A media type; what is longer is none that anybody reads.
-pub const MAX_MEDIA_TYPE: usize = 256;
+pub(crate) const MAX_MEDIA_TYPE: usize = 256;
 /// A `tracestate`: what W3C Trace Context asks everybody to pass on at least.
-pub const MAX_TRACESTATE: usize = 512;
+pub(crate) const MAX_TRACESTATE: usize = 512;
 /// All headers of a message on the wire.
-pub const MAX_HEADERS: usize = 16 * 1024;
+pub(crate) const MAX_HEADERS: usize = 16 * 1024;
 /// A NATS subject: with the reply subject it stays well below the server's 4,096 for a control line.
-pub const MAX_SUBJECT: usize = 1024;
+pub(crate) const MAX_SUBJECT: usize = 1024;

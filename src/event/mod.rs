@@ -7,7 +7,7 @@ mod block;
 mod document;
 mod envelope;
 pub mod header;
-pub mod limits;
+pub(crate) mod limits;
 mod message;
 mod origin;
 

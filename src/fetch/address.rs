@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 /// Whether a connection to this address may be made.
-pub fn allowed(address: IpAddr, extra: &[IpNet]) -> bool {
+pub(super) fn allowed(address: IpAddr, extra: &[IpNet]) -> bool {
     let address = address.to_canonical();
     let public = match address {
         IpAddr::V4(v4) => public_v4(v4),

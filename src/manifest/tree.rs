@@ -23,19 +23,19 @@ pub(super) enum Content {
 }
 
 impl Node {
-    pub fn is_null(&self) -> bool {
+    pub(super) fn is_null(&self) -> bool {
         matches!(self.content, Content::Null)
     }
 
     /// A member of a map.
-    pub fn get(&self, name: &str) -> Option<&Node> {
+    pub(super) fn get(&self, name: &str) -> Option<&Node> {
         match &self.content {
             Content::Map(members) => members.iter().find(|(key, _)| key == name).map(|(_, node)| node),
             _ => None,
         }
     }
 
-    pub fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
             _ => None,
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// What YAML made of a word that was meant as text, as it does of `n`, `off` and `007` without quotes.
-    pub fn misread(&self) -> Option<String> {
+    pub(super) fn misread(&self) -> Option<String> {
         match &self.content {
             Content::Boolean(truth) => Some(format!("y, yes, on, n, no, off and the like as {truth}")),
             Content::Number(number) => Some(format!("it as the number {number}")),
@@ -52,7 +52,7 @@ impl Node {
     }
 
     /// The document begins this many lines further down in its file.
-    pub fn move_down(&mut self, lines: usize) {
+    pub(super) fn move_down(&mut self, lines: usize) {
         self.line += lines;
         match &mut self.content {
             Content::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// The line of every path, such as `spec.hostnames[0]`.
-    pub fn lines(&self, path: &str, lines: &mut BTreeMap<String, usize>) {
+    pub(super) fn lines(&self, path: &str, lines: &mut BTreeMap<String, usize>) {
         lines.insert(path.to_owned(), self.line);
         match &self.content {
             Content::List(items) => {
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// The value as JSON.
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         match &self.content {
             Content::Null => Value::Null,
             Content::Boolean(truth) => Value::Bool(*truth),

@@ -4,9 +4,9 @@
 //! hashes a label on the request line: a source's counters are found once and kept beside its route.
 
 mod histogram;
-pub mod outcome;
-pub mod process;
-pub mod source;
+pub(crate) mod outcome;
+pub(crate) mod process;
+pub(crate) mod source;
 
 use std::fmt;
 use std::sync::Arc;

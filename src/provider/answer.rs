@@ -20,7 +20,7 @@ const MAX_ECHO: usize = 1024;
 /// The longest challenge that is signed, in bytes.
 const MAX_CHALLENGE: usize = 256;
 /// What every answer carries: browsers neither guess at its type nor run anything of it.
-pub const ALWAYS: [(HeaderName, HeaderValue); 2] = [
+pub(crate) const ALWAYS: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
 ];
@@ -66,7 +66,7 @@ enum Part {
 }
 
 /// Signs a challenge with the route's key; `None` without a live one.
-pub type Signer<'s> = &'s dyn Fn(&[u8]) -> Option<Vec<u8>>;
+pub(crate) type Signer<'s> = &'s dyn Fn(&[u8]) -> Option<Vec<u8>>;
 
 /// What an answer is filled in with.
 struct Filling<'f, 'v, 's> {

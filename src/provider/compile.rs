@@ -20,7 +20,7 @@ use crate::api::scheme::Scheme;
 use crate::api::source::WebhookSourceSpec;
 
 /// The largest body that a provider takes unless it or the source says otherwise, in bytes.
-pub const MAX_BODY: u64 = 8 << 20;
+pub(crate) const MAX_BODY: u64 = 8 << 20;
 /// How long a vendor waits for an answer unless its definition says otherwise.
 const VENDOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that an answer may take by default.

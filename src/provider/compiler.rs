@@ -19,22 +19,22 @@ pub(super) struct Compiler {
 
 impl Compiler {
     /// Notes what is wrong, and where.
-    pub fn error(&mut self, path: &str, reason: impl Into<String>) {
+    pub(super) fn error(&mut self, path: &str, reason: impl Into<String>) {
         self.errors.push(DefinitionError { path: path.to_owned(), reason: reason.into() });
     }
 
     /// The number of a place inside the item.
-    pub fn item(&mut self, pointer: &str, path: &str) -> Option<usize> {
+    pub(super) fn item(&mut self, pointer: &str, path: &str) -> Option<usize> {
         self.item.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
     }
 
     /// Compiles a place.
-    pub fn place<'a>(&mut self, written: impl Into<Written<'a>>, path: &str) -> Option<Place> {
+    pub(super) fn place<'a>(&mut self, written: impl Into<Written<'a>>, path: &str) -> Option<Place> {
         Place::compile(written, self).map_err(|error| self.error(&error.path(path), error.reason)).ok()
     }
 
     /// Compiles conditions.
-    pub fn tests(&mut self, conditions: &[Condition], path: &str) -> Vec<Test> {
+    pub(super) fn tests(&mut self, conditions: &[Condition], path: &str) -> Vec<Test> {
         let mut tests = Vec::with_capacity(conditions.len());
         for (n, condition) in conditions.iter().enumerate() {
             match Test::compile(condition, self) {

@@ -12,7 +12,7 @@ use crate::json::{self, compact_chunks};
 
 /// A condition, compiled.
 #[derive(Clone, Debug)]
-pub struct Test {
+pub(crate) struct Test {
     /// Where.
     pub place: Place,
     /// What; `None`: anything.
@@ -23,7 +23,7 @@ pub struct Test {
 
 impl Test {
     /// What it asks for, for people.
-    pub fn shown(&self, pointers: &[String]) -> String {
+    pub(crate) fn shown(&self, pointers: &[String]) -> String {
         let place = self.place.shown(pointers);
         match (&self.equals, self.absent) {
             (None, false) => format!("{place} must be there"),
@@ -37,7 +37,7 @@ impl Test {
     ///
     /// # Errors
     /// What is wrong with its place, or that it wants two things.
-    pub fn compile(written: &Condition, numbers: &mut impl Numbers) -> Result<Self, PlaceError> {
+    pub(crate) fn compile(written: &Condition, numbers: &mut impl Numbers) -> Result<Self, PlaceError> {
         if written.absent && written.equals.is_some() {
             return Err(PlaceError { field: None, reason: "write equals or absent, not both".to_owned() });
         }
@@ -46,7 +46,7 @@ impl Test {
     }
 
     /// Whether the request is as the condition says. Null counts as absent, lists and objects do not.
-    pub fn holds(&self, places: &impl Places) -> bool {
+    pub(crate) fn holds(&self, places: &impl Places) -> bool {
         let member = |value: Option<&RawValue>| value.filter(|v| v.get() != "null").map(|value| self.equal(value));
         let says = match &self.place {
             Place::Header(name) => self.say(places.at_header(name).map(Cow::Borrowed)),

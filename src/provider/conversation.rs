@@ -8,13 +8,13 @@ use super::event::{Data, MediaType};
 use crate::api::source::DataShape;
 
 /// The JSON Schema of `conversation/v1` (2020-12).
-pub const SCHEMA: &str = include_str!("../../schemas/conversation.v1.json");
+pub(crate) const SCHEMA: &str = include_str!("../../schemas/conversation.v1.json");
 /// Its identifier, `ce-dataschema` of mapped events.
-pub const SCHEMA_ID: &str = "urn:hookgate:schema:conversation:v1";
+pub(crate) const SCHEMA_ID: &str = "urn:hookgate:schema:conversation:v1";
 
 /// The bytes that are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payload {
+pub(crate) struct Payload {
     /// The bytes.
     pub bytes: Bytes,
     /// Their media type.
@@ -24,7 +24,7 @@ pub struct Payload {
 }
 
 /// Composes the payload. `include_original` keeps the vendor's item under `original` in mapped data.
-pub fn payload(data: &Data, shape: DataShape, include_original: bool) -> Payload {
+pub(crate) fn payload(data: &Data, shape: DataShape, include_original: bool) -> Payload {
     let (DataShape::Normalized, Some(mapped)) = (shape, &data.mapped) else {
         return Payload { bytes: data.original.clone(), media_type: data.media_type.clone(), mapped: false };
     };
@@ -33,7 +33,7 @@ pub fn payload(data: &Data, shape: DataShape, include_original: bool) -> Payload
 }
 
 /// What filters see as `data`: the normalized data as JSON, whatever is published; `None` where the event is none.
-pub fn filtered(data: &Data) -> Option<&Bytes> {
+pub(crate) fn filtered(data: &Data) -> Option<&Bytes> {
     match (&data.mapped, &data.json) {
         (Some(mapped), _) => Some(mapped),
         (None, Some(json)) => Some(json),

@@ -85,7 +85,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The field below `decode` that is wrong, and why.
-    pub fn compile(decode: Option<&Decode>) -> Result<Self, (&'static str, String)> {
+    pub(super) fn compile(decode: Option<&Decode>) -> Result<Self, (&'static str, String)> {
         let none = Decode::default();
         let decode = decode.unwrap_or(&none);
         let formats = if decode.formats.is_empty() { vec![BodyFormat::JSON] } else { decode.formats.clone() };
@@ -107,12 +107,12 @@ impl Decoder {
     }
 
     /// Where the item stands as base64 inside the body.
-    pub fn base64_at(&self) -> Option<&str> {
+    pub(super) fn base64_at(&self) -> Option<&str> {
         self.base64_at.as_ref().map(|(pointer, _)| pointer.as_str())
     }
 
     /// Whether a request with these headers is of a media type that is read at all. Told before its body is.
-    pub fn accepts(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn accepts(&self, headers: &HeaderMap) -> bool {
         let binary_event = headers.contains_key("ce-specversion");
         self.any_media_type
             || ContentType::of(headers).is_ok_and(|media| media.format(&self.formats, binary_event).is_ok())
@@ -122,7 +122,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `MediaType`, `Malformed`, `Shape` or `DuplicateKey`.
-    pub fn decode<'b>(&self, body: &'b Bytes, head: &Head<'_>) -> Result<Decoded<'b>, DecodeError> {
+    pub(super) fn decode<'b>(&self, body: &'b Bytes, head: &Head<'_>) -> Result<Decoded<'b>, DecodeError> {
         if *head.method == Method::GET {
             return query(head);
         }

@@ -19,7 +19,7 @@ impl From<DefinitionError> for Problem {
 }
 
 /// All of them as what is wrong with the resource that holds the definition.
-pub fn problems(errors: Vec<DefinitionError>) -> Problems {
+pub(crate) fn problems(errors: Vec<DefinitionError>) -> Problems {
     let mut gathered = Gathered::default();
     errors.into_iter().for_each(|error| gathered.add(error.into()));
     gathered.into()

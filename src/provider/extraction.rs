@@ -35,7 +35,7 @@ use crate::api::source::Deduplicate;
 use crate::json::{self, Captured, Pointers};
 
 /// Most items of one delivery.
-pub const MAX_ITEMS: usize = 1000;
+pub(crate) const MAX_ITEMS: usize = 1000;
 /// The type of an event that says none.
 const RECEIVED: &str = "received";
 

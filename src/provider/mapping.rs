@@ -48,7 +48,7 @@ enum From {
 
 impl Map {
     /// Compiles a mapping; what is wrong goes to the compiler.
-    pub fn compile(mapping: &Mapping, path: &str, compiler: &mut Compiler) -> Self {
+    pub(super) fn compile(mapping: &Mapping, path: &str, compiler: &mut Compiler) -> Self {
         let mut sets: Vec<Set> = mapping
             .set
             .iter()
@@ -79,7 +79,7 @@ impl Map {
     }
 
     /// Whether events of this type are mapped by it.
-    pub fn takes(&self, event_type: &str) -> bool {
+    pub(super) fn takes(&self, event_type: &str) -> bool {
         self.types.is_empty() || self.types.iter().any(|glob| glob::matches(glob, event_type))
     }
 
@@ -87,7 +87,7 @@ impl Map {
     ///
     /// # Errors
     /// `Duplicate` where a person or a turn has two members of one name.
-    pub fn write(&self, item: &Captured<'_>) -> Result<Bytes, JsonError> {
+    pub(super) fn write(&self, item: &Captured<'_>) -> Result<Bytes, JsonError> {
         let text = self.sets.iter().find(|set| set.target.name == "transcript.text").and_then(|set| set.value(item));
         let turns = match &self.segments {
             Some(segments) => segments.read(item, text.and_then(Value::raw))?,

@@ -2,20 +2,20 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS. Only `verify` makes a `Proof`; extraction takes nothing else.
 
-pub mod answer;
+pub(crate) mod answer;
 pub mod catalogue;
-pub mod compile;
+pub(crate) mod compile;
 mod compiler;
-pub mod condition;
-pub mod conversation;
+pub(crate) mod condition;
+pub(crate) mod conversation;
 mod decode;
-pub mod definition_error;
+pub(crate) mod definition_error;
 pub mod event;
-pub mod extraction;
+pub(crate) mod extraction;
 pub mod handshake;
 mod lenient_base64;
 mod mapping;
-pub mod place;
+pub(crate) mod place;
 mod redact;
 pub mod request;
 pub mod sample;

@@ -45,7 +45,7 @@ impl Place {
 
 /// What stands at a place that may be written more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing<T> {
+pub(crate) enum Standing<T> {
     /// Nothing.
     Absent,
     /// One value.
@@ -56,7 +56,7 @@ pub enum Standing<T> {
 
 impl<T> Standing<T> {
     /// What an iterator of values says.
-    pub fn of(mut values: impl Iterator<Item = T>) -> Self {
+    pub(crate) fn of(mut values: impl Iterator<Item = T>) -> Self {
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,
             (Some(value), None) => Self::Once(value),
@@ -65,7 +65,7 @@ impl<T> Standing<T> {
     }
 
     /// The same of other values.
-    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Standing<U> {
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Standing<U> {
         match self {
             Self::Absent => Standing::Absent,
             Self::Once(value) => Standing::Once(map(value)),
@@ -74,7 +74,7 @@ impl<T> Standing<T> {
     }
 
     /// The one value; none where there are several, because two readers could take two.
-    pub fn once(self) -> Option<T> {
+    pub(crate) fn once(self) -> Option<T> {
         match self {
             Self::Once(value) => Some(value),
             Self::Absent | Self::Several(_) => None,
@@ -82,7 +82,7 @@ impl<T> Standing<T> {
     }
 
     /// The first value.
-    pub fn first(self) -> Option<T> {
+    pub(crate) fn first(self) -> Option<T> {
         match self {
             Self::Once(value) | Self::Several(value) => Some(value),
             Self::Absent => None,
@@ -91,7 +91,7 @@ impl<T> Standing<T> {
 }
 
 /// A request, or one item of it, of which places are read.
-pub trait Places {
+pub(crate) trait Places {
     /// The values of a header.
     fn at_header(&self, name: &HeaderName) -> Standing<&[u8]>;
     /// The values of a query parameter, percent-decoded.

@@ -28,7 +28,7 @@ impl Redactions {
     ///
     /// # Errors
     /// The number of the pointer that is none.
-    pub fn compile(
+    pub(super) fn compile(
         pointers: &[String],
         form: &[String],
         query: &[String],
@@ -54,7 +54,7 @@ impl Redactions {
     }
 
     /// Whether nothing is cut.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.query.is_empty()
     }
 
@@ -62,7 +62,7 @@ impl Redactions {
     ///
     /// # Errors
     /// `Malformed` where it is not of its form.
-    pub fn apply(&self, document: &mut Document) -> Result<(), DecodeError> {
+    pub(super) fn apply(&self, document: &mut Document) -> Result<(), DecodeError> {
         if self.is_empty() {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Redactions {
 
     /// What nobody could read, without its credentials: JSON without any member that has the name of one, a form without
     /// its fields. `None` where it is neither, so that nobody can tell where they stand.
-    pub fn apply_unread(&self, body: &Bytes, form: bool) -> Option<Bytes> {
+    pub(super) fn apply_unread(&self, body: &Bytes, form: bool) -> Option<Bytes> {
         if self.is_empty() {
             Some(body.clone())
         } else if form {

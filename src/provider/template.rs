@@ -5,7 +5,7 @@
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(super) enum Piece {
     /// Text as it stands.
     Literal(String),
     /// A variable: its name and what follows the first colon.
@@ -16,7 +16,7 @@ pub enum Piece {
 ///
 /// # Errors
 /// A sentence that names the variable or the brace that is wrong.
-pub fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
+pub(super) fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = template;
@@ -47,7 +47,7 @@ pub fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
 }
 
 /// The name in a text that is `{parameter:NAME}` and nothing else.
-pub fn parameter(text: &str) -> Option<&str> {
+pub(super) fn parameter(text: &str) -> Option<&str> {
     match variable(text)? {
         ("parameter", Some(name), length) if length == text.len() => Some(name),
         _ => None,

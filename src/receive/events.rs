@@ -131,7 +131,7 @@ impl Fates<'_> {
                     None => return Ok(Some(Ok(event))),
                     Some(Selected::Published(template, failed)) => self.publish(event, template, failed),
                     Some(Selected::LeftOut) => self.filtered += 1,
-                    Some(Selected::Failed(_)) => {
+                    Some(Selected::Failed) => {
                         self.route.claim.state.metrics.count_filter_errors(1);
                         self.unjudged += 1;
                         self.reject(event.rejected(BadItemReason::FilterError));

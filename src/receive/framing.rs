@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, Method, Version, header};
 
 /// Which rule a request breaks; for logs, never for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Offence {
+pub(crate) enum Offence {
     /// RFC 9112, section 3.2: a client sends exactly one Host.
     #[error("Host does not occur exactly once")]
     HostCount,

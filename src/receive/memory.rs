@@ -20,7 +20,7 @@ const UNLIMITED: u64 = 1 << 50;
 
 /// The memory limit of the cgroup (v2, else v1), less a quarter for what is not counted here: sockets, page tables, the
 /// page cache that is in use. `None` where there is no limit.
-pub fn cgroup_limit() -> Option<u64> {
+pub(crate) fn cgroup_limit() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     limit_of(&own, Path::new("/sys/fs/cgroup")).map(|limit| limit - limit / 4)
 }

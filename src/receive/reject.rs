@@ -19,7 +19,7 @@ use crate::route::capture::CaptureError;
 
 /// Why a request is not accepted.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Reject {
+pub(crate) enum Reject {
     /// Against RFC 9110, 9112 or 9113.
     #[error("{0}")]
     BadRequest(Offence),
@@ -102,7 +102,7 @@ pub enum Reject {
 
 /// When the vendor may come again, and how it is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// How long to wait.
     pub time: Duration,
     /// 429 where the vendor sends again after it; else 503, after which more vendors do.
@@ -111,7 +111,7 @@ pub struct Wait {
 
 /// What follows from a reject.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The status.
     pub status: StatusCode,
     /// The metric's label and the reason in status.
@@ -127,7 +127,7 @@ pub struct Row {
 
 impl Reject {
     /// What follows.
-    pub fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> Row {
         use StatusCode as S;
         let row = |status, outcome, level, retry_after, body| Row { status, outcome, level, retry_after, body };
         let unavailable = |outcome, level, seconds| {
@@ -201,7 +201,7 @@ impl Reject {
 
     /// The connection ends: its bytes cannot be trusted, or the rest of them is not wanted. (A request whose body was
     /// not read ends it as well, whatever the reject.)
-    pub fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         matches!(self, Self::BadRequest(_) | Self::Aborted | Self::TooLarge | Self::TooSlow | Self::GaveWay)
     }
 }

@@ -5,43 +5,43 @@
 use std::time::Duration;
 
 /// Requests without proof of strangers: a quarter of `maxInFlight`.
-pub const STRANGERS: u64 = 4;
+pub(crate) const STRANGERS: u64 = 4;
 /// Requests without proof of addresses that proved something lately: half of `maxInFlight`, strangers' places apart.
-pub const KNOWN: u64 = 2;
+pub(crate) const KNOWN: u64 = 2;
 /// One address has an eighth of either, once more than half of them are taken.
-pub const PLACES_OF_ADDRESS: u64 = 8;
+pub(crate) const PLACES_OF_ADDRESS: u64 = 8;
 /// How long a request waits for such a place: heads and bodies of a burst often come in packets of their own.
-pub const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// The most requests that wait so at one source.
-pub const WAITING: u64 = 256;
+pub(crate) const WAITING: u64 = 256;
 
 /// Bytes of bodies without proof: half of what the process has for bodies are strangers', as many those of addresses that
 /// proved something lately. One address has half of either.
-pub const UNPROVEN_BYTES: u64 = 2;
+pub(crate) const UNPROVEN_BYTES: u64 = 2;
 /// Bytes of bodies without proof of one source and either kind, or one body where that is larger.
-pub const SOURCE_BYTES: u64 = 8 << 20;
+pub(crate) const SOURCE_BYTES: u64 = 8 << 20;
 /// A body that is not here at once brings so much a second,
-pub const BODY_RATE: u64 = 1 << 10;
+pub(crate) const BODY_RATE: u64 = 1 << 10;
 /// looked at so often.
-pub const BODY_LOOK: Duration = Duration::from_secs(5);
+pub(crate) const BODY_LOOK: Duration = Duration::from_secs(5);
 
 /// A failed proof is forgiven after this time: 20 a second.
-pub const FAILURE: Duration = Duration::from_millis(50);
+pub(crate) const FAILURE: Duration = Duration::from_millis(50);
 /// The failed proofs of one address and source that are forgiven at once.
-pub const FAILURES: u32 = 100;
+pub(crate) const FAILURES: u32 = 100;
 /// Above that so many proofs of one address and source are judged at one time,
-pub const TRIALS: usize = 2;
+pub(crate) const TRIALS: usize = 2;
 /// so many wait for it,
-pub const TRIALS_WAITING: usize = 64;
+pub(crate) const TRIALS_WAITING: usize = 64;
 /// and no longer than this.
-pub const TRIAL_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const TRIAL_PATIENCE: Duration = Duration::from_secs(1);
 /// What a request to a key server costs an address that proved nothing, in failed proofs.
-pub const FETCH: u32 = 10;
+pub(crate) const FETCH: u32 = 10;
 
 /// How long an address counts as known after a proof that held.
-pub const KNOWN_FOR: Duration = Duration::from_secs(15 * 60);
+pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// Lines about requests without proof: so many a second and at once, of all sources together,
-pub const LINES: (u32, u32) = (10, 200);
+pub(crate) const LINES: (u32, u32) = (10, 200);
 /// and of one address.
-pub const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
+pub(crate) const LINES_OF_ADDRESS: (u32, u32) = (1, 20);

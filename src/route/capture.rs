@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::secret::SecretBytes;
 
 /// How many captures may wait. They are as rare as subscriptions.
-pub const QUEUE: usize = 16;
+pub(crate) const QUEUE: usize = 16;
 
 /// Where a source lets a delivered secret be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Capture {
 }
 
 /// Whom captures are told; `None` where nothing can be written, as in a folder.
-pub type Captures = Option<mpsc::Sender<Capture>>;
+pub(crate) type Captures = Option<mpsc::Sender<Capture>>;
 
 /// Why a delivered secret was not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

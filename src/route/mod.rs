@@ -2,20 +2,20 @@
 //!
 //! Knows neither Kubernetes clients nor axum nor NATS.
 
-pub mod bounds;
-pub mod budget;
-pub mod capture;
-pub mod claim;
+pub(crate) mod bounds;
+pub(crate) mod budget;
+pub(crate) mod capture;
+pub(crate) mod claim;
 pub mod filter;
-pub mod known;
-pub mod limits;
-pub mod rate;
-pub mod repeats;
-pub mod selection;
+pub(crate) mod known;
+pub(crate) mod limits;
+pub(crate) mod rate;
+pub(crate) mod repeats;
+pub(crate) mod selection;
 pub mod share;
 pub mod state;
-pub mod subject;
-pub mod table;
+pub(crate) mod subject;
+pub(crate) mod table;
 
 use std::sync::Arc;
 use std::time::Duration;

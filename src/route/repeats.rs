@@ -47,7 +47,7 @@ const ADDRESSES: usize = 256;
 
 /// Lines about requests without proof, of all sources together.
 #[derive(Debug)]
-pub struct Strangers {
+pub(crate) struct Strangers {
     all: Rate,
     addresses: [Rate; ADDRESSES],
     left_out: AtomicU64,
@@ -61,7 +61,7 @@ impl Default for Strangers {
 
 impl Strangers {
     /// Whether a line is to be written about an address, by its key, and how many were left out before it.
-    pub fn say(&self, key: u64, now: Instant) -> Option<u64> {
+    pub(crate) fn say(&self, key: u64, now: Instant) -> Option<u64> {
         let quota = |(per_second, burst)| Quota { per_second, burst };
         let of = &self.addresses[usize::try_from(key & 0xffff).unwrap_or(0) % ADDRESSES];
         let said =

@@ -51,13 +51,13 @@ impl Routing {
 
 /// What becomes of an event.
 #[derive(Debug)]
-pub enum Selected<'r> {
+pub(crate) enum Selected<'r> {
     /// It is published on this subject. So many filters of rules failed on it before, each of which was no match.
     Published(&'r SubjectTemplate, u64),
     /// `events` leaves it out.
     LeftOut,
     /// `events.filter` failed on it.
-    Failed(FilterError),
+    Failed,
     /// The request's time is over before it was known.
     Late,
 }
@@ -66,7 +66,7 @@ pub enum Selected<'r> {
 const LARGE: usize = 64 << 10;
 
 /// The most steps that judging an event takes; a step takes at most some 10 ns. Without a look at data that is large.
-pub fn steps(selection: &Selection, routing: &Routing, event: &Variables<'_>) -> u64 {
+pub(crate) fn steps(selection: &Selection, routing: &Routing, event: &Variables<'_>) -> u64 {
     let filters = selection.filter.iter().chain(routing.rules.iter().filter_map(|rule| rule.filter.as_ref()));
     filters.fold(0, |sum, filter| {
         let large = event.data.len() > LARGE && filter.reads_data();
@@ -75,7 +75,7 @@ pub fn steps(selection: &Selection, routing: &Routing, event: &Variables<'_>) ->
 }
 
 /// Judges an event.
-pub fn select<'r>(selection: &Selection, routing: &'r Routing, event: &Variables<'_>) -> Selected<'r> {
+pub(crate) fn select<'r>(selection: &Selection, routing: &'r Routing, event: &Variables<'_>) -> Selected<'r> {
     if !selection.lets_through(event.event_type) {
         return Selected::LeftOut;
     }
@@ -83,7 +83,7 @@ pub fn select<'r>(selection: &Selection, routing: &'r Routing, event: &Variables
         Ok(true) => {}
         Ok(false) => return Selected::LeftOut,
         Err(FilterError::Late) => return Selected::Late,
-        Err(error) => return Selected::Failed(error),
+        Err(FilterError::Failed | FilterError::TooLarge) => return Selected::Failed,
     }
     let mut failed = 0;
     for rule in &routing.rules {

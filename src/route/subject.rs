@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-pub use self::policy::{PolicyError, SubjectPolicy};
+pub(crate) use self::policy::{PolicyError, SubjectPolicy};
 use crate::subject::token::{is_token_char, push_token};
 
 /// The longest subject in bytes.
-pub const MAX_LENGTH: usize = 512;
+pub(crate) const MAX_LENGTH: usize = 512;
 /// The longest event type within a subject in bytes, and its most tokens.
 const MAX_TYPE: usize = 128;
 const MAX_TYPE_TOKENS: usize = 8;

@@ -3,12 +3,12 @@
 //! Pure, and allocates nothing. Held to a naive matcher by the properties beside `coverage`.
 
 /// The pattern matches the subject, which has no wildcards.
-pub fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     is_within(subject, pattern)
 }
 
 /// Every subject that `inner` matches is matched by `outer`.
-pub fn is_within(inner: &str, outer: &str) -> bool {
+pub(crate) fn is_within(inner: &str, outer: &str) -> bool {
     let mut inner = inner.split('.');
     let mut outer = outer.split('.');
     loop {
@@ -24,7 +24,7 @@ pub fn is_within(inner: &str, outer: &str) -> bool {
 }
 
 /// Some subject is matched by both.
-pub fn overlaps(one: &str, other: &str) -> bool {
+pub(crate) fn overlaps(one: &str, other: &str) -> bool {
     let mut one = one.split('.');
     let mut other = other.split('.');
     loop {

@@ -14,7 +14,7 @@ use crate::route::{Conflict, Entry, Route};
 
 /// One source as it is served.
 #[derive(Debug)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The generation that was judged last.
     pub generation: i64,
     /// Whether it compiled and is allowed.
@@ -47,7 +47,7 @@ impl Planned {
     }
 
     /// The route that serves, unless older sources keep all of its hosts.
-    pub fn route(&self) -> Option<&Arc<Route>> {
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
         match &self.entry {
             Some(Entry::Served(route)) if !self.is_displaced() => Some(route),
             _ => None,
@@ -55,7 +55,7 @@ impl Planned {
     }
 
     /// Whether older sources keep all of its hosts.
-    pub fn is_displaced(&self) -> bool {
+    pub(crate) fn is_displaced(&self) -> bool {
         self.conflicts.iter().any(|conflict| conflict.none_left)
     }
 
@@ -65,12 +65,12 @@ impl Planned {
     }
 
     /// Whether an older generation than the current one is the last good.
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.good.as_ref().is_some_and(|good| good.generation() != self.generation)
     }
 
     /// The last good spec, where it is not the current one: what status keeps for replicas that start later.
-    pub fn last_good(&self) -> Option<&Arc<WebhookSource>> {
+    pub(crate) fn last_good(&self) -> Option<&Arc<WebhookSource>> {
         self.good.as_ref().filter(|_| self.is_behind() && !self.pending).map(|good| &good.source)
     }
 }

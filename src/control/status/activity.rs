@@ -15,7 +15,7 @@ use crate::metrics::Outcome;
 /// Clocks of replicas may differ by this much, in seconds.
 const SKEW: i64 = 60;
 /// How many facts one message holds at most.
-pub const AT_ONCE: usize = 200;
+pub(crate) const AT_ONCE: usize = 200;
 /// What so many facts need at most, in bytes: far below what NATS takes. A larger message is none of ours.
 const LARGEST: usize = 128 << 10;
 
@@ -106,12 +106,12 @@ impl Fact {
 }
 
 /// Facts as they are told.
-pub fn encode(facts: &[Fact]) -> Vec<u8> {
+pub(crate) fn encode(facts: &[Fact]) -> Vec<u8> {
     serde_json::to_vec(facts).unwrap_or_default()
 }
 
 /// Facts as they were heard. `None` where it is something else.
-pub fn decode(message: &[u8]) -> Option<Vec<Fact>> {
+pub(crate) fn decode(message: &[u8]) -> Option<Vec<Fact>> {
     let message = Some(message).filter(|message| message.len() <= LARGEST)?;
     serde_json::from_slice(message).ok().filter(|facts: &Vec<Fact>| facts.len() <= AT_ONCE)
 }

@@ -13,10 +13,10 @@ use crate::api::condition::{Problem, Problems, Reason, types};
 const SPOOL_MISSING: &str = "The route serves, but while NATS is away its requests are answered 503: events can only wait in a spool \
                              that outlives the pod (--spool-dir), which this operator has not, or where --spool-volatile allows it.";
 /// What Accepted says where there is nothing to note.
-pub const VALID: &str = "The spec is valid and allowed.";
+pub(crate) const VALID: &str = "The spec is valid and allowed.";
 
 /// The conditions of a source. `before`: those that keep their transition times.
-pub fn of_source(facts: &Facts, before: &[Condition], now: Timestamp) -> Vec<Condition> {
+pub(crate) fn of_source(facts: &Facts, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let draft = Draft { generation: facts.generation, before, now };
     let mut conditions = vec![draft.accepted(facts)];
     conditions.extend(facts.refs.as_ref().map(|refs| draft.resolved_refs(refs, &facts.ended)));
@@ -27,7 +27,7 @@ pub fn of_source(facts: &Facts, before: &[Condition], now: Timestamp) -> Vec<Con
 }
 
 /// The conditions of a provider.
-pub fn of_provider(
+pub(crate) fn of_provider(
     generation: i64,
     accepted: Result<(), &Problems>,
     before: &[Condition],
@@ -45,12 +45,12 @@ pub fn of_provider(
 }
 
 /// The condition of a type.
-pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+pub(crate) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
 /// Whether two lists of conditions say the same, whenever they began to, in whatever order.
-pub fn same(one: &[Condition], other: &[Condition]) -> bool {
+pub(crate) fn same(one: &[Condition], other: &[Condition]) -> bool {
     let said = |c: &Condition, d: &Condition| {
         (&c.status, &c.reason, &c.message, c.observed_generation)
             == (&d.status, &d.reason, &d.message, d.observed_generation)
@@ -59,7 +59,7 @@ pub fn same(one: &[Condition], other: &[Condition]) -> bool {
 }
 
 /// What is worth a line of the log: readiness, what is to be noted, and whatever is not as it should be.
-pub fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
+pub(crate) fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> {
     let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
     let ready = find(after, types::READY).map(|ready| ready.message.as_str());
     let worth = |condition: &&Condition| {

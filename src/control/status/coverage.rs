@@ -6,10 +6,10 @@ use crate::route::Route;
 use crate::subject::{Cover, Streams};
 
 /// `NoStream` or `NotDurable`, which answer 503, or `PartlyCovered`, with the sentence.
-pub type Finding = Problem;
+pub(crate) type Finding = Problem;
 
 /// What streams mean for a route. `None`: durable streams own all that it can publish.
-pub fn finding(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
+pub(crate) fn finding(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
     let claim = &route.claim;
     let templates = route.routing.templates();
     let mut patterns: Vec<String> =
@@ -27,12 +27,12 @@ pub fn finding(route: &Route, streams: &Streams, settings: &Settings) -> Option<
 }
 
 /// What keeps a route from answering anything but 503.
-pub fn closing(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
+pub(crate) fn closing(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
     finding(route, streams, settings).filter(|finding| finding.reason != Reason::PartlyCovered)
 }
 
 /// Why a generation waits that another replica held back, until the streams were read here too.
-pub fn unread(generation: i64) -> Finding {
+pub(crate) fn unread(generation: i64) -> Finding {
     let message = format!(
         "Generation {generation} was held back, and the streams of NATS were not read yet: it is judged again when they are."
     );

@@ -17,7 +17,7 @@ use crate::subject::Streams;
 
 /// What serves a source on this replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Serving {
+pub(crate) enum Serving {
     /// The current generation.
     Current,
     /// The last generation that could be served.
@@ -32,7 +32,7 @@ pub enum Serving {
 
 /// Everything that a source's conditions are made from.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The generation that is judged.
     pub generation: i64,
     /// Whether the spec is valid and allowed.
@@ -65,7 +65,7 @@ pub struct Facts {
 
 impl Facts {
     /// As they are at an instant.
-    pub fn of(planned: &Planned, streams: Option<&Streams>, settings: &Settings, now: Timestamp) -> Self {
+    pub(crate) fn of(planned: &Planned, streams: Option<&Streams>, settings: &Settings, now: Timestamp) -> Self {
         let route = planned.route();
         let displaced = planned.is_displaced().then(|| displaced(&planned.conflicts));
         let claim = planned.entry.as_ref().map(Entry::claim);
@@ -90,7 +90,7 @@ impl Facts {
     }
 
     /// How the source stands, for the metric: serving and previous can answer 2xx.
-    pub fn state(&self) -> SourceStanding {
+    pub(crate) fn state(&self) -> SourceStanding {
         let closed = self.finding.as_ref().is_some_and(|finding| finding.reason != Reason::PartlyCovered);
         match self.serving {
             Serving::Suspended => SourceStanding::Suspended,
@@ -139,7 +139,7 @@ fn lost(conflict: &Conflict) -> String {
 }
 
 /// What is noted of a source that writes a larger body than NATS takes with the headers of an event.
-pub fn too_large(object: &Object<WebhookSource>, planned: &Planned, max_payload: usize) -> Option<String> {
+pub(crate) fn too_large(object: &Object<WebhookSource>, planned: &Planned, max_payload: usize) -> Option<String> {
     let route = planned.route().filter(|route| route.generation == object.generation && max_payload > 0)?;
     let written = object.value.as_ref().ok()?.spec.limits.as_ref()?.max_body_size.is_some();
     let most = max_payload.saturating_sub(MAX_HEADERS) as u64;
@@ -150,7 +150,7 @@ pub fn too_large(object: &Object<WebhookSource>, planned: &Planned, max_payload:
 }
 
 /// What is wrong with a source of which others keep all hosts.
-pub fn displaced(conflicts: &[Conflict]) -> Problems {
+pub(crate) fn displaced(conflicts: &[Conflict]) -> Problems {
     let lost: Vec<String> = conflicts.iter().map(lost).collect();
     let message =
         format!("other sources claim it too, and {}: choose another path, or other spec.hostnames", lost.join("; "));

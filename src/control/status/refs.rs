@@ -7,7 +7,7 @@ use crate::control::resolve::Resolved;
 
 /// What is wrong with refs, and the ends that are past while others of their purpose live: those are what a rotation leaves behind, and
 /// nothing that anybody must be woken for.
-pub fn judge(resolved: &Resolved) -> (Vec<Problem>, Vec<Problem>) {
+pub(crate) fn judge(resolved: &Resolved) -> (Vec<Problem>, Vec<Problem>) {
     let lives = |purpose: Option<&String>| {
         resolved.refs.iter().any(|other| other.purpose.as_ref() == purpose && other.value.is_ok())
     };

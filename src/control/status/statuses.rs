@@ -32,7 +32,7 @@ const LIVELY: usize = 50;
 
 /// The statuses of all objects.
 #[derive(Debug, Default)]
-pub struct Statuses {
+pub(crate) struct Statuses {
     sources: BTreeMap<Key, Record<WebhookSourceStatus>>,
     providers: BTreeMap<Key, Record<WebhookProviderStatus>>,
     /// Those of which something else stands than should.
@@ -92,7 +92,7 @@ impl<S> Record<S> {
 
 /// A judgement of a source.
 #[derive(Debug, Default)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// Conditions that say something else than before on this replica.
     pub news: Vec<Condition>,
     /// How the source stands; `None`: it is gone.
@@ -103,7 +103,7 @@ pub struct Judgement {
 
 impl Statuses {
     /// Takes the statuses out of what was observed.
-    pub fn observe_sources(&mut self, change: &mut Change<Object<WebhookSource>>) {
+    pub(crate) fn observe_sources(&mut self, change: &mut Change<Object<WebhookSource>>) {
         let (differing, sources) = (&mut self.differing, &mut self.sources);
         observe(sources, change, |key, record| {
             compare(differing, Target::Source(key.clone()), record, same_source);
@@ -111,7 +111,7 @@ impl Statuses {
     }
 
     /// Takes the statuses out of what was observed.
-    pub fn observe_providers(&mut self, change: &mut Change<Object<WebhookProvider>>) {
+    pub(crate) fn observe_providers(&mut self, change: &mut Change<Object<WebhookProvider>>) {
         let (differing, providers) = (&mut self.differing, &mut self.providers);
         observe(providers, change, |key, record| {
             compare(differing, Target::Provider(key.clone()), record, same_provider);
@@ -119,7 +119,7 @@ impl Statuses {
     }
 
     /// Judges one source anew; what should stand is due where something else does.
-    pub fn judge_source(&mut self, plan: &Plan, key: &Key, settings: &Settings, now: Timestamp) -> Judgement {
+    pub(crate) fn judge_source(&mut self, plan: &Plan, key: &Key, settings: &Settings, now: Timestamp) -> Judgement {
         let target = Target::Source(key.clone());
         let (Some(object), Some(planned)) = (plan.index().sources.get(key), plan.sources().get(key)) else {
             self.sources.remove(key);
@@ -168,7 +168,13 @@ impl Statuses {
     }
 
     /// Judges one provider anew. Returns what is news of it on this replica.
-    pub fn judge_provider(&mut self, plan: &Plan, key: &Key, settings: &Settings, now: Timestamp) -> Vec<Condition> {
+    pub(crate) fn judge_provider(
+        &mut self,
+        plan: &Plan,
+        key: &Key,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Vec<Condition> {
         let target = Target::Provider(key.clone());
         let Some(object) = plan.index().providers.get(key) else {
             self.providers.remove(key);
@@ -204,7 +210,7 @@ impl Statuses {
 
     /// Takes what this replica saw of requests into account. Returns the sources whose status was told longest ago and should tell
     /// something else.
-    pub fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
+    pub(crate) fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
         let mut lively: Vec<(Option<Timestamp>, &Key)> = Vec::new();
         // Both are in the order of their keys.
         let mut planned = plan.sources().iter().peekable();
@@ -234,7 +240,7 @@ impl Statuses {
     }
 
     /// What this replica saw and did not tell the others yet, `most` of it.
-    pub fn facts_to_tell(&mut self, most: usize) -> Vec<Fact> {
+    pub(crate) fn facts_to_tell(&mut self, most: usize) -> Vec<Fact> {
         let mut facts = Vec::new();
         while facts.len() < most
             && let Some(key) = self.untold.pop_first()
@@ -247,7 +253,7 @@ impl Statuses {
     }
 
     /// Takes in what another replica saw.
-    pub fn hear(&mut self, facts: Vec<Fact>, now: Timestamp) {
+    pub(crate) fn hear(&mut self, facts: Vec<Fact>, now: Timestamp) {
         for (key, uid, activity, troubles) in facts.into_iter().map(|fact| fact.read(now)) {
             if let Some(record) = self.sources.get_mut(&key).filter(|record| record.uid == uid) {
                 record.activity.merge(activity);
@@ -257,17 +263,17 @@ impl Statuses {
     }
 
     /// Makes everything due of which something else stands than should.
-    pub fn evaluate(&mut self) {
+    pub(crate) fn evaluate(&mut self) {
         self.due.extend(self.differing.iter().cloned());
     }
 
     /// Nothing is due: another replica writes.
-    pub fn leave_to_others(&mut self) {
+    pub(crate) fn leave_to_others(&mut self) {
         self.due.clear();
     }
 
     /// What to write next. It is under way until `ended`.
-    pub fn next_write(&mut self) -> Option<Write> {
+    pub(crate) fn next_write(&mut self) -> Option<Write> {
         while let Some(target) = self.due.pop_first() {
             if self.under_way.contains(&target) || !self.differing.contains(&target) {
                 continue;
@@ -288,7 +294,7 @@ impl Statuses {
     }
 
     /// A write ended; `status`: what stands now.
-    pub fn ended(&mut self, target: &Target, status: Option<Value>) {
+    pub(crate) fn ended(&mut self, target: &Target, status: Option<Value>) {
         self.under_way.remove(target);
         let Some(status) = status else { return };
         let differs = match target {
@@ -356,7 +362,7 @@ fn compare<S>(differing: &mut BTreeSet<Target>, target: Target, record: &Record<
 }
 
 /// Whether a source's status needs no writing.
-pub fn same_source(one: &WebhookSourceStatus, other: &WebhookSourceStatus) -> bool {
+pub(crate) fn same_source(one: &WebhookSourceStatus, other: &WebhookSourceStatus) -> bool {
     conditions::same(&one.conditions, &other.conditions)
         && (one.observed_generation, one.served_generation) == (other.observed_generation, other.served_generation)
         && (&one.url, &one.path, &one.verification) == (&other.url, &other.path, &other.verification)
@@ -365,7 +371,7 @@ pub fn same_source(one: &WebhookSourceStatus, other: &WebhookSourceStatus) -> bo
 }
 
 /// Whether a provider's status needs no writing.
-pub fn same_provider(one: &WebhookProviderStatus, other: &WebhookProviderStatus) -> bool {
+pub(crate) fn same_provider(one: &WebhookProviderStatus, other: &WebhookProviderStatus) -> bool {
     conditions::same(&one.conditions, &other.conditions)
         && (one.observed_generation, one.sources) == (other.observed_generation, other.sources)
         && one.last_good == other.last_good

@@ -31,7 +31,7 @@ pub struct Troubles {
 
 /// Counts of one generation on this replica, from which follows whether filters fail on every event.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     generation: i64,
     events: u64,
     unjudged: u64,
@@ -41,7 +41,7 @@ pub struct Counts {
 
 impl Counts {
     /// Takes in what was counted since; `None` where no event came.
-    pub fn advance(&mut self, metrics: &SourceMetrics, generation: i64, now: Timestamp) -> Option<Troubles> {
+    pub(crate) fn advance(&mut self, metrics: &SourceMetrics, generation: i64, now: Timestamp) -> Option<Troubles> {
         let next = Self {
             generation,
             events: metrics.all_events(),

@@ -4,7 +4,7 @@ use crate::route::Host;
 
 /// Where vendors send: below the base URL where its host is one of the source's, else at its first host that is no wildcard, else the
 /// path alone.
-pub fn url(base: Option<&str>, hosts: &[Host], path: &str) -> String {
+pub(crate) fn url(base: Option<&str>, hosts: &[Host], path: &str) -> String {
     let base_host = base.and_then(|base| base.split_once("://")).map(|(_, rest)| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         authority

@@ -22,7 +22,7 @@ use crate::api::source::WebhookSource;
 use crate::control::event::Event;
 
 /// The field manager of every status.
-pub const FIELD_MANAGER: &str = "hookgate";
+pub(crate) const FIELD_MANAGER: &str = "hookgate";
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 4;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 const NOTE: usize = 1000;
 
 /// Writes what comes until nobody sends any more.
-pub async fn run(
+pub(crate) async fn run(
     client: Client,
     leader: watch::Receiver<bool>,
     writes: mpsc::Receiver<Write>,

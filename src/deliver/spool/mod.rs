@@ -29,12 +29,12 @@ use self::log::{Log, Reader};
 use self::record::Salt;
 use self::writer::Queue;
 
-pub use self::log::{AppendError, OpenError};
-pub use self::record::{Damage, Record};
-pub use self::shelf::{Position, Stock};
+pub(crate) use self::log::{AppendError, OpenError};
+pub(crate) use self::record::{Damage, Record};
+pub(crate) use self::shelf::{Position, Stock};
 
 /// Says that a folder outlives the pod.
-pub const MARKER: &str = ".hookgate-persistent";
+pub(crate) const MARKER: &str = ".hookgate-persistent";
 /// Held by the one process that uses the folder.
 const LOCK: &str = "lock";
 /// Where what was refused for good lies.
@@ -152,7 +152,7 @@ impl Spool {
 }
 
 /// What a folder holds.
-pub struct Contents {
+pub(crate) struct Contents {
     /// Its records, from the oldest on.
     pub records: Drain,
     /// Parts of files that hold none.
@@ -163,7 +163,7 @@ pub struct Contents {
 ///
 /// # Errors
 /// Where it cannot be read, is used by another process, or holds a newer format.
-pub fn read(folder: &Path, refused: bool) -> Result<Contents, OpenError> {
+pub(crate) fn read(folder: &Path, refused: bool) -> Result<Contents, OpenError> {
     let lock = lock(folder)?;
     let place = if refused { folder.join(REFUSED) } else { folder.to_owned() };
     let (log, damaged) = Log::open(Folder::to_look(place), u64::MAX / 4)?;
@@ -211,7 +211,7 @@ impl Drain {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn init(folder: &Path, persistent: bool) -> io::Result<()> {
+pub(crate) fn init(folder: &Path, persistent: bool) -> io::Result<()> {
     make(folder)?;
     if persistent {
         let mut options = OpenOptions::new();

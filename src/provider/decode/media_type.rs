@@ -20,7 +20,7 @@ impl<'h> ContentType<'h> {
     ///
     /// # Errors
     /// `MediaType` where it occurs twice or is no text: two readers could take two.
-    pub fn of(headers: &'h HeaderMap) -> Result<Self, DecodeError> {
+    pub(super) fn of(headers: &'h HeaderMap) -> Result<Self, DecodeError> {
         let mut values = headers.get_all(CONTENT_TYPE).iter();
         let received = match (values.next(), values.next()) {
             (None, _) => None,
@@ -33,22 +33,22 @@ impl<'h> ContentType<'h> {
     }
 
     /// As received.
-    pub fn received(&self) -> Option<&'h str> {
+    pub(super) fn received(&self) -> Option<&'h str> {
         self.received
     }
 
     /// `type/subtype` in lower case; empty where there is none.
-    pub fn essence(&self) -> &str {
+    pub(super) fn essence(&self) -> &str {
         &self.essence
     }
 
     /// Whether it names JSON, or nothing.
-    pub fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         self.essence.is_empty() || names_json(&self.essence)
     }
 
     /// The `boundary` parameter (RFC 2046, section 5.1.1).
-    pub fn boundary(&self) -> Option<&'h str> {
+    pub(super) fn boundary(&self) -> Option<&'h str> {
         self.received?.split(';').skip(1).find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
             let value = value.trim().trim_matches('"');
@@ -61,7 +61,7 @@ impl<'h> ContentType<'h> {
     ///
     /// # Errors
     /// `MediaType` where none does.
-    pub fn format(&self, formats: &[BodyFormat], binary_event: bool) -> Result<BodyFormat, DecodeError> {
+    pub(super) fn format(&self, formats: &[BodyFormat], binary_event: bool) -> Result<BodyFormat, DecodeError> {
         let essence = self.essence.as_str();
         let claims = |format: &&BodyFormat| match format {
             BodyFormat::JSON => names_json(essence) && !essence.starts_with("application/cloudevents"),

@@ -21,7 +21,7 @@ pub(super) struct Part<'b> {
 
 impl<'b> Part<'b> {
     /// The text of a field; `None` for a file.
-    pub fn text(&self) -> Option<&'b str> {
+    pub(super) fn text(&self) -> Option<&'b str> {
         std::str::from_utf8(self.content).ok().filter(|_| self.filename.is_none())
     }
 }

@@ -61,7 +61,7 @@ impl Position {
 
 impl Identity {
     /// Compiles it; what is wrong goes to the compiler.
-    pub fn compile(extract: &Extract, compiler: &mut Compiler) -> Self {
+    pub(super) fn compile(extract: &Extract, compiler: &mut Compiler) -> Self {
         let rules = extract.id_rules.iter().enumerate();
         Self {
             id: Source::compile_all(&extract.id, "spec.extract.id", compiler),
@@ -77,12 +77,12 @@ impl Identity {
     }
 
     /// Whether the vendor's events have ids at all.
-    pub fn has_id(&self) -> bool {
+    pub(super) fn has_id(&self) -> bool {
         !self.id.is_empty() || !self.rules.is_empty()
     }
 
     /// The id of an item; `None` where it is rejected for want of one.
-    pub fn of(&self, item: &Item<'_>, document: &Document, position: Position) -> Option<Id> {
+    pub(super) fn of(&self, item: &Item<'_>, document: &Document, position: Position) -> Option<Id> {
         let delivery = item.delivery;
         let vendors = self.vendors(item, position);
         match (delivery.deduplicate, vendors, self.without) {
@@ -155,7 +155,7 @@ pub(super) struct Met(HashMap<String, Data>);
 
 impl Met {
     /// Judges the next event of the batch.
-    pub fn judge(&mut self, event: &Event) -> Beside {
+    pub(super) fn judge(&mut self, event: &Event) -> Beside {
         match self.0.entry(event.id.clone()) {
             Entry::Vacant(free) => {
                 free.insert(event.data.clone());

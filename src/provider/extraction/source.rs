@@ -68,7 +68,7 @@ pub(super) struct Paths {
 
 impl Source {
     /// Compiles a field and its second place; what is wrong goes to the compiler.
-    pub fn compile(field: &Field, path: &str, compiler: &mut Compiler) -> Self {
+    pub(super) fn compile(field: &Field, path: &str, compiler: &mut Compiler) -> Self {
         let mut places: Vec<Place> = compiler.place(field, path).into_iter().collect();
         if let Some(otherwise) = &field.otherwise {
             places.extend(compiler.place(otherwise, &format!("{path}.else")));
@@ -77,12 +77,12 @@ impl Source {
     }
 
     /// Compiles fields; what is wrong goes to the compiler.
-    pub fn compile_all(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Self> {
+    pub(super) fn compile_all(fields: &[Field], path: &str, compiler: &mut Compiler) -> Vec<Self> {
         fields.iter().enumerate().map(|(n, field)| Self::compile(field, &format!("{path}[{n}]"), compiler)).collect()
     }
 
     /// The first place that holds a text or the digits of an integer.
-    pub fn find<'i>(&'i self, item: &'i Item<'_>) -> Option<Found<'i>> {
+    pub(super) fn find<'i>(&'i self, item: &'i Item<'_>) -> Option<Found<'i>> {
         self.0.iter().find_map(|place| item.find(place, json::id_text))
     }
 }
@@ -112,7 +112,7 @@ impl Places for Item<'_> {
 
 impl Item<'_> {
     /// The text at a place, the first where there are several; `read` says which JSON values are one.
-    pub fn find<'i>(
+    pub(super) fn find<'i>(
         &'i self,
         place: &'i Place,
         read: impl Fn(&'i RawValue) -> Option<Cow<'i, str>>,
@@ -133,7 +133,7 @@ impl Item<'_> {
     }
 
     /// Whether the proof covers a place. A fixed text needs none.
-    pub fn signed(&self, place: &Place) -> bool {
+    pub(super) fn signed(&self, place: &Place) -> bool {
         let coverage = self.delivery.coverage;
         match place {
             Place::Fixed(_) => true,

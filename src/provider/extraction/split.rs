@@ -32,7 +32,7 @@ impl Split {
     ///
     /// # Errors
     /// The field that is wrong, and why.
-    pub fn compile(split: &api::extract::Split) -> Result<Self, (&'static str, String)> {
+    pub(super) fn compile(split: &api::extract::Split) -> Result<Self, (&'static str, String)> {
         let named = |field: &'static str| move |e: PointerError| (field, e.to_string());
         Ok(Self {
             pointer: split.pointer.clone(),

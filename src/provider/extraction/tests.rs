@@ -38,7 +38,7 @@ pub(super) fn request(body: impl AsRef<[u8]>) -> Request {
 }
 
 impl Request {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         self
     }
@@ -67,7 +67,7 @@ impl Request {
         }
     }
 
-    pub fn read(&self, extraction: &Extraction) -> Result<Batch, DecodeError> {
+    pub(super) fn read(&self, extraction: &Extraction) -> Result<Batch, DecodeError> {
         self.read_as(extraction, None)
     }
 
@@ -77,7 +77,7 @@ impl Request {
     }
 
     /// The one event of the request.
-    pub fn event(&self, extraction: &Extraction) -> Event {
+    pub(super) fn event(&self, extraction: &Extraction) -> Event {
         let mut batch = self.read(extraction).unwrap();
         assert_eq!(batch.items.len(), 1);
         batch.items.remove(0).unwrap()

@@ -30,7 +30,7 @@ const NAMES: [&str; 4] = ["role", "name", "phoneNumber", "email"];
 
 impl Participants {
     /// Compiles a mapping of people; what is wrong goes to the compiler.
-    pub fn compile(mapping: &MapParticipant, path: &str, compiler: &mut Compiler) -> Option<Self> {
+    pub(super) fn compile(mapping: &MapParticipant, path: &str, compiler: &mut Compiler) -> Option<Self> {
         let from = compiler.item(mapping.from.as_deref().unwrap_or_default(), &format!("{path}.from"))?;
         let written = [
             ("roleFrom", &mapping.role_from),
@@ -64,7 +64,7 @@ impl Participants {
     ///
     /// # Errors
     /// `Duplicate` for a person who could be read as two.
-    pub fn write(&self, item: &Captured<'_>, list: &mut ListWriter<'_>) -> Result<(), JsonError> {
+    pub(super) fn write(&self, item: &Captured<'_>, list: &mut ListWriter<'_>) -> Result<(), JsonError> {
         let Some(from) = item.get(self.from).filter(|raw| filled(raw)) else { return Ok(()) };
         match json::elements(from.get(), MOST)? {
             Some((people, _)) => people.into_iter().try_for_each(|person| self.person(person, list)),

@@ -38,7 +38,7 @@ pub(super) struct Turn<'a> {
 
 impl Segments {
     /// Compiles where turns come from; what is wrong goes to the compiler.
-    pub fn compile(segments: &MapSegments, path: &str, compiler: &mut Compiler) -> Option<Self> {
+    pub(super) fn compile(segments: &MapSegments, path: &str, compiler: &mut Compiler) -> Option<Self> {
         match (&segments.from, &segments.label) {
             (Some(from), None) => {
                 let from = compiler.item(from, &format!("{path}.from"))?;
@@ -63,7 +63,7 @@ impl Segments {
     ///
     /// # Errors
     /// `Duplicate` for a turn that could be read as two.
-    pub fn read<'a>(&self, item: &Captured<'a>, text: Option<&'a RawValue>) -> Result<Vec<Turn<'a>>, JsonError> {
+    pub(super) fn read<'a>(&self, item: &Captured<'a>, text: Option<&'a RawValue>) -> Result<Vec<Turn<'a>>, JsonError> {
         match self {
             Self::Labels(label) => Ok(match text.and_then(json::string_text) {
                 None => Vec::new(),

@@ -104,7 +104,7 @@ pub(super) enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The value as sent.
-    pub fn raw(self) -> Option<&'a RawValue> {
+    pub(super) fn raw(self) -> Option<&'a RawValue> {
         match self {
             Self::Raw(raw) => Some(raw),
             Self::Text(_) => None,
@@ -127,27 +127,27 @@ impl<'a> Value<'a> {
 
 impl Target {
     /// The target of a name.
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
         TARGETS.iter().find(|target| target.name == name)
     }
 
     /// Every name, for messages.
-    pub fn names() -> String {
+    pub(super) fn names() -> String {
         TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ")
     }
 
     /// Its place in the schema's order.
-    pub fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         TARGETS.iter().position(|target| target.name == self.name).unwrap_or(usize::MAX)
     }
 
     /// The name inside its section.
-    pub fn member(&self) -> &'static str {
+    pub(super) fn member(&self) -> &'static str {
         self.name.rsplit_once('.').map_or(self.name, |(_, member)| member)
     }
 
     /// Whether a unit has a meaning here.
-    pub fn takes(&self, unit: TimeUnit) -> Result<(), &'static str> {
+    pub(super) fn takes(&self, unit: TimeUnit) -> Result<(), &'static str> {
         match self.shape {
             Shape::Time => Ok(()),
             Shape::Duration if shift(unit).is_some() => Ok(()),
@@ -157,7 +157,7 @@ impl Target {
     }
 
     /// Writes a value, if it is of the member's kind.
-    pub fn write(&self, name: &str, value: Value<'_>, unit: Option<TimeUnit>, object: &mut ObjectWriter<'_>) {
+    pub(super) fn write(&self, name: &str, value: Value<'_>, unit: Option<TimeUnit>, object: &mut ObjectWriter<'_>) {
         match self.shape {
             Shape::Id => match value {
                 Value::Raw(raw) if raw.get().starts_with('"') && json::id_text(raw).is_some() => {

@@ -16,7 +16,7 @@ use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-pub use self::canonical::canonical_request;
+pub(super) use self::canonical::canonical_request;
 use self::lists::{form_sorted, header_lines, header_values, jws_header_lines, pairs_sorted, sorted_query};
 use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
 use super::signature::Signature;
@@ -64,12 +64,12 @@ enum Part {
 
 /// A compiled content template.
 #[derive(Clone, Debug)]
-pub struct Content {
+pub(crate) struct Content {
     parts: Vec<Part>,
 }
 
 /// What the feeding of a content needs beside the request.
-pub struct Context<'c> {
+pub(crate) struct Context<'c> {
     /// The time of signing as written.
     pub timestamp: &'c str,
     /// The secret, for contents that hold it.
@@ -81,17 +81,17 @@ pub struct Context<'c> {
 }
 
 /// The most spellings of the URL that one content is tried with.
-pub const VARIANTS: usize = 2;
+pub(super) const VARIANTS: usize = 2;
 
 /// Collects JSON pointers while templates compile.
-pub type Pointing<'p> = &'p mut dyn FnMut(&str) -> usize;
+pub(super) type Pointing<'p> = &'p mut dyn FnMut(&str) -> usize;
 
 impl Content {
     /// Compiles a template. `{parameter:NAME}` is collected into `parameters` and filled in later by [`Content::with`].
     ///
     /// # Errors
     /// A sentence that names the unknown variable.
-    pub fn compile(text: &str, point: Pointing<'_>) -> Result<(Self, Vec<String>), String> {
+    pub(crate) fn compile(text: &str, point: Pointing<'_>) -> Result<(Self, Vec<String>), String> {
         let mut parts = Vec::new();
         let mut parameters = Vec::new();
         for piece in template::parse(text, true)? {
@@ -112,7 +112,7 @@ impl Content {
     }
 
     /// The content with its parameters filled in.
-    pub fn with(&self, parameters: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn with(&self, parameters: &BTreeMap<String, String>) -> Self {
         let parts = self.parts.iter().map(|part| match part {
             Part::Parameter(name) => match parameters.get(name) {
                 Some(value) => Part::Literal(value.clone()),
@@ -124,13 +124,13 @@ impl Content {
     }
 
     /// How many spellings of the URL are tried.
-    pub fn variants(&self) -> usize {
+    pub(crate) fn variants(&self) -> usize {
         if self.parts.contains(&Part::UrlAnyPort) { VARIANTS } else { 1 }
     }
 
     /// Whether what stands at that place cannot change without changing the content. A header that a list of signed
     /// headers may name must then be in that list.
-    pub fn fix(&mut self, place: &Place) -> bool {
+    pub(crate) fn fix(&mut self, place: &Place) -> bool {
         if let Place::Header(name) = place
             && let Some(Part::HeaderLines { must, .. } | Part::JwsHeaderLines { must, .. }) = self
                 .parts
@@ -166,29 +166,29 @@ impl Content {
     }
 
     /// Whether the content holds the time of signing as it was written.
-    pub fn holds_time(&self) -> bool {
+    pub(crate) fn holds_time(&self) -> bool {
         self.parts.contains(&Part::Timestamp)
     }
 
     /// Whether the content holds the path alone, which a proxy may have changed: the public URL may say it.
-    pub fn takes_url(&self) -> bool {
+    pub(crate) fn takes_url(&self) -> bool {
         self.needs_url() || self.parts.contains(&Part::Path)
     }
 
     /// Whether the content cannot be had without the public URL.
-    pub fn needs_url(&self) -> bool {
+    pub(crate) fn needs_url(&self) -> bool {
         self.parts.iter().any(|p| {
             matches!(p, Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm)
         })
     }
 
     /// Whether it is built of form fields, so that a body of another kind must never pass.
-    pub fn needs_form(&self) -> bool {
+    pub(crate) fn needs_form(&self) -> bool {
         self.parts.iter().any(|p| matches!(p, Part::FormSorted { .. } | Part::Field(_)))
     }
 
     /// The members of a detached signature's header that list signed headers, and the header that each must list.
-    pub fn listed_headers(&self) -> Vec<(&str, Option<&HeaderName>)> {
+    pub(crate) fn listed_headers(&self) -> Vec<(&str, Option<&HeaderName>)> {
         let listed = self.parts.iter().filter_map(|part| match part {
             Part::JwsHeaderLines { member, must } => Some((member.as_str(), must.as_ref())),
             _ => None,
@@ -197,12 +197,12 @@ impl Content {
     }
 
     /// Whether the content holds the secret.
-    pub fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         self.parts.contains(&Part::Secret)
     }
 
     /// The headers that it holds by name.
-    pub fn headers(&self) -> Vec<HeaderName> {
+    pub(crate) fn headers(&self) -> Vec<HeaderName> {
         let named = self.parts.iter().filter_map(|part| match part {
             Part::Header(name) => Some(name.clone()),
             _ => None,
@@ -211,7 +211,7 @@ impl Content {
     }
 
     /// Adds what the content covers.
-    pub fn cover(&self, coverage: &mut Coverage, pointers: &[String], timestamp: Option<&HeaderName>) {
+    pub(crate) fn cover(&self, coverage: &mut Coverage, pointers: &[String], timestamp: Option<&HeaderName>) {
         for part in &self.parts {
             match part {
                 Part::Body
@@ -256,7 +256,7 @@ impl Content {
     }
 
     /// Feeds the content to `sink`; `None` where a part of it is not there.
-    pub fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    pub(crate) fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
         let request = view.request();
         for part in &self.parts {
             match part {

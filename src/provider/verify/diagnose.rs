@@ -21,13 +21,13 @@ const ANY_TIME: Duration = Duration::from_secs(100 * 366 * 86400);
 
 /// What was wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The sentence for the user.
     pub advice: String,
 }
 
 /// Tries what usually goes wrong. Empty where none of it explains the refusal.
-pub fn diagnose(method: &Method, given: &Given<'_>, request: &RequestView<'_>, now: Timestamp) -> Vec<Finding> {
+pub(crate) fn diagnose(method: &Method, given: &Given<'_>, request: &RequestView<'_>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut found = |advice: String| findings.push(Finding { advice });
     let holds = |given: &Given<'_>, request: &RequestView<'_>, at: Timestamp| {

@@ -18,19 +18,19 @@ const MAX_HEADER: usize = 4096;
 
 /// A compiled `jws` block: members that the header must have, as text.
 #[derive(Clone, Debug)]
-pub struct Jws {
+pub(crate) struct Jws {
     /// Their names and values.
     pub members: Vec<(String, String)>,
 }
 
 /// The header of one signature. Nothing of it is trusted before the signature holds.
-pub struct Protected {
+pub(super) struct Protected {
     encoded: String,
     members: Map<String, Value>,
 }
 
 /// As the header names an algorithm (RFC 7518, section 3.1); `None` for those that it does not know.
-pub fn algorithm_name(algorithm: PublicKeyAlgorithm) -> Option<&'static str> {
+pub(super) fn algorithm_name(algorithm: PublicKeyAlgorithm) -> Option<&'static str> {
     match algorithm {
         PublicKeyAlgorithm::Ed25519 => Some("EdDSA"),
         PublicKeyAlgorithm::EcdsaP521Sha512 => Some("ES512"),
@@ -46,7 +46,7 @@ impl Protected {
     /// # Errors
     /// `Missing` or `Malformed`; the latter as well where the payload is not detached, or the header asks for what is
     /// not understood or brings a key.
-    pub fn find(view: &View<'_>, signature: &Signature) -> Result<Self, Refusal> {
+    pub(super) fn find(view: &View<'_>, signature: &Signature) -> Result<Self, Refusal> {
         let place = signature.places.first().ok_or(Refusal::Missing)?;
         let value = view.value(place).ok_or(Refusal::Missing)?;
         let text = std::str::from_utf8(&value).map_err(|_| Refusal::Malformed)?;
@@ -65,23 +65,23 @@ impl Protected {
     }
 
     /// A member that is a text.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name).and_then(Value::as_str)
     }
 
     /// What it says of its key.
-    pub fn named(&self) -> Named<'_> {
+    pub(super) fn named(&self) -> Named<'_> {
         Named { kid: self.text("kid"), jku: self.text("jku") }
     }
 
     /// Whether it says what the definition wants.
-    pub fn fits(&self, jws: &Jws, algorithm: PublicKeyAlgorithm) -> bool {
+    pub(super) fn fits(&self, jws: &Jws, algorithm: PublicKeyAlgorithm) -> bool {
         algorithm_name(algorithm).is_some_and(|name| self.text("alg") == Some(name))
             && jws.members.iter().all(|(name, wanted)| self.text(name) == Some(wanted))
     }
 
     /// What is signed where the payload is this (RFC 7515, section 5.1).
-    pub fn signing_input(&self, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn signing_input(&self, payload: &[u8]) -> Vec<u8> {
         let mut input = Vec::with_capacity(self.encoded.len() + 1 + payload.len().div_ceil(3) * 4);
         input.extend_from_slice(self.encoded.as_bytes());
         input.push(b'.');

@@ -5,7 +5,7 @@
 
 mod bind;
 mod content;
-pub mod diagnose;
+pub(crate) mod diagnose;
 pub mod fetched;
 mod judge;
 mod jws;
@@ -15,14 +15,14 @@ pub mod keys;
 mod method;
 pub mod observe;
 mod public_key;
-pub mod refusal;
-pub mod scheme;
-pub mod sealed;
+pub(crate) mod refusal;
+pub(crate) mod scheme;
+pub(crate) mod sealed;
 pub mod sign;
 mod signature;
-pub mod signed;
+pub(crate) mod signed;
 mod verified;
-pub mod view;
+pub(crate) mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

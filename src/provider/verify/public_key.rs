@@ -56,7 +56,7 @@ fn primitive(algorithm: PublicKeyAlgorithm) -> &'static dyn VerificationAlgorith
 ///
 /// # Errors
 /// A sentence that says what the key is not; never the key.
-pub fn read(
+pub(super) fn read(
     text: &[u8],
     algorithm: PublicKeyAlgorithm,
     format: KeyFormat,
@@ -93,7 +93,7 @@ struct Jwk {
 }
 
 /// Reads the keys of an algorithm out of a set or a single key; others are left out. `None` without any.
-pub fn read_set(text: &[u8], algorithm: PublicKeyAlgorithm) -> Option<PublicKeys> {
+pub(super) fn read_set(text: &[u8], algorithm: PublicKeyAlgorithm) -> Option<PublicKeys> {
     let Published { keys, own } = serde_json::from_slice(text).ok()?;
     let keys: Vec<PublicKey> =
         keys.into_iter().chain([own]).filter_map(|jwk| of_jwk(jwk, algorithm)).take(MAX_KEYS).collect();

@@ -21,7 +21,7 @@ use crate::provider::template;
 
 /// A compiled scheme.
 #[derive(Debug)]
-pub struct Scheme {
+pub(crate) struct Scheme {
     /// Which secretRefs hold its keys.
     pub purpose: Option<String>,
     /// It must hold only where the source names a secretRef of its purpose.
@@ -44,7 +44,7 @@ pub struct Scheme {
 
 /// Parts of the request that must equal a parameter of the source.
 #[derive(Clone, Debug)]
-pub struct Addressee {
+pub(crate) struct Addressee {
     /// The parts.
     pub content: Content,
     /// The parameter's name.
@@ -53,7 +53,7 @@ pub struct Addressee {
 
 /// A list whose items are proven one by one.
 #[derive(Debug)]
-pub struct Each {
+pub(crate) struct Each {
     /// Finds the list.
     pub list: Pointers,
     /// Finds the proven object inside an item.
@@ -62,7 +62,7 @@ pub struct Each {
 
 /// What a scheme computes.
 #[derive(Debug)]
-pub enum SchemeKind {
+pub(crate) enum SchemeKind {
     /// `hmac` and `digest`.
     Hash(Box<HashScheme>),
     /// `publicKey`.
@@ -84,7 +84,7 @@ pub enum SchemeKind {
 
 /// A compiled `hmac` or `digest`.
 #[derive(Clone, Debug)]
-pub struct HashScheme {
+pub(crate) struct HashScheme {
     /// The hash function.
     pub algorithm: HashAlgorithm,
     /// Keyed (`hmac`) or not (`digest`).
@@ -101,7 +101,7 @@ pub struct HashScheme {
 
 /// A compiled `publicKey`.
 #[derive(Clone, Debug)]
-pub struct PublicKeyScheme {
+pub(crate) struct PublicKeyScheme {
     /// The algorithm.
     pub algorithm: PublicKeyAlgorithm,
     /// How the key is written.
@@ -123,7 +123,7 @@ impl Scheme {
     ///
     /// # Errors
     /// Pairs of the field below the scheme and what is wrong with it.
-    pub fn compile(written: &Written) -> Result<Self, (String, String)> {
+    pub(crate) fn compile(written: &Written) -> Result<Self, (String, String)> {
         let at = |field: &'static str| move |reason: String| (field.to_owned(), reason);
         let mut list = PointerList::default();
         let mut parameters = BTreeSet::new();
@@ -258,7 +258,7 @@ impl Scheme {
     }
 
     /// Adds what the scheme covers of a request.
-    pub fn cover(&self, coverage: &mut Coverage) {
+    pub(crate) fn cover(&self, coverage: &mut Coverage) {
         match &self.kind {
             SchemeKind::Hash(hash) => {
                 self.cover_signed(&hash.signed, coverage);
@@ -290,7 +290,7 @@ impl Scheme {
     }
 
     /// Whether it holds a time that `tolerance` bounds.
-    pub fn has_time(&self) -> bool {
+    pub(crate) fn has_time(&self) -> bool {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.timestamp.is_some(),
             SchemeKind::PublicKey(public) => public.signed.timestamp.is_some(),
@@ -301,7 +301,7 @@ impl Scheme {
     }
 
     /// Whether the source may say the public URL: what is signed holds it, or its path.
-    pub fn takes_url(&self) -> bool {
+    pub(crate) fn takes_url(&self) -> bool {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.content.takes_url(),
             SchemeKind::PublicKey(public) => public.signed.content.takes_url(),
@@ -311,7 +311,7 @@ impl Scheme {
     }
 
     /// Whether the source must say the public URL.
-    pub fn needs_url(&self) -> bool {
+    pub(crate) fn needs_url(&self) -> bool {
         match &self.kind {
             SchemeKind::Hash(hash) => hash.signed.content.needs_url(),
             SchemeKind::PublicKey(public) => public.signed.content.needs_url(),
@@ -321,7 +321,7 @@ impl Scheme {
     }
 
     /// Where its keys come from without a secretRef.
-    pub fn fetch(&self) -> Option<&Fetch> {
+    pub(crate) fn fetch(&self) -> Option<&Fetch> {
         match &self.kind {
             SchemeKind::PublicKey(public) => public.fetch.as_ref(),
             SchemeKind::Jwt(_, fetch) => fetch.as_ref(),
@@ -330,7 +330,7 @@ impl Scheme {
     }
 
     /// Whether it needs a secretRef at all.
-    pub fn needs_key(&self) -> bool {
+    pub(crate) fn needs_key(&self) -> bool {
         !matches!(self.kind, SchemeKind::Unproven)
     }
 }
@@ -381,7 +381,7 @@ fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Resul
 }
 
 /// The encoding of a bound query parameter, for `send`.
-pub fn bound_query(bind: &BindQuery, body: &[u8]) -> String {
+pub(crate) fn bound_query(bind: &BindQuery, body: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
     super::signature::encode(&Sha256::digest(body), bind.encoding)
 }

@@ -29,7 +29,7 @@ use crate::secret::SecretBytes;
 const BLOCK: usize = 16;
 
 /// A key.
-pub type CipherKey = Arc<Zeroizing<[u8; 32]>>;
+pub(crate) type CipherKey = Arc<Zeroizing<[u8; 32]>>;
 
 /// A compiled `decrypt` block.
 #[derive(Debug)]

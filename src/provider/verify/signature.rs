@@ -10,13 +10,13 @@ use crate::api::scheme::Encoding;
 use crate::provider::place::Place;
 
 /// Most signatures that one request may bring to one scheme.
-pub const MAX_SIGNATURES: usize = 16;
+pub(super) const MAX_SIGNATURES: usize = 16;
 /// The longest signature: RSA with 4096 bits.
 const MAX_LENGTH: usize = 512;
 
 /// Where signatures stand and how they are written.
 #[derive(Clone, Debug, Default)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// The places, of which any may carry one.
     pub places: Vec<Place>,
     /// How they are written.
@@ -33,7 +33,7 @@ pub struct Signature {
 
 /// Decoded signatures of one request, one behind the other: nearly every request has one, and one allocation.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     bytes: Vec<u8>,
     ends: [usize; MAX_SIGNATURES],
     count: usize,
@@ -43,17 +43,17 @@ pub struct Found {
 
 impl Found {
     /// How many could be decoded.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
     }
 
     /// Whether none could be decoded.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// The signatures in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends);
         starts.zip(self.ends).take(self.count).map(|(start, end)| &self.bytes[start..end])
     }
@@ -72,7 +72,7 @@ impl Found {
 
 impl Signature {
     /// Every signature that the request carries, at most [`MAX_SIGNATURES`].
-    pub fn find(&self, view: &View<'_>) -> Found {
+    pub(crate) fn find(&self, view: &View<'_>) -> Found {
         let mut found = Found::default();
         for place in &self.places {
             match place {
@@ -90,7 +90,7 @@ impl Signature {
     }
 
     /// A part of the value that carries the signature: the first of `key`, or the one at `index`.
-    pub fn part(&self, view: &View<'_>, key: Option<&str>, index: Option<usize>) -> Option<String> {
+    pub(crate) fn part(&self, view: &View<'_>, key: Option<&str>, index: Option<usize>) -> Option<String> {
         let separator = self.separator.as_deref()?;
         for place in &self.places {
             let Some(value) = view.value(place) else { continue };
@@ -142,7 +142,7 @@ impl Signature {
     }
 
     /// Writes a signature as `find` reads it; `parts` are further pairs of the same value, such as the timestamp.
-    pub fn write(&self, signature: &[u8], parts: &[(Option<&str>, Option<usize>, &str)]) -> String {
+    pub(crate) fn write(&self, signature: &[u8], parts: &[(Option<&str>, Option<usize>, &str)]) -> String {
         let encoded = format!("{}{}", self.prefix.as_deref().unwrap_or_default(), encode(signature, self.encoding));
         let named = match &self.key {
             Some(key) => format!("{key}={encoded}"),
@@ -209,7 +209,7 @@ fn decode_hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Writes one signature.
-pub fn encode(bytes: &[u8], encoding: Encoding) -> String {
+pub(super) fn encode(bytes: &[u8], encoding: Encoding) -> String {
     match encoding {
         Encoding::Hex => hex::encode(bytes),
         Encoding::Base64 => STANDARD.encode(bytes),

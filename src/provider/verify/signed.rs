@@ -11,11 +11,11 @@ use crate::api::{duration::DurationString, scheme};
 use crate::provider::place::{Place, PointerList};
 
 /// How far a time of signing may lie away; `None`: not judged.
-pub type Tolerance = Option<Duration>;
+pub(crate) type Tolerance = Option<Duration>;
 
 /// What `hmac`, `digest` and `publicKey` share.
 #[derive(Clone, Debug)]
-pub struct Signed {
+pub(crate) struct Signed {
     /// Where the signature stands.
     pub signature: Signature,
     /// What it covers.
@@ -26,7 +26,7 @@ pub struct Signed {
 
 /// Where the time of signing stands.
 #[derive(Clone, Debug)]
-pub struct Time {
+pub(crate) struct Time {
     /// The place; `None`: inside the signature's value.
     pub place: Option<Place>,
     /// The pair of the signature's value.
@@ -41,7 +41,7 @@ pub struct Time {
 
 impl Time {
     /// The time as written.
-    pub fn find(&self, view: &View<'_>, signature: &Signature) -> Option<String> {
+    pub(crate) fn find(&self, view: &View<'_>, signature: &Signature) -> Option<String> {
         match &self.place {
             Some(place) => String::from_utf8(view.value(place)?.into_owned()).ok(),
             None => signature.part(view, self.key.as_deref(), self.index),

@@ -14,7 +14,7 @@ const TOKEN: &str = "jwt";
 
 /// `METHOD&path&a=1&b=2,3`: no slash at the path's end, parameters sorted, those of one name joined. The source of the
 /// fact: `createCanonicalRequest` of the npm package atlassian-jwt. `None` where there are more parameters than are read.
-pub fn canonical_request(view: &View<'_>) -> Option<String> {
+pub(crate) fn canonical_request(view: &View<'_>) -> Option<String> {
     let path = path_of(view).replace('&', "%26");
     let path = match path.strip_suffix('/') {
         Some(shorter) if !shorter.is_empty() => shorter,
