@@ -21,3 +21,4 @@ pub mod route;
 pub mod secret;
 pub(crate) mod spelling;
 pub mod subject;
+pub(crate) mod template;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use async_nats::{Client, Statistics, Subject};
 use futures::StreamExt;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -169,7 +170,10 @@ impl Delivery {
         }
         // No handle of its own: the tasks end with the last one.
         let drain = drain::run(Arc::downgrade(&self.inner), self.link(), spool);
-        self.inner.tasks.spawn(self.inner.stop.clone().run_until_cancelled_owned(drain));
+        let drain = self.inner.stop.clone().run_until_cancelled_owned(drain);
+        // On a thread of its own: reading the disk holds no worker that answers requests.
+        let runtime = Handle::current();
+        self.inner.tasks.spawn_blocking(move || runtime.block_on(drain));
     }
 
     /// The spool that counts.

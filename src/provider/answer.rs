@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::place::{Place, PointerList};
 use super::request::RequestView;
-use super::template::{self, Piece};
 use super::verify::signature_encoding;
 use super::verify::view::View;
 use crate::api;
 use crate::api::scheme::Encoding;
 use crate::json::Pointers;
+use crate::template::{self, Piece};
 
 /// The longest value of a request that is echoed, in bytes.
 const MAX_ECHO: usize = 1024;

@@ -19,7 +19,6 @@ pub(crate) mod place;
 mod redact;
 pub mod request;
 pub mod sample;
-mod template;
 pub mod time;
 pub mod verify;
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::policy::{PolicyError, SubjectPolicy};
 use crate::subject::token::{is_token_char, push_token};
+use crate::template::{self, Piece};
 
 /// The longest subject in bytes.
 pub(crate) const MAX_LENGTH: usize = 512;
@@ -54,44 +55,37 @@ pub struct SubjectVars<'a> {
 
 impl SubjectTemplate {
     /// Parses a template: tokens of `A-Z a-z 0-9 _ -` and variables, separated by dots. The error says what to write.
-    pub fn parse(template: &str) -> Result<Self, String> {
-        let wrong = |what: &str| Err(format!("subject {template:?}: {what}"));
-        if template.starts_with('$') || template.starts_with("_INBOX") {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let about = |what: &str| format!("subject {text:?}: {what}");
+        let wrong = |what: &str| Err(about(what));
+        if text.starts_with('$') || text.starts_with("_INBOX") {
             return wrong("must not begin with $ or _INBOX, which belong to NATS itself");
         }
         let mut parts = Vec::new();
-        let mut rest = template;
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('{') {
-                let Some((name, after)) = after.split_once('}') else {
-                    return wrong("a { without its }");
-                };
-                parts.push(match name {
-                    "namespace" => Part::Namespace,
-                    "source" => Part::Source,
-                    "provider" => Part::Provider,
-                    "type" => Part::Type,
-                    "subject" => Part::Subject,
-                    _ => {
+        for piece in template::parse(text, true).map_err(|error| about(&error))? {
+            parts.push(match piece {
+                Piece::Literal(literal) => match literal.chars().find(|&char| !is_token_char(char) && char != '.') {
+                    None => Part::Text(literal.into()),
+                    Some(odd) => {
                         return wrong(&format!(
-                            "{{{name}}} is none of {{namespace}} {{source}} {{provider}} {{type}} {{subject}}"
+                            "{odd:?} is not allowed; write A-Z, a-z, 0-9, _, - and {{variables}}, separated by dots"
                         ));
                     }
-                });
-                rest = after;
-            } else {
-                let (text, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
-                if let Some(odd) = text.chars().find(|&char| !is_token_char(char) && char != '.') {
+                },
+                Piece::Variable(name, None) if name == "namespace" => Part::Namespace,
+                Piece::Variable(name, None) if name == "source" => Part::Source,
+                Piece::Variable(name, None) if name == "provider" => Part::Provider,
+                Piece::Variable(name, None) if name == "type" => Part::Type,
+                Piece::Variable(name, None) if name == "subject" => Part::Subject,
+                Piece::Variable(name, _) => {
                     return wrong(&format!(
-                        "{odd:?} is not allowed; write A-Z, a-z, 0-9, _, - and {{variables}}, separated by dots"
+                        "{{{name}}} is none of {{namespace}} {{source}} {{provider}} {{type}} {{subject}}"
                     ));
                 }
-                parts.push(Part::Text(text.into()));
-                rest = after;
-            }
+            });
         }
         // What is between two dots is at least one character or variable.
-        if template.split('.').any(str::is_empty) {
+        if text.split('.').any(str::is_empty) {
             return wrong("an empty token: there is something before, between and after all dots");
         }
         Ok(Self { parts })

@@ -14,8 +14,8 @@ use super::scheme::{Scheme, SchemeKind};
 use super::signed::Signed;
 use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
 use crate::api::condition::{Problem, Reason};
-use crate::provider::template;
 use crate::secret::SecretBytes;
+use crate::template;
 
 /// Why a parameter must be written that names the customer.
 const SHARED_KEY: &str = "the vendor's key signs for all its customers, and this says which of them you are";

@@ -24,7 +24,7 @@ use super::view::View;
 use crate::json;
 use crate::provider::Coverage;
 use crate::provider::place::Place;
-use crate::provider::template::{self, Piece};
+use crate::template::{self, Piece};
 
 /// A part of the content.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::json::Pointers;
 use crate::provider::Coverage;
 use crate::provider::condition::Test;
 use crate::provider::place::{Place, PointerList};
-use crate::provider::template;
+use crate::template;
 
 /// A compiled scheme.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{RequestParts, SignError, Signer, cannot};
 use crate::api::scheme::{BindEncoding, JwtAlgorithm};
-use crate::provider::template;
 use crate::provider::verify::jwt::{self as jwt_rules, JwtScheme};
 use crate::provider::verify::scheme::Scheme;
 use crate::provider::verify::view::View;
+use crate::template;
 
 impl Signer<'_> {
     pub(super) fn jwt(&mut self, scheme: &Scheme, jwt: &JwtScheme) -> Result<(), SignError> {

@@ -1,11 +1,12 @@
-//! Content templates: what a signature covers, written as text with `{…}` variables.
+//! Templates: text with `{…}` variables, of which each use knows its own.
 //!
-//! `{{` is a brace. An unknown variable is an error of the definition, never an empty string at run time.
-//! Two uses: the content of a scheme (strict) and the body of an answer, where a `{` that begins no variable is itself.
+//! `{{` is a brace. An unknown variable is an error of whoever wrote it, never an empty string at run time.
+//! Strict for the content of a scheme and for subjects; not for the body of an answer, where a `{` that begins no
+//! variable is itself.
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Text as it stands.
     Literal(String),
     /// A variable: its name and what follows the first colon.
@@ -16,7 +17,7 @@ pub(super) enum Piece {
 ///
 /// # Errors
 /// A sentence that names the variable or the brace that is wrong.
-pub(super) fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
+pub(crate) fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = template;
@@ -47,7 +48,7 @@ pub(super) fn parse(template: &str, strict: bool) -> Result<Vec<Piece>, String> 
 }
 
 /// The name in a text that is `{parameter:NAME}` and nothing else.
-pub(super) fn parameter(text: &str) -> Option<&str> {
+pub(crate) fn parameter(text: &str) -> Option<&str> {
     match variable(text)? {
         ("parameter", Some(name), length) if length == text.len() => Some(name),
         _ => None,
