@@ -60,7 +60,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     // A replica whose spool counts takes requests before NATS was ever there.
     let without = args.spool.setting() != SpoolSetting::Absent;
     let (payload, max_payload) = watch::channel(0);
-    follow_nats(&delivery, (nats, without), payload, &metrics, &mut tasks);
+    follow_nats(&delivery, (nats, without), (payload, args.refuses_large()), &metrics, &mut tasks);
     let table = routes.clone();
     let publish = Box::new(move |routes| {
         table.swap(Arc::new(routes));
@@ -190,7 +190,7 @@ fn open_spool(
 fn follow_nats(
     delivery: &Delivery,
     (gate, without): (Gate, bool),
-    payload: watch::Sender<usize>,
+    (payload, refuses_large): (watch::Sender<usize>, bool),
     metrics: &Metrics,
     tasks: &mut JoinSet<&'static str>,
 ) {
@@ -200,7 +200,9 @@ fn follow_nats(
         loop {
             let now: Link = link.borrow_and_update().clone();
             gauge.set(i64::from(now.connected));
-            payload.send_if_modified(|most| std::mem::replace(most, now.max_payload) != now.max_payload);
+            if refuses_large {
+                payload.send_if_modified(|most| std::mem::replace(most, now.max_payload) != now.max_payload);
+            }
             gate.set(match (now.connected, now.connected_once || without) {
                 (true, _) => GateState::Open,
                 (false, true) => GateState::Degraded,

@@ -51,6 +51,8 @@ pub struct Args {
     nats: Nats,
     #[command(flatten)]
     stream: Stream,
+    #[command(flatten)]
+    claim: Claim,
     /// Where events wait while NATS is away
     #[command(flatten)]
     pub spool: Spool,
@@ -125,6 +127,32 @@ pub(super) struct Nats {
     /// Its private key, PEM
     #[arg(long, env = "HOOKGATE_NATS_CLIENT_KEY", value_name = "FILE")]
     nats_client_key: Option<PathBuf>,
+}
+
+/// What happens to events that are too large for a message.
+#[derive(Debug, clap::Args)]
+pub(super) struct Claim {
+    /// What is too large for a message of NATS is stored in the object store hookgate-NAMESPACE, and the event refers to it;
+    /// off: answered 413
+    #[arg(long, env = "HOOKGATE_CLAIM_CHECK", value_enum, default_value_t)]
+    claim_check: Switch,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    #[default]
+    #[value(aliases = ["true", "1"])]
+    On,
+    #[value(aliases = ["false", "0"])]
+    Off,
+}
+
+impl Claim {
+    /// Whether it is on.
+    pub(super) fn is_on(&self) -> bool {
+        self.claim_check == Switch::On
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -203,6 +231,11 @@ impl Args {
         })
     }
 
+    /// Whether events are refused that are too large for a message.
+    pub fn refuses_large(&self) -> bool {
+        !self.claim.is_on()
+    }
+
     /// The options of delivery.
     ///
     /// # Errors
@@ -216,7 +249,8 @@ impl Args {
             max_age: self.stream.stream_max_age,
             allow_memory: self.stream.allow_memory_streams,
         };
-        Ok(DeliveryOptions { stream, ..DeliveryOptions::new(self.nats.options()) })
+        let claim_check = self.claim.is_on();
+        Ok(DeliveryOptions { stream, claim_check, ..DeliveryOptions::new(self.nats.options()) })
     }
 
     /// The settings of the public port.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::flags;
-use super::run::Nats;
+use super::run::{Claim, Nats};
 use crate::deliver::spool::{self, Contents, Spool};
 use crate::deliver::{Delivery, Options, StreamOptions, drain_once};
 
@@ -64,6 +64,11 @@ pub(super) struct DrainArgs {
     timeout: Duration,
     #[command(flatten)]
     nats: Nats,
+    #[command(flatten)]
+    claim: Claim,
+    /// Replicas of a bucket for what is too large for a message, where it is created
+    #[arg(long, env = "HOOKGATE_STREAM_REPLICAS", default_value_t = 1)]
+    stream_replicas: usize,
 }
 
 /// Makes, lists or shows.
@@ -143,8 +148,9 @@ pub(super) async fn drain(args: &DrainArgs, out: &mut impl Write) -> anyhow::Res
     for damage in &recovered.damaged {
         writeln!(out, "{}: bytes {} to {} hold no event", damage.file, damage.bytes.start, damage.bytes.end)?;
     }
-    let stream = StreamOptions { name: None, ..StreamOptions::default() };
-    let delivery = Delivery::start(&Options { stream, ..Options::new(args.nats.options()) }).await?;
+    let stream = StreamOptions { name: None, replicas: args.stream_replicas, ..StreamOptions::default() };
+    let claim_check = args.claim.is_on();
+    let delivery = Delivery::start(&Options { stream, claim_check, ..Options::new(args.nats.options()) }).await?;
     let spool = Arc::new(spool);
     let drained = drain_once(&delivery, &spool, args.refused, args.timeout).await;
     let left = if args.refused { spool.refused_stock().events } else { spool.stock().events };

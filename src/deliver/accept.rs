@@ -11,17 +11,21 @@ use crate::deadline::Deadline;
 use crate::event::{Content, Envelope};
 
 /// How a source wants its events delivered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     /// The stream that must take its events, where the source names one. Rejected items may go to any.
     pub stream: Option<&'a str>,
     /// An event that is too large goes out without the vendor's item rather than not at all.
     pub omit_original: bool,
-    /// Whose share of the spool its events take while NATS does not; `None`: they wait nowhere.
-    pub spool: Option<Owner<'a>>,
+    /// Whose events they are.
+    pub owner: Owner<'a>,
+    /// While NATS does not take its events they take its share of the spool; else they wait nowhere.
+    pub spool: bool,
+    /// The subject of its rejected items.
+    pub rejected: &'a str,
 }
 
-/// A source, as the spool knows it.
+/// A source, as the spool and the object store know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     /// Its uid.
@@ -37,7 +41,14 @@ pub struct Delivered {
     pub outcome: Result<Outcome, Unavailable>,
     /// It went out without the vendor's item.
     pub omitted: bool,
+    /// Its data lies in the object store.
+    pub claimed: bool,
+    /// It went to the subject of rejected items: other data was stored under its id.
+    pub rejected: bool,
 }
+
+/// What became of a message: durable or why not, and whether its data was claimed.
+type Sent = (Result<Outcome, Unavailable>, bool);
 
 impl Delivery {
     /// Makes envelopes durable, all at one time; one that cannot be holds up no other. The outcomes stand in their order.
@@ -49,48 +60,59 @@ impl Delivery {
     }
 
     async fn deliver(&self, envelope: &Envelope<'_>, policy: &Policy<'_>, deadline: Deadline) -> Delivered {
-        let whole = self.send(envelope, Content::Whole, policy, deadline).await;
-        let may_omit = policy.omit_original && envelope.payload.without_original.is_some();
-        if whole != Err(Unavailable::TooLarge) || !may_omit {
-            return Delivered { outcome: whole, omitted: false };
+        let (outcome, claimed) = self.send(envelope, Content::Whole, policy, deadline).await;
+        let whole = Delivered { outcome, omitted: false, claimed, rejected: false };
+        match whole.outcome {
+            Err(Unavailable::TooLarge)
+                if policy.omit_original && !self.claims() && envelope.payload.without_original.is_some() =>
+            {
+                let (outcome, _) = self.send(envelope, Content::WithoutOriginal, policy, deadline).await;
+                Delivered { outcome, omitted: true, ..whole }
+            }
+            Err(Unavailable::SameId) => {
+                let item = envelope.same_id(policy.rejected.to_owned());
+                let (outcome, claimed) = self.send(&item, Content::Whole, policy, deadline).await;
+                Delivered { outcome, claimed, rejected: true, ..whole }
+            }
+            _ => whole,
         }
-        let outcome = self.send(envelope, Content::WithoutOriginal, policy, deadline).await;
-        Delivered { outcome, omitted: true }
     }
 
     /// Publishes, or spools where NATS is away, or does not acknowledge in its share of the time.
-    async fn send(
-        &self,
-        envelope: &Envelope<'_>,
-        content: Content,
-        policy: &Policy<'_>,
-        deadline: Deadline,
-    ) -> Result<Outcome, Unavailable> {
+    async fn send(&self, envelope: &Envelope<'_>, content: Content, policy: &Policy<'_>, deadline: Deadline) -> Sent {
         let stream = policy.stream.filter(|_| !envelope.is_rejected());
-        let message = envelope.message(content);
-        let Some((owner, spool)) = policy.spool.zip(self.spool()) else {
-            return self.publish(&message, stream, deadline.acknowledged()).await;
+        let (message, namespace) = (envelope.message(content), policy.owner.namespace);
+        let Some(spool) = self.spool().filter(|_| policy.spool) else {
+            return self.hand_over(&message, namespace, stream, deadline.acknowledged()).await;
         };
-        let diverted = self.is_diverted(&message.subject);
+        let way = self.way(&message, namespace, stream);
+        let diverted = self.is_diverted(&message.subject) || self.is_diverted(&way);
         if !diverted {
-            match self.publish(&message, stream, deadline.spooled()).await {
+            let (outcome, claimed) = self.hand_over(&message, namespace, stream, deadline.spooled()).await;
+            match outcome {
                 Err(Unavailable::TimedOut | Unavailable::NoResponders) => self.divert(&message.subject),
+                Err(Unavailable::Claim { .. }) => self.divert(&way),
                 Err(error) if error.may_pass() => {}
-                ended => return ended,
+                ended => return (ended, claimed),
             }
         }
         // Publishing judges it too, but not while NATS is away: once it is accepted it can be made smaller no more.
-        self.fits(&message, stream)?;
-        let record = Record::of(&message, owner, stream);
-        let appended = deadline.bound(spool.append(record)).await.map_err(|_| Unavailable::Spool(AppendError::Busy))?;
-        let Err(error) = appended else { return Ok(Outcome::Spooled) };
+        if let Err(error) = self.can_be_sent(&message, namespace, stream).await {
+            return (Err(error), false);
+        }
+        let record = Record::of(&message, policy.owner, stream);
+        let error = match deadline.bound(spool.append(record)).await {
+            Ok(Ok(())) => return (Ok(Outcome::Spooled), false),
+            Ok(Err(error)) => error,
+            Err(_) => return (Err(Unavailable::Spool(AppendError::Busy)), false),
+        };
         if diverted {
             // Nobody has asked its stream: it may be back, and with no record of it in the spool nothing else tells.
-            match self.publish(&message, stream, deadline.acknowledged()).await {
-                Err(unavailable) if unavailable.may_pass() => {}
+            match self.hand_over(&message, namespace, stream, deadline.acknowledged()).await {
+                (Err(unavailable), _) if unavailable.may_pass() => {}
                 ended => return ended,
             }
         }
-        Err(Unavailable::Spool(error))
+        (Err(Unavailable::Spool(error)), false)
     }
 }

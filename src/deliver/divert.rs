@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use super::wire::fits;
-use super::{Delivery, Unavailable};
-use crate::event::Message;
+use super::Delivery;
 
 impl Delivery {
     /// Whether messages on this subject go to the spool without a try.
@@ -32,10 +30,5 @@ impl Delivery {
             Some(owner) => (Arc::clone(owner.name), owner.circuit.is_diverted()),
             None => (Arc::from(""), false),
         }
-    }
-
-    /// Whether a message is one that the server takes, as far as is known; before the first connection NATS's default counts.
-    pub(super) fn fits(&self, message: &Message, stream: Option<&str>) -> Result<(), Unavailable> {
-        fits(message, stream, self.max_payload())
     }
 }

@@ -133,9 +133,10 @@ impl Drainer {
             self.bytes += record.payload.len();
             let delivery = delivery.clone();
             self.on_the_way.push(Box::pin(async move {
+                let (message, stream) = (record.message(), record.stream.as_deref());
                 let begun = Instant::now();
-                let by = begun + probe.patience;
-                let result = delivery.publish(&record.message(), record.stream.as_deref(), by).await;
+                let by = begun + probe.patience + delivery.longer(&message, stream);
+                let (result, _) = delivery.hand_over(&message, &record.namespace, stream, by).await;
                 Tried { at, record, probe, took: begun.elapsed(), result }
             }));
         }
@@ -157,7 +158,10 @@ impl Drainer {
         while !self.lanes.is_full() {
             match self.reader.take() {
                 Ok(Some((at, record))) => {
-                    let (lane, diverted) = delivery.lane(&record.subject);
+                    let message = record.message();
+                    // One that must be claimed waits for the object store, and holds up none of its stream.
+                    let way = delivery.way(&message, &record.namespace, record.stream.as_deref());
+                    let (lane, diverted) = delivery.lane(&way);
                     if let Some(probe) = self.lanes.enter(&lane, diverted, &at, now) {
                         return Some((at, record, probe));
                     }

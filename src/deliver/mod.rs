@@ -1,11 +1,14 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
 //! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
-//! waits for acknowledgements; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
+//! waits for acknowledgements; `claim` leaves data in an object store that is too large for a message; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
 
 mod accept;
 mod ack;
+mod again;
+mod bucket;
 mod circuit;
+mod claim;
 pub(crate) mod connection;
 mod credentials;
 mod divert;
@@ -14,7 +17,9 @@ mod event_log;
 mod exchange;
 mod lanes;
 mod link;
+mod objects;
 pub(crate) mod publish;
+mod reader;
 mod shutdown;
 pub(crate) mod spool;
 pub(crate) mod streams;
@@ -80,6 +85,20 @@ pub enum Unavailable {
     /// The server takes no message of this size.
     #[error("the message is larger than the server's max_payload")]
     TooLarge,
+    /// Too large for a message, and its data cannot be stored beside it now: nothing was published.
+    #[error(
+        "the event is too large for a message, and the object store {bucket:?} does not take its data: {problem}. May this \
+         user use $O.hookgate-*.> and $JS.API.STREAM.*.OBJ_hookgate-*, and has JetStream room?"
+    )]
+    Claim {
+        /// The bucket.
+        bucket: String,
+        /// Why not.
+        problem: Box<Unavailable>,
+    },
+    /// Too large for a message, and other data was stored under the same id before.
+    #[error("other data was stored under the same id")]
+    SameId,
     /// Too many messages wait for acknowledgement: nothing was published.
     #[error("too many messages wait for an acknowledgement")]
     Overloaded,
@@ -101,8 +120,9 @@ impl Unavailable {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Disconnected | Self::Unresponsive | Self::TimedOut | Self::NoResponders | Self::Overloaded => true,
+            Self::Claim { .. } => true,
             Self::Refused { code, .. } => *code != 0 && !REFUSED_FOR_GOOD.contains(code),
-            Self::NoStream | Self::NotDurable | Self::TooLarge | Self::Spool(_) => false,
+            Self::NoStream | Self::NotDurable | Self::TooLarge | Self::SameId | Self::Spool(_) => false,
         }
     }
 

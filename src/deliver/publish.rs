@@ -9,28 +9,32 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_nats::{Client, Statistics, Subject};
-use futures::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::again::Pause;
+use super::bucket::Buckets;
 use super::connection::{self, Link, NatsOptions, OptionsError};
 use super::link::{Pulse, Watch};
+use super::reader::Reader;
 use super::spool::Spool;
 use super::streams::{self, Known, StreamOptions};
-use super::waiting::{Answer, End, Waiting};
+use super::waiting::{End, Waiting};
 use super::wire::{convert, fits, invalid};
 use super::{Outcome, Unavailable, ack, drain};
 use crate::deadline::SHARE;
 use crate::event::Message;
-use crate::subject::Streams;
+use crate::subject::{Stream, Streams};
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
 const TELLING: Duration = Duration::from_millis(250);
-/// Between tries of a message for whose stream nobody answers (ADR-22 of NATS); doubled up to `MOST`.
-const AGAIN: Duration = Duration::from_millis(25);
-const MOST: Duration = Duration::from_millis(250);
+/// How much longer than its event an object lasts that holds its data, beside the time that the guard remembers.
+const HOUR: Duration = Duration::from_secs(3600);
+/// What the guard remembers, unless it is told.
+const GUARD: Duration = Duration::from_secs(180);
+
 /// What delivery needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -40,12 +44,14 @@ pub struct Options {
     pub stream: StreamOptions,
     /// The most messages that wait for an acknowledgement at a time, over all sources.
     pub max_in_flight: usize,
+    /// `--claim-check`: what is too large for a message is stored in an object store, and the event refers to it.
+    pub claim_check: bool,
 }
 
 impl Options {
     /// The defaults for these URLs.
     pub fn new(nats: NatsOptions) -> Self {
-        Self { nats, stream: StreamOptions::default(), max_in_flight: 12_000 }
+        Self { nats, stream: StreamOptions::default(), max_in_flight: 12_000, claim_check: true }
     }
 }
 
@@ -75,7 +81,7 @@ pub(super) struct Inner {
     pulse: Arc<Pulse>,
     pub(super) known: Arc<ArcSwapOption<Known>>,
     snapshot: watch::Receiver<Option<Arc<Streams>>>,
-    refresh: Arc<Notify>,
+    pub(super) refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
     pub(super) exchange_refused: CancellationToken,
     /// What answers are addressed to, up to the number.
@@ -85,6 +91,8 @@ pub(super) struct Inner {
     began: Instant,
     pub(super) closing: AtomicBool,
     spool: OnceLock<Arc<Spool>>,
+    /// Where data lies that is too large for a message; `None`: such is not taken.
+    pub(super) buckets: Option<Buckets>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     // The tasks end with the last handle, also without `close`.
@@ -140,6 +148,7 @@ impl Delivery {
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         tasks.close();
 
+        let buckets = options.claim_check.then(|| Buckets::new(client.clone(), &options.stream, GUARD + HOUR));
         let inner = Inner {
             statistics: client.statistics(),
             client,
@@ -156,6 +165,7 @@ impl Delivery {
             began: Instant::now(),
             closing: AtomicBool::new(false),
             spool: OnceLock::new(),
+            buckets,
             tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -251,36 +261,52 @@ impl std::fmt::Debug for Delivery {
 }
 
 impl Inner {
-    fn is_reachable(&self) -> bool {
+    pub(super) fn is_reachable(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
             && !self.pulse.is_stalled()
             && !self.closing.load(Ordering::Relaxed)
     }
 
     async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
-        let mut pause = AGAIN;
+        let mut pause = Pause::default();
         loop {
             match self.attempt(message, stream, by).await {
                 // Known until the server says that it does not exist: nobody answers for a stream whose leader is being
                 // elected, or whose server restarts.
                 Err(Unavailable::NoStream) if self.knows_owner(&message.subject) => {
-                    if Instant::now() + pause >= by {
+                    if !pause.wait(by).await {
                         return Err(Unavailable::NoResponders);
                     }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(MOST);
                 }
                 ended => return ended,
             }
         }
     }
 
-    fn knows_owner(&self, subject: &str) -> bool {
+    pub(super) fn knows_owner(&self, subject: &str) -> bool {
         self.known.load().as_ref().is_some_and(|known| known.owner(subject).is_some())
     }
 
+    /// Whether a message is one that the server and its stream take, as far as is known.
+    pub(super) fn fits(&self, message: &Message, stream: Option<&str>) -> Result<(), Unavailable> {
+        let known = self.known.load();
+        let owner = known.as_ref().and_then(|known| known.owner(&message.subject));
+        fits(message, stream, self.most(owner.map(|owner| owner.stream)))
+    }
+
+    /// The most bytes that this stream takes for headers and payload together.
+    pub(super) fn most(&self, stream: Option<&Stream>) -> usize {
+        let most = self.client.max_payload();
+        stream.map(|stream| stream.max_message).filter(|own| *own > 0).map_or(most, |own| own.min(most))
+    }
+
     /// One try.
-    async fn attempt(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
+    pub(super) async fn attempt(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+        by: Instant,
+    ) -> Result<Outcome, Unavailable> {
         // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
         let connection = self.statistics.connects.load(Ordering::Relaxed);
         if !self.is_reachable() {
@@ -295,7 +321,7 @@ impl Inner {
             self.refresh.notify_one();
             return Err(Unavailable::NotDurable);
         }
-        fits(message, stream, self.client.max_payload())?;
+        fits(message, stream, self.most(owner.map(|owner| owner.stream)))?;
         let headers = convert(&message.headers, stream)?;
         let began = Instant::now();
         if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
@@ -372,29 +398,5 @@ impl Inner {
 
     fn millis(&self, now: Instant) -> u64 {
         u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// The task that hands answers to those who wait for them.
-struct Reader {
-    waiting: Arc<Waiting>,
-    pulse: Arc<Pulse>,
-    counters: Arc<Counters>,
-    prefix: usize,
-}
-
-impl Reader {
-    async fn run(self, mut answers: async_nats::Subscriber) {
-        while let Some(message) = answers.next().await {
-            self.pulse.alive();
-            // Anything else is our own sign of life.
-            let Some(number) = message.subject.get(self.prefix..).and_then(|number| number.parse().ok()) else {
-                continue;
-            };
-            let answer = Answer { status: message.status.map(|status| status.as_u16()), payload: message.payload };
-            if !self.waiting.answer(number, answer) {
-                self.counters.late.fetch_add(1, Ordering::Relaxed);
-            }
-        }
     }
 }

@@ -93,6 +93,11 @@ impl Known {
         self.find(|stream| stream.name == name)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Stream> {
+        self.streams.streams.iter()
+    }
+
     fn find(&self, wanted: impl Fn(&Stream) -> bool) -> Option<Owner<'_>> {
         let mut all = self.streams.streams.iter().zip(&self.beside);
         let (stream, (name, circuit)) = all.find(|(stream, _)| wanted(stream))?;
@@ -127,6 +132,12 @@ struct ListedConfig {
     no_ack: bool,
     #[serde(default)]
     persist_mode: String,
+    /// -1: none.
+    #[serde(default)]
+    max_msg_size: i64,
+    /// In nanoseconds; 0: none.
+    #[serde(default)]
+    max_age: u64,
 }
 
 impl From<ListedConfig> for Stream {
@@ -137,6 +148,8 @@ impl From<ListedConfig> for Stream {
             // `persist_mode: async` acknowledges before the file has it.
             file_storage: config.storage == "file" && config.persist_mode != "async",
             no_ack: config.no_ack,
+            max_message: usize::try_from(config.max_msg_size).unwrap_or_default(),
+            max_age: Duration::from_nanos(config.max_age),
         }
     }
 }

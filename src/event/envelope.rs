@@ -20,7 +20,7 @@ use super::{CONVERSATION, ORIGINAL, REJECTED};
 use crate::api::source::Format;
 use crate::json::names_json;
 use crate::provider::Covers;
-use crate::provider::event::{BadItem, Event, MediaType, Unsigned};
+use crate::provider::event::{BadItem, BadItemReason, Event, MediaType, Unsigned};
 
 /// An event on its way to a subject.
 #[derive(Clone, Debug)]
@@ -91,6 +91,8 @@ pub struct Payload {
     pub mapped: bool,
     /// The same without the vendor's item, where `bytes` hold it under `original`.
     pub without_original: Option<Bytes>,
+    /// The vendor's item, where it is not what `bytes` are.
+    pub item: Option<(Bytes, MediaType)>,
 }
 
 /// How much of an event its message holds.
@@ -147,8 +149,29 @@ impl<'a> Envelope<'a> {
             unsigned: Unsigned::default(),
             rejected: Some(rejected),
         };
-        let payload = Payload { bytes: item.item, media_type: item.media_type, mapped: false, without_original: None };
+        let payload = Payload {
+            bytes: item.item,
+            media_type: item.media_type,
+            mapped: false,
+            without_original: None,
+            item: None,
+        };
         Self { origin, receipt, subject, attributes, payload }
+    }
+
+    /// The item of an event under whose id other data was stored before.
+    pub fn same_id(&self, subject: String) -> Self {
+        let Payload { bytes, media_type, item, .. } = &self.payload;
+        let (item, media_type) = item.clone().unwrap_or_else(|| (bytes.clone(), media_type.clone()));
+        let item = BadItem {
+            reason: BadItemReason::SameId,
+            event_type: Some(self.attributes.event_type.clone()),
+            id: Some(self.attributes.id.clone()),
+            index: None,
+            item,
+            media_type,
+        };
+        Self::rejected(self.origin, self.receipt, subject, item)
     }
 
     /// It is no event.

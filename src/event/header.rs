@@ -44,6 +44,7 @@ headers! {
     COVERS = "ce-covers", Some("covers"), "What the proof covers";
     UNSIGNED = "ce-unsigned", Some("unsigned"), "Which of id, type, time and subject came from parts that the proof does not cover";
     RECORDEDTIME = "ce-recordedtime", Some("recordedtime"), "When the receiver had the whole request";
+    DATAREF = "ce-dataref", Some("dataref"), "Where the data lies, which is too large for the message";
     OMITTED = "ce-omitted", Some("omitted"), "What was left out because the event was too large with it";
     REASON = "ce-reason", Some("reason"), "Why a rejected item is no event";
     ORIGINALTYPE = "ce-originaltype", Some("originaltype"), "The type that a rejected item would have had";
@@ -55,9 +56,14 @@ headers! {
     EXPECTED_STREAM = "Nats-Expected-Stream", None, "The stream that must take the message, where the source names one";
 }
 
+/// `content-type` of a message in structured mode.
+pub const STRUCTURED: &str = "application/cloudevents+json";
+/// The last sequence that a subject must have, for a message that must be the first there: on no event.
+pub(crate) const EXPECTED_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+
 /// The constant for a name that was read back from bytes.
 pub fn known(name: &[u8]) -> Option<&'static str> {
-    NAMES.iter().find(|known| known.as_bytes() == name).copied()
+    NAMES.iter().chain([&EXPECTED_SEQUENCE]).find(|known| known.as_bytes() == name).copied()
 }
 
 /// Percent-encodes as the values of headers are.

@@ -4,6 +4,7 @@
 //! which do not know each other; never judges a request and never talks to NATS.
 
 mod block;
+mod claim;
 mod document;
 mod envelope;
 pub mod header;
@@ -12,7 +13,9 @@ mod message;
 mod origin;
 
 pub use block::{Block, lines};
+pub use claim::Claimed;
 pub use envelope::{Attributes, Content, Envelope, Payload, Receipt, Rejected};
+pub(crate) use header::EXPECTED_SEQUENCE;
 pub use header::encode;
 pub use message::Message;
 pub use origin::Origin;

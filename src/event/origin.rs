@@ -28,7 +28,7 @@ impl Origin {
                 lines.push(header::SOURCE, &[&source]);
                 lines.push(header::PROVIDER, &[provider]);
             }
-            Format::Structured => lines.push_clean(header::CONTENT_TYPE, "application/cloudevents+json"),
+            Format::Structured => lines.push_clean(header::CONTENT_TYPE, header::STRUCTURED),
         }
         Self { provider: provider.into(), source: source.into(), uid: encode(uid).into(), format, lines }
     }

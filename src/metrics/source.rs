@@ -44,6 +44,7 @@ pub(super) struct Families {
     events: Family<EventLabels, Counter>,
     filter_errors: Family<SourceLabels, Counter>,
     omitted: Family<SourceLabels, Counter>,
+    claimed: Family<SourceLabels, Counter>,
     known: Arc<Mutex<HashMap<Key, Weak<SourceMetrics>>>>,
 }
 
@@ -61,7 +62,9 @@ impl Families {
             "Events too large with the vendor's item, sent without it",
             omitted.clone(),
         );
-        Self { requests, events, filter_errors, omitted, known: Arc::default() }
+        let claimed = Family::<SourceLabels, Counter>::default();
+        registry.register("events_claimed", "Events whose data went to an object store", claimed.clone());
+        Self { requests, events, filter_errors, omitted, claimed, known: Arc::default() }
     }
 
     pub(super) fn source(&self, namespace: &str, source: &str, provider: &str) -> Arc<SourceMetrics> {
@@ -77,6 +80,7 @@ impl Families {
             events: Default::default(),
             filter_errors: OnceLock::new(),
             omitted: OnceLock::new(),
+            claimed: OnceLock::new(),
             unjudged: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
             last_accepted: AtomicI64::new(0),
@@ -96,6 +100,7 @@ pub struct SourceMetrics {
     events: [OnceLock<Counter>; EventResult::COUNT],
     filter_errors: OnceLock<Counter>,
     omitted: OnceLock<Counter>,
+    claimed: OnceLock<Counter>,
     /// Events of which a filter could not be judged.
     unjudged: AtomicU64,
     /// Proven requests that came through a proxy that nobody named.
@@ -174,6 +179,11 @@ impl SourceMetrics {
         self.omitted.get_or_init(|| self.families.omitted.get_or_create_owned(&self.labels())).inc();
     }
 
+    /// Counts an event whose data lies in an object store.
+    pub fn count_claimed(&self) {
+        self.claimed.get_or_init(|| self.families.claimed.get_or_create_owned(&self.labels())).inc();
+    }
+
     fn labels(&self) -> SourceLabels {
         let (namespace, source, provider) = self.key.clone();
         SourceLabels { namespace, source, provider }
@@ -217,6 +227,11 @@ impl SourceMetrics {
         self.omitted.get().map_or(0, Counter::get)
     }
 
+    /// How many events have their data in an object store.
+    pub fn claimed(&self) -> u64 {
+        self.claimed.get().map_or(0, Counter::get)
+    }
+
     /// How many events there were.
     pub fn all_events(&self) -> u64 {
         self.events.iter().filter_map(OnceLock::get).map(Counter::get).sum()
@@ -239,6 +254,7 @@ impl Drop for SourceMetrics {
         let (namespace, source, provider) = &self.key;
         self.families.filter_errors.remove(&self.labels());
         self.families.omitted.remove(&self.labels());
+        self.families.claimed.remove(&self.labels());
         for outcome in Outcome::ALL.into_iter().filter(|o| self.requests[*o as usize].get().is_some()) {
             self.families.requests.remove(&RequestLabels {
                 namespace: namespace.clone(),

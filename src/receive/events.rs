@@ -78,7 +78,9 @@ pub(super) async fn deliver(
     let policy = Policy {
         stream: route.stream.as_deref(),
         omit_original: route.retries == Retries::Never,
-        spool: (route.on_outage == OnOutage::Spool).then_some(owner),
+        owner,
+        spool: route.on_outage == OnOutage::Spool,
+        rejected: &route.rejected,
     };
     let begun = Instant::now();
     let delivered = delivery.accept(&envelopes, &policy, deadline).await;
@@ -188,7 +190,8 @@ fn judge<'r>(route: &'r Route, event: &Event, deadline: Deadline, left: &mut u64
 fn payload(route: &Route, event: &Event) -> Payload {
     let whole = conversation::payload(&event.data, route.shape, route.include_original);
     let without_original = event.data.mapped.clone().filter(|_| whole.mapped && route.include_original);
-    Payload { bytes: whole.bytes, media_type: whole.media_type, mapped: whole.mapped, without_original }
+    let item = whole.mapped.then(|| (event.data.original.clone(), event.data.media_type.clone()));
+    Payload { bytes: whole.bytes, media_type: whole.media_type, mapped: whole.mapped, without_original, item }
 }
 
 /// Counts what became of each, and says why the delivery as a whole is not acknowledged: what is stored already is a
@@ -196,7 +199,7 @@ fn payload(route: &Route, event: &Event) -> Payload {
 fn count(id: DeliveryId, route: &Route, envelopes: &[Envelope<'_>], delivered: Vec<Delivered>) -> Result<(), Reject> {
     let metrics = &route.claim.state.metrics;
     let mut failure: Option<Unavailable> = None;
-    for (envelope, Delivered { outcome, omitted }) in envelopes.iter().zip(delivered) {
+    for (envelope, Delivered { outcome, omitted, claimed, rejected }) in envelopes.iter().zip(delivered) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(unavailable) => {
@@ -210,10 +213,13 @@ fn count(id: DeliveryId, route: &Route, envelopes: &[Envelope<'_>], delivered: V
             Outcome::Spooled => (EventResult::Spooled, "", 0),
         };
         tracing::debug!(delivery = %id, stream, sequence, result = result.as_str(), "event");
-        let result = if envelope.is_rejected() { EventResult::Rejected } else { result };
+        let result = if rejected || envelope.is_rejected() { EventResult::Rejected } else { result };
         metrics.count_events(result, 1);
         if omitted {
             metrics.count_omitted();
+        }
+        if claimed {
+            metrics.count_claimed();
         }
     }
     failure.map_or(Ok(()), |unavailable| Err(Reject::Unavailable(unavailable)))

@@ -2,10 +2,12 @@
 //!
 //! Pure: never asks NATS.
 
+use std::time::Duration;
+
 use super::pattern::{is_within, matches, overlaps};
 
-/// A stream as far as durability is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A stream as far as durability is concerned, and what it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// Its name.
     pub name: String,
@@ -15,6 +17,10 @@ pub struct Stream {
     pub file_storage: bool,
     /// It acknowledges nothing.
     pub no_ack: bool,
+    /// The most bytes that it takes for headers and payload together; 0: as many as the server.
+    pub max_message: usize,
+    /// How long it keeps messages; zero: for ever.
+    pub max_age: Duration,
 }
 
 impl Stream {
@@ -130,7 +136,7 @@ mod tests {
             name: name.to_owned(),
             subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
             file_storage: true,
-            no_ack: false,
+            ..Stream::default()
         }
     }
 
@@ -251,8 +257,8 @@ mod tests {
             } else {
                 Cover::None
             };
-            let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, no_ack: false };
-            let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, no_ack: false };
+            let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, ..Stream::default() };
+            let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, ..Stream::default() };
             let streams = Streams { streams: vec![file, volatile] };
             prop_assert_eq!(streams.cover(&wanted, None, false), expected);
         }

@@ -8,6 +8,7 @@ mod cases;
 mod chart;
 mod check_agrees;
 mod check_table;
+mod claim_check;
 mod control_capture;
 mod control_folder;
 mod control_lease;

@@ -36,7 +36,7 @@ fn item(id: u32, tags: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_nats_cannot_take_is_answered_413_and_stored_nowhere() {
     let nats = Nats::start_with("max_payload: 8KB").await;
-    let port = Port::with_nats(&nats, &[&source("calls", "")], quick()).await;
+    let port = Port::without_claims(&nats, &[&source("calls", "")], quick()).await;
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(9_000));
     assert_eq!(status(&port, &post("/sales/calls", &proven("large"), &large)).await, 413);
     assert_eq!(nats.count("WEBHOOKS").await, 0);
@@ -49,7 +49,7 @@ async fn an_event_that_nats_cannot_take_is_answered_413_and_stored_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_with_an_item_that_nats_cannot_take_is_answered_413_and_its_other_items_are_stored() {
     let nats = Nats::start_with("max_payload: 8KB").await;
-    let port = Port::with_nats(&nats, &[&push()], quick()).await;
+    let port = Port::without_claims(&nats, &[&push()], quick()).await;
     let request = batch(&[item(1, "a"), item(2, &"x".repeat(9_000)), item(3, "c")]);
     for _ in 0..2 {
         assert_eq!(status(&port, &request).await, 413);
@@ -63,7 +63,8 @@ async fn a_batch_with_an_item_that_nats_cannot_take_is_answered_413_and_its_othe
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_out_counts_with_the_answer_that_acknowledges_it() {
     let nats = Nats::start_with("max_payload: 8KB").await;
-    let port = Port::with_nats(&nats, &[&format!("{}  events: {{filter: \"id != '3'\"}}\n", push())], quick()).await;
+    let port =
+        Port::without_claims(&nats, &[&format!("{}  events: {{filter: \"id != '3'\"}}\n", push())], quick()).await;
     let filtered = || port.metrics.source("sales", "push", "focus-push").events(EventResult::Filtered);
     let refused = batch(&[item(1, "a"), item(2, &"x".repeat(9_000)), item(3, "c")]);
     assert_eq!((status(&port, &refused).await, filtered()), (413, 0));
@@ -77,7 +78,7 @@ async fn where_the_vendor_never_sends_again_an_event_goes_out_without_the_origin
     let once = "apiVersion: hookgate.dev/v1alpha1\nkind: WebhookSource\n\
         metadata: {namespace: sales, name: once, uid: uid-once}\n\
         spec:\n  provider: post-call\n  verification: {method: none}\n";
-    let port = Port::with_nats(&nats, &[once], quick()).await;
+    let port = Port::without_claims(&nats, &[once], quick()).await;
     let call = |id: &str, summary: usize, audio: usize| {
         let (summary, audio) = ("s".repeat(summary), "a".repeat(audio));
         let body = format!(r#"{{"callId":"{id}","callAnalysis":{{"summary":"{summary}"}},"audio":"{audio}"}}"#);

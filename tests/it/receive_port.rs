@@ -57,10 +57,23 @@ impl Port {
         port
     }
 
+    /// With a NATS whose default stream is ready, and `--claim-check off`.
+    pub async fn without_claims(nats: &Nats, sources: &[&str], options: Options) -> Port {
+        let port = Port::open_with(nats.url(), false, options).await;
+        port.serve(sources);
+        port.connected().await;
+        port
+    }
+
     /// Without a table: as before the first sync.
     pub async fn open(url: String, options: Options) -> Port {
+        Port::open_with(url, true, options).await
+    }
+
+    async fn open_with(url: String, claim_check: bool, options: Options) -> Port {
         let nats = NatsOptions { urls: vec![url.into()], ..NatsOptions::default() };
-        let delivery = Delivery::start(&hookgate::deliver::Options::new(nats)).await.unwrap();
+        let delivery = hookgate::deliver::Options { claim_check, ..hookgate::deliver::Options::new(nats) };
+        let delivery = Delivery::start(&delivery).await.unwrap();
         let metrics = Metrics::new();
         let routes = Arc::new(Routes::new(metrics.clone()));
         let keys = Arc::new(hookgate::fetch::KeyStore::new(false, Vec::new()).unwrap());

@@ -67,7 +67,7 @@ impl World {
             name: "WEBHOOKS".to_owned(),
             subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
             file_storage: true,
-            no_ack: false,
+            ..Stream::default()
         };
         self.plan.learn_streams(Arc::new(Streams { streams: vec![stream] }));
         self.settle()

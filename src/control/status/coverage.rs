@@ -98,7 +98,7 @@ mod tests {
             name: name.to_owned(),
             subjects: subjects.iter().map(|s| (*s).to_owned()).collect(),
             file_storage,
-            no_ack: false,
+            ..Stream::default()
         }
     }
 

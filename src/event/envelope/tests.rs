@@ -33,7 +33,7 @@ fn event(id: &str, subject: Option<&str>) -> Event {
 
 fn json(mapped: bool) -> Payload {
     let bytes = Bytes::from_static(b" {\"a\": 1.0}\n");
-    Payload { bytes, media_type: MediaType::Json, mapped, without_original: None }
+    Payload { bytes, media_type: MediaType::Json, mapped, without_original: None, item: None }
 }
 
 /// The message of an event in this mode.
@@ -136,7 +136,8 @@ fn a_structured_message_is_one_document_with_data_as_it_came() {
 fn data_that_is_no_json_is_text_or_base64_in_a_structured_message() {
     let data = |media_type: &str, bytes: &'static [u8]| {
         let media_type = MediaType::Other(media_type.to_owned());
-        let payload = Payload { bytes: Bytes::from_static(bytes), media_type, mapped: false, without_original: None };
+        let payload =
+            Payload { bytes: Bytes::from_static(bytes), media_type, mapped: false, without_original: None, item: None };
         let message = message(Format::Structured, event("1", None), payload, &receipt());
         let document: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
         (document["data"].clone(), document["data_base64"].clone())
@@ -218,7 +219,7 @@ proptest! {
     ) {
         let event = Event { event_type, ..event(&id, subject.as_deref()) };
         let media_type = MediaType::Other(media);
-        let payload = Payload { bytes: Bytes::new(), media_type, mapped: true, without_original: None };
+        let payload = Payload { bytes: Bytes::new(), media_type, mapped: true, without_original: None, item: None };
         let receipt = Receipt { method: &method, tracestate: Some(&state), ..receipt() };
         let message = message(Format::Binary, event, payload, &receipt);
         let mut read = b"NATS/1.0\r\n".to_vec();

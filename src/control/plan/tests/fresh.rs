@@ -202,7 +202,7 @@ fn streams(which: u8) -> Arc<Streams> {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
         file_storage: true,
-        no_ack: false,
+        ..Stream::default()
     };
     let streams = match which {
         0 => Vec::new(),
