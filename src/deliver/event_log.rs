@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchange;
 
+/// Of a subject of the object store that the claim check uses.
+const CLAIMS: [&str; 2] = ["$O.hookgate-", "OBJ_hookgate-"];
+
 /// Writes why NATS is not there: each reason once, until it changes.
 pub(super) struct EventLog {
     /// Hosts and ports, without a login.
@@ -91,6 +94,15 @@ impl EventLog {
                     "{text}: let this user publish on and subscribe to {}>; until the next start replicas do not tell each other \
                      of requests, and lastAcceptedTime and lastRejected in status leave out what others than the leader saw",
                     exchange::ROOT
+                );
+            }
+        } else if lower.contains("permissions violation") && CLAIMS.iter().any(|claims| text.contains(claims)) {
+            // Each try names another subject: said once, until something else is.
+            if self.is_news(Some("claims")) {
+                tracing::error!(
+                    "{text}: events that are too large for a message are answered 503 or wait in the spool. Let this user \
+                     publish on $O.>, $JS.API.STREAM.MSG.GET.* and $JS.API.STREAM.*.* (narrower for a namespace: \
+                     $O.hookgate-NAMESPACE.> and the stream OBJ_hookgate-NAMESPACE), or write --claim-check off"
                 );
             }
         } else if lower.contains("permissions violation") {

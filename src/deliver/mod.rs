@@ -87,8 +87,8 @@ pub enum Unavailable {
     TooLarge,
     /// Too large for a message, and its data cannot be stored beside it now: nothing was published.
     #[error(
-        "the event is too large for a message, and the object store {bucket:?} does not take its data: {problem}. May this \
-         user use $O.hookgate-*.> and $JS.API.STREAM.*.OBJ_hookgate-*, and has JetStream room?"
+        "the event is too large for a message, and the object store {bucket:?} does not take its data: {problem}. Has \
+         JetStream room, and may this user publish on $O.{bucket}.> and ask for stream OBJ_{bucket}?"
     )]
     Claim {
         /// The bucket.

@@ -25,11 +25,17 @@ kind: WebhookSource
 metadata: {name: calls, namespace: sales}
 spec:
   provider: generic
-  verification: &proof
-    method: token
-    secretRefs: [{name: token, key: token}]
-    token: {header: X-Token}
+  verification: {method: token, secretRefs: [{name: token, key: token}], token: {header: X-Token}}
   extract: {id: [{header: X-Delivery}], type: {header: X-Event}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: hasty, namespace: sales}
+spec:
+  provider: generic
+  verification: {method: token, secretRefs: [{name: token, key: token}], token: {header: X-Token}}
+  extract: {id: [{header: X-Delivery}], type: {header: X-Event}}
+  delivery: {deadline: 500ms}
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
@@ -65,7 +71,7 @@ spec:
 
 pub fn manifests() -> Folder {
     let folder = Folder::new("claim-manifests");
-    folder.write("sources.yaml", &MANIFEST.replace("&proof", ""));
+    folder.write("sources.yaml", MANIFEST);
     folder
 }
 
@@ -81,16 +87,16 @@ pub async fn send(operator: &Operator, path: &str, id: &str, body: impl Into<byt
     operator.post(path, &headers, body).await.map_or(0, |answer| answer.status.as_u16())
 }
 
-fn header(message: &StreamMessage, name: &str) -> String {
+pub fn header(message: &StreamMessage, name: &str) -> String {
     message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default()
 }
 
-async fn bucket(nats: &Nats, namespace: &str) -> ObjectStore {
+pub async fn bucket(nats: &Nats, namespace: &str) -> ObjectStore {
     nats.jetstream().await.get_object_store(format!("hookgate-{namespace}")).await.expect("the bucket")
 }
 
 /// The bytes that an event refers to, read as NATS's client reads them, which judges their digest.
-async fn data(nats: &Nats, reference: &str) -> (ObjectInfo, Vec<u8>) {
+pub async fn data(nats: &Nats, reference: &str) -> (ObjectInfo, Vec<u8>) {
     let (bucket, name) = reference.strip_prefix("nats-object://").unwrap().split_once('/').unwrap();
     let store = nats.jetstream().await.get_object_store(bucket).await.expect("the bucket");
     let mut object = store.get(name).await.expect("the object");
@@ -100,7 +106,7 @@ async fn data(nats: &Nats, reference: &str) -> (ObjectInfo, Vec<u8>) {
 }
 
 /// How many objects a bucket holds, and how many messages they take.
-async fn held(nats: &Nats, namespace: &str) -> (usize, u64) {
+pub async fn held(nats: &Nats, namespace: &str) -> (usize, u64) {
     use futures::StreamExt;
     let objects = bucket(nats, namespace).await.list().await.unwrap().count().await;
     (objects, nats.count(&format!("OBJ_hookgate-{namespace}")).await)
@@ -263,7 +269,6 @@ async fn during_an_outage_the_spool_keeps_the_data_and_it_is_claimed_when_it_is_
     nats.start_again().await;
     // By a command, and what comes later by the operator itself.
     let drain = ["drain", "--spool-dir", folder.to_str().unwrap(), "--nats-url", &nats.url()];
-    nats.create_stream("WEBHOOKS", &["webhooks.>"]).await;
     assert_eq!(hookgate(&drain).await.ok().trim(), "3 published, 0 refused, 0 left");
     let operator = start(manifests.path(), &nats, &flags).await;
     nats.kill();
@@ -286,7 +291,7 @@ async fn during_an_outage_the_spool_keeps_the_data_and_it_is_claimed_when_it_is_
 /// Sources whose events wait while NATS is away.
 fn spooling() -> Folder {
     let folder = Folder::new("claim-manifests");
-    let manifest = MANIFEST.replace("&proof", "").replacen(
+    let manifest = MANIFEST.replacen(
         "  extract: {id: [{header: X-Delivery}]",
         "  delivery: {onOutage: Spool}\n  extract: {id: [{header: X-Delivery}]",
         1,

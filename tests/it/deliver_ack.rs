@@ -232,7 +232,8 @@ async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
         tracestate: None,
     };
-    let payload = Payload { bytes: payload, media_type: MediaType::Json, mapped: true, without_original: None };
+    let payload =
+        Payload { bytes: payload, media_type: MediaType::Json, mapped: true, without_original: None, item: None };
     let subject = "webhooks.sales.calls.transcript.ready".to_owned();
     let message = Envelope::event(&origin, &receipt, subject, event, payload).message(Content::Whole);
     // Who subscribes sees the wire itself, before any stream.

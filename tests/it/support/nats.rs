@@ -59,6 +59,13 @@ impl Nats {
         nats
     }
 
+    /// Starts a server with users of its own. `client` logs in as this one of them.
+    pub async fn start_with_users(lines: &str, user: &str, password: &str) -> Nats {
+        let mut nats = Nats::start_with(lines).await;
+        nats.login = Login::Password(user.to_owned(), password.to_owned());
+        nats
+    }
+
     /// Starts a server that wants credentials. `client` has them, and so has the file `credentials()`.
     pub async fn start_with_credentials() -> Nats {
         let accounts = Accounts::new();
