@@ -9,6 +9,7 @@ mod chart;
 mod check_agrees;
 mod check_table;
 mod claim_check;
+mod claim_consumers;
 mod claim_faults;
 mod control_capture;
 mod control_folder;
