@@ -5,6 +5,7 @@
 mod asyncapi;
 mod capture;
 mod check;
+mod claimed;
 mod crds;
 mod flags;
 mod nats;

@@ -13,12 +13,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::flags;
 use super::nats::{self, NatsArgs};
+use super::{claimed, flags};
+use crate::event::header::DATAREF;
 
 const CONTENT_TYPE: &str = "content-type";
 /// What people see of an event beside its data.
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "ce-type",
     "ce-id",
     "ce-subject",
@@ -26,6 +27,7 @@ const SHOWN: [&str; 11] = [
     "ce-verifiedby",
     "ce-covers",
     "ce-unsigned",
+    "ce-dataref",
     "ce-omitted",
     "ce-reason",
     "ce-originaltype",
@@ -75,12 +77,12 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()>
     let client = args.nats.connect().await?;
     let mut messages = match args.past() {
         None => select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?).boxed(),
-        Some(from) => kept(client, &args.subject, from, args.last).await?,
+        Some(from) => kept(client.clone(), &args.subject, from, args.last).await?,
     };
     let mut left = args.count;
     while left != Some(0) {
         let Some(message) = messages.next().await else { break };
-        Read::of(&message).print(args.output, out)?;
+        Read::of(&message).with_data(&client).await.print(args.output, out)?;
         left = left.map(|left| left - 1);
     }
     Ok(())
@@ -150,9 +152,22 @@ impl<'m> Read<'m> {
                 data
             }
             Some(data) => data,
-            None => Value::String(String::from_utf8_lossy(&message.payload).into_owned()),
+            None => text(&message.payload),
         };
         Self { subject: message.subject.as_str(), headers, data }
+    }
+
+    /// With the data that it refers to, where that can be read; why not is said on the error output.
+    pub(super) async fn with_data(mut self, client: &async_nats::Client) -> Self {
+        let Some(reference) = self.header(DATAREF.name) else { return self };
+        match claimed::fetch(client, reference).await {
+            Ok(bytes) => self.data = value(&bytes),
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{error:#}");
+                self.data = Value::Null;
+            }
+        }
+        self
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -194,6 +209,15 @@ impl<'m> Read<'m> {
         out.flush()?;
         Ok(())
     }
+}
+
+/// JSON as it is, anything else as text.
+fn value(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| text(bytes))
+}
+
+fn text(bytes: &[u8]) -> Value {
+    Value::String(String::from_utf8_lossy(bytes).into_owned())
 }
 
 #[cfg(test)]

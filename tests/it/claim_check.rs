@@ -228,6 +228,28 @@ async fn of_a_batch_only_what_is_too_large_is_claimed_and_namespaces_never_share
 }
 
 #[tokio::test]
+async fn tail_shows_the_data_that_an_event_refers_to_or_says_why_not() {
+    let (manifests, nats) = (manifests(), Nats::start().await);
+    let operator = start(manifests.path(), &nats, &[]).await;
+    let body = large("shown");
+    for path in ["/sales/calls", "/sales/structured"] {
+        assert_eq!(send(&operator, path, "d-1", body.clone()).await, 200);
+    }
+    let url = nats.url();
+    let tail = ["tail", "webhooks.>", "--all", "-n", "2", "-o", "json", "--nats-url", &url];
+    let told = hookgate(&tail).await.ok();
+    for line in told.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["data"]["salt"], "shown");
+        assert!(event["headers"]["ce-dataref"].as_str().unwrap().starts_with("nats-object://hookgate-sales/"));
+    }
+    assert_eq!(told.lines().count(), 2);
+    nats.jetstream().await.delete_object_store("hookgate-sales").await.unwrap();
+    let told = hookgate(&tail).await;
+    assert!(told.stderr.contains("cannot be read") && told.stdout.contains(r#""data":null"#), "{told:?}");
+}
+
+#[tokio::test]
 async fn with_the_claim_check_off_what_is_too_large_is_answered_413() {
     let (manifests, nats) = (manifests(), Nats::start().await);
     let operator = start(manifests.path(), &nats, &["--claim-check", "off"]).await;
