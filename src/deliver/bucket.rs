@@ -183,8 +183,8 @@ impl Present {
     /// should keep what is stored now, which is `outlive` longer than events last. Zero: for ever.
     pub(super) fn lasts(&self, is: Duration, wanted: Duration, outlive: Duration) -> bool {
         let old = Duration::try_from(Timestamp::now().duration_since(self.stored)).unwrap_or_default();
-        // Events for ever, and a bucket that could not be made to last as long: stored again it would last no longer.
-        is.is_zero() || wanted.is_zero() || old + wanted + SLACK <= is + outlive
+        // Where the bucket could not be made to keep it long enough, stored again it would last hardly longer.
+        is.is_zero() || wanted.is_zero() || old <= SLACK || old + wanted + SLACK <= is + outlive
     }
 }
 
@@ -207,4 +207,37 @@ struct Raw {
     time: Timestamp,
     #[serde(default)]
     data: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_used_again_only_where_it_lasts_as_long_as_its_next_event() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let stored = |old: Duration| Present {
+            sequence: 1,
+            digest: String::new(),
+            deleted: false,
+            stored: Timestamp::now().checked_sub(jiff::SignedDuration::try_from(old).unwrap()).unwrap(),
+        };
+        let outlive = HOUR;
+        assert!(stored(HOUR / 4).lasts(25 * HOUR, 25 * HOUR, outlive));
+        assert!(!stored(3 * HOUR / 4).lasts(25 * HOUR, 25 * HOUR, outlive), "its event would outlive it");
+        assert!(stored(9 * HOUR).lasts(35 * HOUR, 25 * HOUR, outlive), "a bucket that keeps for longer");
+        assert!(stored(900 * HOUR).lasts(Duration::ZERO, 25 * HOUR, outlive), "for ever");
+        assert!(
+            stored(HOUR / 4).lasts(20 * HOUR, 25 * HOUR, outlive),
+            "one that keeps too short: no better a moment later"
+        );
+    }
+
+    #[test]
+    fn zero_is_longer_than_any_age() {
+        let second = Duration::from_secs(1);
+        assert_eq!(longer(second, Duration::ZERO), Duration::ZERO);
+        assert_eq!(longer(Duration::ZERO, second), Duration::ZERO);
+        assert_eq!(longer(second, 2 * second), 2 * second);
+    }
 }

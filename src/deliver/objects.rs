@@ -230,7 +230,7 @@ impl Inner {
         if !self.is_reachable() {
             return;
         }
-        let (context, what) = (buckets.context().clone(), format!("STREAM.PURGE.{}", object.stream));
+        let (context, what) = (buckets.context(), format!("STREAM.PURGE.{}", object.stream));
         let filter = json!({ "filter": pieces });
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(async move {
             let purged: Result<Response<Value>, _> = context.request(what, &filter).await;

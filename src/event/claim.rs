@@ -56,3 +56,57 @@ fn exchanged(document: &Bytes, reference: &str) -> Option<(Bytes, Bytes)> {
     let member = header::DATAREF.member?;
     Some((format!("{}\"{member}\":\"{reference}\"}}", &text[..start]).into(), data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Block, Message};
+    use super::*;
+
+    const REFERENCE: &str = "nats-object://hookgate-sales/0a1b";
+
+    fn binary(payload: &'static [u8]) -> Message {
+        let mut block = Block::default();
+        block.push(header::CONTENT_TYPE, &["application/json"]);
+        let (headers, msg_id) = block.finish("uid", "d-1");
+        Message { subject: "w.x".to_owned(), headers, payload: Bytes::from_static(payload), msg_id }
+    }
+
+    fn structured(document: &'static str) -> Message {
+        let mut block = Block::default();
+        block.push(header::CONTENT_TYPE, &[header::STRUCTURED]);
+        let (headers, msg_id) = block.finish("uid", "d-1");
+        Message { subject: "w.x".to_owned(), headers, payload: Bytes::from_static(document.as_bytes()), msg_id }
+    }
+
+    #[test]
+    fn a_binary_message_says_in_a_header_where_its_data_lies_and_keeps_all_others() {
+        let whole = binary(b" {\"a\": 1.0}\n");
+        let Claimed { message, data } = whole.claim(REFERENCE).unwrap();
+        assert_eq!(&data[..], b" {\"a\": 1.0}\n", "byte for byte");
+        assert_eq!((message.header(header::DATAREF), message.payload.len()), (Some(REFERENCE), 0));
+        let names: Vec<_> = message.lines().map(|(name, _)| name.to_vec()).collect();
+        assert_eq!(names, [&b"content-type"[..], b"ce-dataref", b"Nats-Msg-Id"]);
+        assert_eq!(message.msg_id, whole.msg_id, "the same event");
+    }
+
+    #[test]
+    fn a_structured_message_has_a_reference_for_data_which_is_the_same_in_both_modes() {
+        let claimed = |document| structured(document).claim(REFERENCE).unwrap();
+        for (document, kept, data) in [
+            (
+                r#"{"id":"1","datacontenttype":"application/json","data":{"a": 1.0}}"#,
+                "application/json",
+                r#"{"a": 1.0}"#,
+            ),
+            (r#"{"id":"1","datacontenttype":"text/plain","data":"a\n\"b\""}"#, "text/plain", "a\n\"b\""),
+            (r#"{"id":"1","datacontenttype":"a/b","data_base64":"aGk="}"#, "a/b", "hi"),
+        ] {
+            let Claimed { message, data: taken } = claimed(document);
+            assert_eq!(taken, data);
+            let expected = format!(r#"{{"id":"1","datacontenttype":"{kept}","dataref":"{REFERENCE}"}}"#);
+            assert_eq!(message.payload, expected);
+        }
+        assert!(structured(r#"{"id":"1"}"#).claim(REFERENCE).is_none(), "no data");
+        assert!(structured("none").claim(REFERENCE).is_none());
+    }
+}

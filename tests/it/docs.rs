@@ -188,13 +188,22 @@ async fn every_consumer_is_well_formed() {
     for (language, program, flags, file) in
         [("go", "gofmt", ["-e", "-l"], "a.go"), ("js", "node", ["--check", "--"], "a.mjs")]
     {
+        // The first shows how claimed data is read, and is a part of an example.
         let consumers = blocks("docs/consuming.md", language);
-        assert_eq!(consumers.len(), 1, "{language}");
-        let path = folder.write(file, &format!("{}\n", consumers[0]));
+        assert_eq!(consumers.len(), 2, "{language}");
+        let path = folder.write(file, &format!("{}\n", consumers[1]));
         let mut command = tokio::process::Command::new(program);
         command.args(flags).arg(path);
         // gofmt names a file that it would write otherwise.
         assert_eq!(run(command, "").await.ok(), "", "{language}");
+    }
+}
+
+#[test]
+fn what_reads_claimed_data_is_a_part_of_the_examples() {
+    for (language, file) in [("go", "claimed.go"), ("python", "claimed.py"), ("js", "claimed.mjs")] {
+        let shown = blocks("docs/consuming.md", language).remove(0);
+        assert!(text(&format!("examples/consumers/{file}")).contains(shown.trim()), "{language}: {shown}");
     }
 }
 
@@ -224,6 +233,7 @@ fn every_metric_is_explained() {
     source.count_events(EventResult::Stored, 1);
     source.count_filter_errors(1);
     source.count_omitted();
+    source.count_claimed();
     metrics.sources(SourceStanding::Serving).set(1);
     let text = metrics.render().expect("metrics");
     let typed = |line: &str| {

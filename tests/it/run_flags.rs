@@ -32,6 +32,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_STREAM_REPLICAS", "many", "--stream-replicas"),
     ("HOOKGATE_DUPLICATE_WINDOW", "long", "such as 7d"),
     ("HOOKGATE_STREAM_MAX_AGE", "7 days", "such as 7d"),
+    ("HOOKGATE_CLAIM_CHECK", "maybe", "--claim-check"),
     ("HOOKGATE_ALLOW_MEMORY_STREAMS", "maybe", "write true or false"),
     ("HOOKGATE_SUBJECT_POLICY", "webhooks..x", "an empty token"),
     ("HOOKGATE_PATH_POLICY", "sales", "must begin with '/'"),
