@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Delivery;
+use super::{Delivery, objects};
 
 impl Delivery {
     /// Whether messages on this subject go to the spool without a try.
@@ -23,12 +23,13 @@ impl Delivery {
         }
     }
 
-    /// The name of the stream that owns this subject, empty where none does, and whether it did not answer in time.
+    /// The name of the stream that owns this subject, and whether it did not answer in time. Where none does, that of the
+    /// bucket, or an empty one.
     pub(super) fn lane(&self, subject: &str) -> (Arc<str>, bool) {
         let known = self.inner.known.load();
         match known.as_ref().and_then(|known| known.owner(subject)) {
             Some(owner) => (Arc::clone(owner.name), owner.circuit.is_diverted()),
-            None => (Arc::from(""), false),
+            None => (Arc::from(objects::bucket_of(subject).unwrap_or_default()), false),
         }
     }
 }

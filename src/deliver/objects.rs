@@ -65,6 +65,11 @@ impl Object {
     }
 }
 
+/// The bucket of a subject that belongs to one.
+pub(super) fn bucket_of(subject: &str) -> Option<&str> {
+    subject.strip_prefix("$O.")?.split('.').next()
+}
+
 /// The description of an object, as NATS's clients write and read it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

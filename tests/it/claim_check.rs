@@ -55,6 +55,13 @@ spec:
   extract: {id: [{pointer: /id}], type: {header: X-Event}, split: {pointer: ""}}
   delivery: {deduplicate: Id}
 ---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: gitea, namespace: sales}
+spec:
+  provider: gitea
+  verification: {secretRefs: [{name: token, key: token}]}
+---
 apiVersion: v1
 kind: Secret
 metadata: {name: token, namespace: support}
@@ -228,6 +235,47 @@ async fn of_a_batch_only_what_is_too_large_is_claimed_and_namespaces_never_share
 }
 
 #[tokio::test]
+async fn credentials_that_are_cut_are_in_no_object() {
+    use hmac::{Hmac, KeyInit, Mac};
+    let (manifests, nats) = (manifests(), Nats::start().await);
+    let operator = start(manifests.path(), &nats, &[]).await;
+    let body = large("kept").replacen('{', r#"{"secret":"hunter2","#, 1);
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cr3t").unwrap();
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-gitea-event", "push"),
+        ("x-gitea-delivery", "d-1"),
+        ("x-gitea-signature", &signature),
+    ];
+    let answer = operator.post("/sales/gitea", &headers, body).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", operator.process.log());
+    let event = nats.collect("webhooks.sales.gitea.>", 1, SOON).await.remove(0);
+    let bytes = String::from_utf8(data(&nats, &header(&event, "ce-dataref")).await.1).unwrap();
+    assert!(bytes.contains("kept") && !bytes.contains("hunter2"), "{}", &bytes[..200]);
+}
+
+#[tokio::test]
+async fn pieces_fit_what_the_server_takes_and_headers_that_do_not_are_answered_413() {
+    let (manifests, nats) = (manifests(), Nats::start_with("max_payload: 8KB").await);
+    let operator = start(manifests.path(), &nats, &[]).await;
+    let body = format!(r#"{{"text":"{}"}}"#, "x".repeat(100_000));
+    assert_eq!(send(&operator, "/sales/calls", "d-1", body.clone()).await, 200, "{}", operator.process.log());
+    let event = nats.collect("webhooks.sales.calls.>", 1, SOON).await.remove(0);
+    let (info, bytes) = data(&nats, &header(&event, "ce-dataref")).await;
+    assert!(bytes == body.as_bytes() && info.chunks == 14, "{}", info.chunks);
+
+    let nats = Nats::start_with("max_payload: 1100").await;
+    let operator = start(manifests.path(), &nats, &[]).await;
+    // Percent-encoded it takes three times as much.
+    let id = "%".repeat(400);
+    assert_eq!(send(&operator, "/sales/calls", &id, "{}").await, 413);
+    assert_eq!(nats.count("WEBHOOKS").await, 0);
+    assert!(nats.jetstream().await.get_stream("OBJ_hookgate-sales").await.is_err(), "nothing is stored for it");
+}
+
+#[tokio::test]
 async fn tail_shows_the_data_that_an_event_refers_to_or_says_why_not() {
     let (manifests, nats) = (manifests(), Nats::start().await);
     let operator = start(manifests.path(), &nats, &[]).await;
@@ -311,7 +359,7 @@ async fn during_an_outage_the_spool_keeps_the_data_and_it_is_claimed_when_it_is_
 }
 
 /// Sources whose events wait while NATS is away.
-fn spooling() -> Folder {
+pub fn spooling() -> Folder {
     let folder = Folder::new("claim-manifests");
     let manifest = MANIFEST.replacen(
         "  extract: {id: [{header: X-Delivery}]",

@@ -3,8 +3,9 @@
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 
-use crate::claim_check::{bucket, data, header, held, large, manifests, send};
+use crate::claim_check::{bucket, data, header, held, large, manifests, send, spooling};
 use crate::receive_wire::SOON;
+use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::Operator;
 use crate::support::wait::eventually;
@@ -159,4 +160,34 @@ async fn without_room_for_objects_large_events_are_answered_503_and_small_ones_g
     // As soon as the pieces that were stored are removed.
     eventually("there is room", SOON, async || send(&operator, "/sales/calls", "small", "{}").await == 200).await;
     assert!(operator.process.log().contains("Has JetStream room"), "{}", operator.process.log());
+}
+
+#[tokio::test]
+async fn a_bucket_that_takes_nothing_holds_up_no_other_event_of_the_spool() {
+    let (manifests, spool, mut nats) = (spooling(), Folder::new("spool"), Nats::start().await);
+    let folder = spool.path().join("spool");
+    let flags = ["--spool-dir", folder.to_str().unwrap(), "--spool-volatile"];
+    // A bucket that is full.
+    let bucket = Config {
+        name: "OBJ_hookgate-sales".to_owned(),
+        subjects: vec!["$O.hookgate-sales.C.>".to_owned(), "$O.hookgate-sales.M.>".to_owned()],
+        max_bytes: 100_000,
+        discard: DiscardPolicy::New,
+        ..Config::default()
+    };
+    nats.jetstream().await.create_stream(bucket.clone()).await.unwrap();
+    let operator = Operator::in_folder(manifests.path(), &nats.url(), &flags).await;
+    nats.kill();
+    for id in 0..40 {
+        let body = if id % 10 == 0 { large("late") } else { "{}".to_owned() };
+        assert_eq!(send(&operator, "/sales/calls", &format!("d-{id}"), body).await, 200);
+    }
+    nats.start_again().await;
+    eventually("what fits arrives", SOON, async || nats.count("WEBHOOKS").await == 36).await;
+    // One that comes now waits in the spool as well.
+    assert_eq!(send(&operator, "/sales/calls", "d-40", large("later")).await, 200);
+    assert_eq!(send(&operator, "/sales/calls", "d-41", "{}").await, 200);
+    assert_eq!(nats.count("WEBHOOKS").await, 37);
+    nats.jetstream().await.update_stream(Config { max_bytes: -1, ..bucket }).await.unwrap();
+    eventually("all arrive", SOON, async || nats.count("WEBHOOKS").await == 42).await;
 }
