@@ -3,6 +3,8 @@
 //! A message is made here and judged where it is published; no caller does either. What is to happen to a message that
 //! is too large, or to one that NATS does not take in time, is decided here, and nowhere else.
 
+use std::borrow::Cow;
+
 use futures::future::join_all;
 
 use super::spool::{AppendError, Record};
@@ -86,7 +88,8 @@ impl Delivery {
             return self.hand_over(&message, namespace, stream, deadline.acknowledged()).await;
         };
         let way = self.way(&message, namespace, stream);
-        let diverted = self.is_diverted(&message.subject) || self.is_diverted(&way);
+        let claimed = matches!(way, Cow::Owned(_));
+        let diverted = self.is_diverted(&message.subject) || claimed && self.is_diverted(&way);
         if !diverted {
             let (outcome, claimed) = self.hand_over(&message, namespace, stream, deadline.spooled()).await;
             match outcome {

@@ -32,6 +32,8 @@ const SLACK: Duration = Duration::from_secs(30 * 60);
 const QUIET: Duration = Duration::from_secs(60);
 /// For one answer of JetStream.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How much longer than its event an object lasts, beside the guard's window.
+const HOUR: Duration = Duration::from_secs(3600);
 const DESCRIPTION: &str = "Data of webhook events that are too large for a message. Made by hookgate.";
 
 /// What reaching them takes.
@@ -48,11 +50,11 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn new(client: Client, options: &StreamOptions, outlive: Duration) -> Self {
+    pub(super) fn new(client: Client, options: &StreamOptions, guard_window: Duration) -> Self {
         Self {
             context: ContextBuilder::new().timeout(ANSWER).build(client),
             replicas: options.replicas,
-            outlive,
+            outlive: guard_window.saturating_add(HOUR),
             subjects: options.subjects.clone(),
             places: Semaphore::new(PLACES),
             asked: Mutex::default(),

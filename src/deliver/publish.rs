@@ -30,11 +30,6 @@ use crate::subject::{Stream, Streams};
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
 const TELLING: Duration = Duration::from_millis(250);
-/// How much longer than its event an object lasts that holds its data, beside the time that the guard remembers.
-const HOUR: Duration = Duration::from_secs(3600);
-/// What the guard remembers, unless it is told.
-const GUARD: Duration = Duration::from_secs(180);
-
 /// What delivery needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -46,12 +41,15 @@ pub struct Options {
     pub max_in_flight: usize,
     /// `--claim-check`: what is too large for a message is stored in an object store, and the event refers to it.
     pub claim_check: bool,
+    /// How long after its acknowledgement an event may be published again: its object lasts so much longer, and an hour.
+    pub guard_window: Duration,
 }
 
 impl Options {
     /// The defaults for these URLs.
     pub fn new(nats: NatsOptions) -> Self {
-        Self { nats, stream: StreamOptions::default(), max_in_flight: 12_000, claim_check: true }
+        let (stream, guard_window) = (StreamOptions::default(), Duration::from_secs(180));
+        Self { nats, stream, max_in_flight: 12_000, claim_check: true, guard_window }
     }
 }
 
@@ -148,7 +146,7 @@ impl Delivery {
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         tasks.close();
 
-        let buckets = options.claim_check.then(|| Buckets::new(client.clone(), &options.stream, GUARD + HOUR));
+        let buckets = options.claim_check.then(|| Buckets::new(client.clone(), &options.stream, options.guard_window));
         let inner = Inner {
             statistics: client.statistics(),
             client,
