@@ -1,27 +1,27 @@
-//! The one connection to NATS: kept for ever, with credentials read again for each attempt.
+//! How to reach NATS: addresses, login and trust, read from the options once and used for the client and the line of events.
 //!
 //! Passes no password to the client, which logs what it has; what is said of the connection stands in `event_log.rs`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, Client, ConnectOptions, ServerAddr};
+use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
 use super::event_log::EventLog;
+use super::wire::{Access, Login, Wire};
 
 /// A dead peer is given up after three of these without an answer.
 const PING: Duration = Duration::from_secs(2);
 /// From the first packet to the login of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// Delays before the attempts after a loss; the last one repeats, so that service is back soon after NATS is.
-const DELAYS: [Duration; 5] = [
+pub(super) const DELAYS: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -29,10 +29,7 @@ const DELAYS: [Duration; 5] = [
     Duration::from_millis(200),
 ];
 /// Delay after a refused login, which seldom is better a moment later.
-const REFUSED: Duration = Duration::from_secs(1);
-/// Commands between us and the connection's task; what is in there when the connection is lost is sent after the next
-/// one is made.
-const COMMANDS: usize = 2048;
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
 
 /// How to reach NATS.
 #[derive(Clone, Debug, Default)]
@@ -110,92 +107,79 @@ pub struct Link {
     pub stalled: bool,
 }
 
-/// The login that stands in a URL.
-#[derive(Clone, PartialEq, Eq)]
-enum Login {
-    Password(String, Zeroizing<String>),
-    Token(Zeroizing<String>),
-}
-
 /// Where the servers are, without a login, and how to log in and whom to trust: the same for the operator and for commands.
 ///
 /// # Errors
 /// What cannot be used, by the name of its flag.
-pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
+fn access(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Access), OptionsError> {
     let (addresses, login) = addresses(&options.urls)?;
-    if login.is_some() && options.creds.is_some() {
-        return Err(OptionsError::LoginAndCredentials);
-    }
+    let login = match (login, &options.creds) {
+        (Some(_), Some(_)) => return Err(OptionsError::LoginAndCredentials),
+        (Some(login), None) => login,
+        (None, Some(file)) => Login::File(Arc::new(Credentials::new(file.clone()))),
+        (None, None) => Login::Nobody,
+    };
     let certificate = match (&options.client_cert, &options.client_key) {
         (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
         (None, None) => None,
         _ => return Err(OptionsError::HalfCertificate),
     };
-    let mut connect = match &options.creds {
-        Some(file) => {
-            let credentials = Arc::new(Credentials::new(file.clone()));
-            ConnectOptions::with_auth_callback(move |nonce| {
-                let credentials = Arc::clone(&credentials);
-                async move { credentials.sign(nonce).await.map_err(AuthError::new) }
-            })
-        }
-        None => match login {
-            Some(Login::Password(user, password)) => {
-                ConnectOptions::with_auth_callback(move |_| password_login(user.clone(), password.clone()))
-            }
-            Some(Login::Token(token)) => ConnectOptions::with_token(token.to_string()),
-            None => ConnectOptions::new(),
-        },
-    };
-    if let Some(ca) = &options.ca {
-        connect = connect.add_root_certificates(ca.clone());
+    Ok((addresses, Access { login, ca: options.ca.clone(), certificate }))
+}
+
+/// The general client's options, for what is no event.
+///
+/// # Errors
+/// What cannot be used, by the name of its flag.
+pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
+    let (addresses, access) = access(options)?;
+    let Access { login, ca, certificate } = access;
+    let tls = ca.is_some() || certificate.is_some();
+    let login = Arc::new(login);
+    let mut connect = ConnectOptions::with_auth_callback(move |nonce| {
+        let login = Arc::clone(&login);
+        async move { login.auth(&nonce).await.map_err(AuthError::new) }
+    });
+    if let Some(ca) = ca {
+        connect = connect.add_root_certificates(ca);
     }
     if let Some((cert, key)) = certificate {
         connect = connect.add_client_certificate(cert, key);
     }
     // Who says which authorities or certificate to use wants neither to be skipped silently.
-    let connect = connect.require_tls(options.ca.is_some() || options.client_cert.is_some());
-    Ok((addresses, connect.name("hookgate")))
+    Ok((addresses, connect.require_tls(tls).name("hookgate")))
 }
 
-/// A client that connects for ever, in the background; `events` is notified of each change of its state.
+/// Both ways to NATS: a client for what is no event, and the parts of the line that events go over.
+pub(super) struct Ways {
+    pub(super) client: Client,
+    pub(super) addresses: Vec<ServerAddr>,
+    pub(super) access: Access,
+    pub(super) log: Arc<EventLog>,
+}
+
+/// A client that connects for ever, in the background.
 ///
 /// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
-pub(super) async fn connect(
-    options: &NatsOptions,
-    events: Arc<Notify>,
-    exchange_refused: CancellationToken,
-) -> Result<Client, OptionsError> {
-    let (addresses, connect) = prepare(options)?;
-    let refused = Arc::new(AtomicBool::new(false));
-    let log = EventLog::new(&addresses, options.creds.as_deref(), Arc::clone(&refused), exchange_refused);
+pub(super) async fn connect(options: &NatsOptions, exchange_refused: CancellationToken) -> Result<Ways, OptionsError> {
+    let (addresses, access) = access(options)?;
+    let (_, connect) = prepare(options)?;
+    let log = Arc::new(EventLog::new(&addresses, options.creds.as_deref(), exchange_refused));
+    let (refused, events) = (Arc::clone(&log), Arc::clone(&log));
     let client = connect
         .retry_on_initial_connect()
         .max_reconnects(None)
-        .reconnect_delay_callback(
-            move |attempt| {
-                if refused.load(Ordering::Relaxed) { jittered(REFUSED) } else { delay(attempt) }
-            },
-        )
+        .reconnect_delay_callback(move |attempt| if refused.is_refused() { jittered(REFUSED) } else { delay(attempt) })
         .connection_timeout(ATTEMPT)
         .ping_interval(PING)
-        .client_capacity(COMMANDS)
-        .subscription_capacity(32 * 1024)
         .event_callback(move |event| {
-            log.write(&event);
-            events.notify_one();
+            events.client(&event);
             std::future::ready(())
         })
-        .connect(addresses)
+        .connect(addresses.clone())
         .await;
-    client.map_err(|error| OptionsError::Client(error.to_string()))
-}
-
-async fn password_login(user: String, password: Zeroizing<String>) -> Result<Auth, AuthError> {
-    let mut auth = Auth::new();
-    auth.username = Some(user);
-    auth.password = Some(password.to_string());
-    Ok(auth)
+    let client = client.map_err(|error| OptionsError::Client(error.to_string()))?;
+    Ok(Ways { client, addresses, access, log })
 }
 
 /// The addresses without their login, so that no log of the client can show it; and the login.
@@ -248,24 +232,25 @@ pub(super) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(1.0 - fastrand::f64() / 5.0)
 }
 
-/// Reads the state off the client, which is the truth; its events are hints that may be dropped.
-pub(super) fn observe(client: &Client, connects: u64, stalled: bool, link: &watch::Sender<Link>) {
-    let connected = client.connection_state() == async_nats::connection::State::Connected;
+/// Reads the state off the connection that events go over.
+pub(super) fn observe(wire: &Wire, stalled: bool, link: &watch::Sender<Link>) {
+    let (connection, made) = (wire.connection(), wire.made());
+    let connected = connection.is_some();
     link.send_if_modified(|link| {
-        if (link.connected, link.number, link.stalled) == (connected, connects, stalled) {
+        if (link.connected, link.number, link.stalled) == (connected, made, stalled) {
             return false;
         }
         if connected {
-            let info = client.try_server_info().unwrap_or_default();
-            if !link.connected || link.number != connects {
-                tracing::info!(server = info.server_name, version = info.version, "connected to NATS");
+            let (server, version) = wire.server();
+            if !link.connected || link.number != made {
+                tracing::info!(server, version, "connected to NATS");
             }
-            link.max_payload = client.max_payload();
-            link.server = format!("{} {}", info.server_name, info.version);
+            link.max_payload = wire.max_payload();
+            link.server = format!("{server} {version}");
             link.connected_once = true;
         }
         link.connected = connected;
-        link.number = connects;
+        link.number = made;
         link.stalled = stalled;
         true
     });

@@ -8,7 +8,7 @@ use async_nats::Auth;
 use zeroize::Zeroizing;
 
 /// Where the credentials are.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
     file: PathBuf,
 }
@@ -19,7 +19,7 @@ impl Credentials {
     }
 
     /// Signs a nonce. The error says what is wrong with the file, and nothing of what is in it.
-    pub(super) async fn sign(&self, nonce: Vec<u8>) -> Result<Auth, String> {
+    pub(super) async fn sign(&self, nonce: &[u8]) -> Result<Auth, String> {
         let file = self.file.display();
         let text = tokio::fs::read_to_string(&self.file).await;
         let text = Zeroizing::new(text.map_err(|error| format!("cannot read the credentials file {file}: {error}"))?);
@@ -29,7 +29,7 @@ impl Credentials {
         let key = nkeys::KeyPair::from_seed(seed).map_err(|_| format!("the seed in {file} is not valid"))?;
         let mut auth = Auth::new();
         auth.jwt = Some(jwt.to_owned());
-        auth.signature = Some(key.sign(&nonce).map_err(|_| format!("the seed in {file} cannot sign"))?);
+        auth.signature = Some(key.sign(nonce).map_err(|_| format!("the seed in {file} cannot sign"))?);
         Ok(auth)
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_says_what_is_wrong_and_nothing_of_the_content() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = Credentials::new(folder.path().join("missing")).sign(vec![1]).await.err().unwrap();
+        let missing = Credentials::new(folder.path().join("missing")).sign(&[1]).await.err().unwrap();
         assert!(missing.contains("cannot read"), "{missing}");
         let file = folder.path().join("user.creds");
         std::fs::write(
@@ -70,7 +70,7 @@ mod tests {
             "-----BEGIN A-----\njwt\n-----END A-----\n-----BEGIN B-----\nSUSECRET\n-----END B-----\n",
         )
         .unwrap();
-        let wrong = Credentials::new(file).sign(vec![1]).await.err().unwrap();
+        let wrong = Credentials::new(file).sign(&[1]).await.err().unwrap();
         assert!(wrong.contains("seed") && !wrong.contains("SUSECRET"), "{wrong}");
     }
 }

@@ -17,6 +17,7 @@ use super::lanes::{Lanes, Probe};
 use super::publish::Inner;
 use super::spool::{Drain, Position, Record, Spool};
 use super::{Delivery, Link, Outcome, Unavailable};
+use crate::event::Message;
 
 /// Messages on their way at one time: enough to keep a connection busy, few enough to leave live ones their place.
 const WINDOW: usize = 64;
@@ -65,6 +66,15 @@ pub(super) async fn run(delivery: Weak<Inner>, link: watch::Receiver<Link>, spoo
         }
         drainer.step(Delivery { inner }).await;
     }
+}
+
+/// Whoever can write to the disk may not thereby do with a stream what no event does.
+fn check(message: &Message) -> Result<(), Unavailable> {
+    if message.has_only_known_headers() {
+        return Ok(());
+    }
+    let description = "the message has a header that no event has".to_owned();
+    Err(Unavailable::Refused { code: 0, description })
 }
 
 struct Drainer {
@@ -136,7 +146,10 @@ impl Drainer {
                 let (message, stream) = (record.message(), record.stream.as_deref());
                 let begun = Instant::now();
                 let by = begun + probe.patience + delivery.longer(&message, stream);
-                let (result, _) = delivery.hand_over(&message, &record.namespace, stream, by).await;
+                let result = match check(&message) {
+                    Ok(()) => delivery.hand_over(&message, &record.namespace, stream, by).await.0,
+                    Err(error) => Err(error),
+                };
                 Tried { at, record, probe, took: begun.elapsed(), result }
             }));
         }
@@ -249,4 +262,22 @@ pub async fn once(delivery: &Delivery, spool: &Arc<Spool>, refused: bool, time: 
     };
     let unfinished = tokio::time::timeout(time, work).await.is_err();
     Drained { unfinished, ..drainer.done }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_a_header_that_no_event_has_is_set_aside() {
+        let message = |headers: &'static str| Message {
+            subject: "webhooks.a".into(),
+            headers: headers.into(),
+            payload: "{}".into(),
+            msg_id: "1".into(),
+        };
+        assert!(check(&message("NATS/1.0\r\nce-id: 1\r\nNats-Msg-Id: 1\r\n")).is_ok());
+        let refused = check(&message("NATS/1.0\r\nNats-Msg-Id: 1\r\nNats-Rollup: all\r\n")).unwrap_err();
+        assert!(!refused.may_pass(), "it would come again and again");
+    }
 }

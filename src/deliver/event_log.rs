@@ -2,77 +2,83 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use async_nats::{ClientError, Event, ServerAddr, ServerError};
+use async_nats::{Event, ServerAddr};
 use tokio_util::sync::CancellationToken;
 
 use super::exchange;
+use super::wire::DialError;
 
 /// Of a subject of the object store that the claim check uses.
 const CLAIMS: [&str; 2] = ["$O.hookgate-", "OBJ_hookgate-"];
 
 /// Writes why NATS is not there: each reason once, until it changes.
+#[derive(Debug)]
 pub(super) struct EventLog {
     /// Hosts and ports, without a login.
     hosts: String,
     /// What to do when the login is refused.
     advice: String,
-    refused: Arc<AtomicBool>,
+    refused: AtomicBool,
     exchange_refused: CancellationToken,
     last: Mutex<Option<String>>,
 }
 
 impl EventLog {
-    /// `refused` is set while the login is refused, and cleared with the next connection; `exchange_refused` is cancelled when
-    /// NATS lets nothing pass between replicas.
+    /// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
     pub(super) fn new(
         addresses: &[ServerAddr],
         credentials: Option<&Path>,
-        refused: Arc<AtomicBool>,
         exchange_refused: CancellationToken,
     ) -> Self {
         let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
+        let refused = AtomicBool::new(false);
         Self { hosts: hosts.join(", "), advice: advice(credentials), refused, exchange_refused, last: Mutex::default() }
     }
 
-    pub(super) fn write(&self, event: &Event) {
-        match event {
-            Event::Connected => {
-                self.refused.store(false, Ordering::Relaxed);
-                self.is_news(None);
-            }
-            Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-            Event::LameDuckMode => {
-                tracing::info!("the NATS server is about to stop; the client moves on when it closes")
-            }
-            Event::SlowConsumer(_) => {
-                tracing::warn!("acknowledgements arrive faster than they are read; some are lost")
-            }
-            Event::ServerError(ServerError::AuthorizationViolation) => self.refused("authorization violation"),
-            Event::ServerError(error) => self.server_error(&error.to_string()),
-            Event::ClientError(ClientError::Other(text)) if text == "authorization violation" => self.refused(text),
-            // The client's words for a login that could not even be made.
-            Event::ClientError(ClientError::Other(text)) if text == "failed signing nonce" => {
+    /// The login is refused, and seldom better a moment later.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connected(&self) {
+        self.refused.store(false, Ordering::Relaxed);
+        self.is_news(None);
+    }
+
+    /// An attempt to connect failed.
+    pub(super) fn failed(&self, why: &DialError) {
+        let text = why.to_string();
+        let hint = match why {
+            DialError::Refused(text) => return self.server_error(text),
+            DialError::Login(text) => {
                 self.refused.store(true, Ordering::Relaxed);
                 if self.is_news(Some(text)) {
-                    tracing::error!("cannot log in to NATS at {}: {}", self.hosts, self.advice);
+                    tracing::error!("cannot log in to NATS at {} ({text}): {}", self.hosts, self.advice);
                 }
+                return;
             }
-            Event::ClientError(error) => {
-                let text = error.to_string();
-                if self.is_news(Some(&text)) {
-                    let hint = if text.contains("DNS") {
-                        "a host of --nats-url has no address"
-                    } else if text.contains("TLS") {
-                        "check --nats-ca, --nats-client-cert and --nats-client-key"
-                    } else {
-                        "check that the server of --nats-url runs and can be reached"
-                    };
-                    tracing::warn!("cannot connect to NATS at {} ({text}): {hint}; trying on", self.hosts);
-                }
+            DialError::Name(_) => "a host of --nats-url has no address",
+            DialError::Tls(_) => "check --nats-ca, --nats-client-cert and --nats-client-key",
+            DialError::Connect(_) | DialError::Slow | DialError::Closed | DialError::Malformed(_) => {
+                "check that the server of --nats-url runs and can be reached"
             }
-            Event::Draining | Event::Closed => {}
+        };
+        self.refused.store(false, Ordering::Relaxed);
+        if self.is_news(Some(&text)) {
+            tracing::warn!("cannot connect to NATS at {} ({text}): {hint}; trying on", self.hosts);
+        }
+    }
+
+    /// What the general client meets; of the connection itself the line of publishing tells.
+    pub(super) fn client(&self, event: &Event) {
+        match event {
+            Event::SlowConsumer(_) => tracing::warn!("what other replicas tell arrives faster than it is read"),
+            Event::ServerError(error) if error.to_string().to_ascii_lowercase().contains("permissions violation") => {
+                self.server_error(&error.to_string());
+            }
+            _ => {}
         }
     }
 
@@ -83,10 +89,11 @@ impl EventLog {
         }
     }
 
-    fn server_error(&self, text: &str) {
+    /// The server's own words.
+    pub(super) fn server_error(&self, text: &str) {
         let lower = text.to_ascii_lowercase();
         if lower.contains("authentication") || lower.contains("authorization") {
-            self.refused(text);
+            self.refused(&lower);
         } else if lower.contains("permissions violation") && text.contains(exchange::ROOT) {
             if !self.exchange_refused.is_cancelled() {
                 self.exchange_refused.cancel();
@@ -125,6 +132,14 @@ impl EventLog {
         }
         news
     }
+}
+
+pub(super) fn lost(why: &DialError) {
+    tracing::warn!("the connection to NATS is lost ({why}); connecting again");
+}
+
+pub(super) fn lame_duck() {
+    tracing::info!("the NATS server is about to stop; the connection moves on when it closes");
 }
 
 /// What to do when NATS refuses the login.

@@ -1,19 +1,17 @@
 //! Watches the connection while something waits on it: ends what has waited too long, and sees when nothing comes back.
 //!
 //! A connected server that is paused, or behind a network that drops packets, looks connected for seconds. When an
-//! acknowledgement is late, a message to ourselves tells a stalled connection from a slow stream. Costs nothing per event.
+//! acknowledgement is late, a ping tells a stalled connection from a slow stream. Costs nothing per event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, Statistics};
-use bytes::Bytes;
-use futures::FutureExt;
 use tokio::sync::{Notify, watch};
 
 use super::connection::{self, Link};
 use super::waiting::Waiting;
+use super::wire::Wire;
 
 /// How exactly deadlines are kept.
 const TICK: Duration = Duration::from_millis(20);
@@ -60,12 +58,9 @@ impl Pulse {
 
 /// The task that watches.
 pub(super) struct Watch {
-    pub(super) client: Client,
-    pub(super) statistics: Arc<Statistics>,
+    pub(super) wire: Wire,
     pub(super) waiting: Arc<Waiting>,
     pub(super) pulse: Arc<Pulse>,
-    /// The subject on which we hear ourselves.
-    pub(super) echo: String,
     pub(super) link: watch::Sender<Link>,
     pub(super) events: Arc<Notify>,
 }
@@ -82,12 +77,11 @@ impl Watch {
         let mut question: Option<Question> = None;
         let mut quiet_since = Instant::now();
         loop {
-            let connects = self.statistics.connects.load(Ordering::Relaxed);
-            let connected = self.client.connection_state() == async_nats::connection::State::Connected;
+            let connection = self.wire.connection();
             let now = Instant::now();
-            let oldest = self.waiting.sweep(now, connected.then_some(connects));
-            question = self.listen(connected, oldest, question, now);
-            connection::observe(&self.client, connects, self.pulse.is_stalled(), &self.link);
+            let oldest = self.waiting.sweep(now, connection);
+            question = self.listen(connection.is_some(), oldest, question, now);
+            connection::observe(&self.wire, self.pulse.is_stalled(), &self.link);
 
             if self.waiting.len() > 0 || question.is_some() {
                 quiet_since = now;
@@ -125,20 +119,15 @@ impl Watch {
                 if now - at > ECHO && !self.pulse.stalled.swap(true, Ordering::Relaxed) {
                     tracing::warn!("NATS is connected but nothing comes back; publishing pauses until it does");
                 }
-                Some(Question { at, sent: sent || self.ask() })
+                Some(Question { at, sent: sent || self.wire.ask() })
             }
             // Answered; the next one not before this one is as old as a late acknowledgement.
             Some(question) if now - question.at <= LATE => Some(question),
             _ if oldest.is_some_and(|since| now - since > LATE) => {
                 self.pulse.asked.store(true, Ordering::Relaxed);
-                Some(Question { at: now, sent: self.ask() })
+                Some(Question { at: now, sent: self.wire.ask() })
             }
             _ => None,
         }
-    }
-
-    /// False where the connection takes no command at this moment: the answer to those before it will do as well.
-    fn ask(&self) -> bool {
-        self.client.publish(self.echo.clone(), Bytes::new()).now_or_never().is_some()
     }
 }

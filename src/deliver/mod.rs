@@ -19,7 +19,6 @@ mod lanes;
 mod link;
 mod objects;
 pub(crate) mod publish;
-mod reader;
 mod shutdown;
 pub(crate) mod spool;
 pub(crate) mod streams;

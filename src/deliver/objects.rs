@@ -194,7 +194,7 @@ impl Inner {
         let sent = stream::iter((0..data.len()).step_by(size))
             .map(|at| {
                 let payload = data.slice(at..data.len().min(at + size));
-                let piece = message(pieces.clone(), Bytes::new(), payload);
+                let piece = message(pieces.clone(), Bytes::from_static(b"NATS/1.0\r\n"), payload);
                 // One try: a second one could come behind the next piece.
                 async move { self.attempt(&piece, expected, by).await.map(|outcome| sequence(&outcome)) }
             })

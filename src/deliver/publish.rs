@@ -2,13 +2,12 @@
 //!
 //! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use async_nats::{Client, Statistics, Subject};
+use async_nats::Client;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -16,13 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use super::again::Pause;
 use super::bucket::Buckets;
-use super::connection::{self, Link, NatsOptions, OptionsError};
+use super::connection::{self, Link, NatsOptions, OptionsError, Ways};
 use super::link::{Pulse, Watch};
-use super::reader::Reader;
 use super::spool::Spool;
 use super::streams::{self, Known, StreamOptions};
 use super::waiting::{End, Waiting};
-use super::wire::{convert, fits, invalid};
+use super::wire::{Line, Wire, fits};
 use super::{Outcome, Unavailable, ack, drain};
 use crate::deadline::SHARE;
 use crate::event::Message;
@@ -74,7 +72,7 @@ pub struct Delivery {
 
 pub(super) struct Inner {
     pub(super) client: Client,
-    statistics: Arc<Statistics>,
+    wire: Wire,
     pub(super) waiting: Arc<Waiting>,
     pulse: Arc<Pulse>,
     pub(super) known: Arc<ArcSwapOption<Known>>,
@@ -82,8 +80,6 @@ pub(super) struct Inner {
     pub(super) refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
     pub(super) exchange_refused: CancellationToken,
-    /// What answers are addressed to, up to the number.
-    inbox: Box<str>,
     allow_memory: bool,
     counters: Arc<Counters>,
     began: Instant,
@@ -102,11 +98,9 @@ impl Delivery {
     pub async fn start(options: &Options) -> Result<Self, OptionsError> {
         let events = Arc::new(Notify::new());
         let exchange_refused = CancellationToken::new();
-        let client = connection::connect(&options.nats, Arc::clone(&events), exchange_refused.clone()).await?;
-        let inbox = format!("{}.", client.new_inbox());
-        // The command goes out before any publish, and the client repeats it on each new connection before anything else.
-        let answers =
-            client.subscribe(format!("{inbox}*")).await.map_err(|error| OptionsError::Client(error.to_string()))?;
+        let Ways { client, addresses, access, log } =
+            connection::connect(&options.nats, exchange_refused.clone()).await?;
+        let wire = Wire::new(format!("{}.", client.new_inbox()));
 
         let (link_sender, link) = watch::channel(Link::default());
         let waiting = Arc::new(Waiting::new(options.max_in_flight));
@@ -119,19 +113,21 @@ impl Delivery {
         let tasks = TaskTracker::new();
 
         let watch = Watch {
-            client: client.clone(),
-            statistics: client.statistics(),
+            wire: wire.clone(),
             waiting: Arc::clone(&waiting),
             pulse: Arc::clone(&pulse),
-            echo: format!("{inbox}echo"),
             link: link_sender,
-            events,
+            events: Arc::clone(&events),
         };
-        let reader = Reader {
+        let line = Line {
+            wire: wire.clone(),
+            addresses,
+            access,
             waiting: Arc::clone(&waiting),
             pulse: Arc::clone(&pulse),
             counters: Arc::clone(&counters),
-            prefix: inbox.len(),
+            log,
+            events,
         };
         let keeper = streams::Keeper {
             client: client.clone(),
@@ -142,14 +138,14 @@ impl Delivery {
             link: link.clone(),
         };
         tasks.spawn(stop.clone().run_until_cancelled_owned(watch.run()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(reader.run(answers)));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(line.run()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         tasks.close();
 
         let buckets = options.claim_check.then(|| Buckets::new(client.clone(), &options.stream, options.guard_window));
         let inner = Inner {
-            statistics: client.statistics(),
             client,
+            wire,
             waiting,
             pulse,
             known,
@@ -157,7 +153,6 @@ impl Delivery {
             refresh,
             link,
             exchange_refused,
-            inbox: inbox.into(),
             allow_memory: options.stream.allow_memory,
             counters,
             began: Instant::now(),
@@ -233,7 +228,7 @@ impl Delivery {
 
     /// The most bytes that the server takes for headers and payload together; the empty line after the headers counts.
     pub fn max_payload(&self) -> usize {
-        self.inner.client.max_payload()
+        self.inner.wire.max_payload()
     }
 
     /// How many messages wait for their acknowledgement.
@@ -260,9 +255,7 @@ impl std::fmt::Debug for Delivery {
 
 impl Inner {
     pub(super) fn is_reachable(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
-            && !self.pulse.is_stalled()
-            && !self.closing.load(Ordering::Relaxed)
+        self.wire.connection().is_some() && !self.pulse.is_stalled() && !self.closing.load(Ordering::Relaxed)
     }
 
     async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
@@ -294,7 +287,7 @@ impl Inner {
 
     /// The most bytes that this stream takes for headers and payload together.
     pub(super) fn most(&self, stream: Option<&Stream>) -> usize {
-        let most = self.client.max_payload();
+        let most = self.wire.max_payload();
         stream.map(|stream| stream.max_message).filter(|own| *own > 0).map_or(most, |own| own.min(most))
     }
 
@@ -306,7 +299,7 @@ impl Inner {
         by: Instant,
     ) -> Result<Outcome, Unavailable> {
         // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
-        let connection = self.statistics.connects.load(Ordering::Relaxed);
+        let connection = self.wire.connection().ok_or(Unavailable::Disconnected)?;
         if !self.is_reachable() {
             return Err(if self.pulse.is_stalled() { Unavailable::Unresponsive } else { Unavailable::Disconnected });
         }
@@ -320,7 +313,6 @@ impl Inner {
             return Err(Unavailable::NotDurable);
         }
         fits(message, stream, self.most(owner.map(|owner| owner.stream)))?;
-        let headers = convert(&message.headers, stream)?;
         let began = Instant::now();
         if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
             return Err(Unavailable::Unresponsive);
@@ -329,22 +321,7 @@ impl Inner {
             return Err(Unavailable::Overloaded);
         };
         self.pulse.waits();
-        let mut reply = String::with_capacity(self.inbox.len() + 20);
-        let _ = write!(reply, "{}{}", self.inbox, waiter.number());
-        let (subject, reply) = (Subject::from(&*message.subject), Subject::from(reply));
-        let queued = self.client.publish_with_reply_and_headers(subject, reply, headers, message.payload.clone());
-        // Costs no timer but where the connection takes no more commands.
-        match tokio::time::timeout_at(by.into(), queued).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::MaxPayloadExceeded => {
-                return Err(Unavailable::TooLarge);
-            }
-            Ok(Err(error)) if error.kind() == async_nats::PublishErrorKind::InvalidSubject => {
-                return Err(invalid("subject"));
-            }
-            Ok(Err(_)) => return Err(Unavailable::Disconnected),
-            Err(_) => return Err(Unavailable::Unresponsive),
-        }
+        self.wire.send(connection, message, stream, waiter.number(), by).await?;
         let end = waiter.await;
         if let Some(owner) = &owner {
             match end {

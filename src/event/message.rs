@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::block::lines;
-use super::header::Header;
+use super::header::{self, Header};
 
 /// An event as NATS takes it. Publishing adds what belongs to the connection, and the empty line.
 #[derive(Clone, Debug)]
@@ -28,5 +28,11 @@ impl Message {
     pub fn header(&self, header: Header) -> Option<&str> {
         let (_, value) = self.lines().find(|(name, _)| *name == header.name.as_bytes())?;
         std::str::from_utf8(value).ok()
+    }
+
+    /// It has only headers that events have: one that was read from a disk could hold others, such as those by which
+    /// JetStream deletes what is stored.
+    pub fn has_only_known_headers(&self) -> bool {
+        self.lines().all(|(name, _)| header::is_known(name))
     }
 }
