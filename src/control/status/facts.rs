@@ -145,7 +145,7 @@ pub(crate) fn too_large(object: &Object<WebhookSource>, planned: &Planned, max_p
     let most = max_payload.saturating_sub(MAX_HEADERS) as u64;
     let max_body = Some(route.limits.max_body).filter(|max_body| written && *max_body > most)?;
     Some(format!(
-        "limits.maxBodySize is {max_body} bytes, and NATS takes {max_payload} with headers: larger events are answered 413; raise max_payload of NATS, write --claim-check on, or at most {most}"
+        "limits.maxBodySize is {max_body} bytes, and NATS takes {max_payload} with headers: larger events are answered 413; raise max_payload of NATS, use --claim-check on, or write at most {most}"
     ))
 }
 

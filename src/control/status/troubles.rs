@@ -129,7 +129,7 @@ impl Troubles {
         }
         if self.omitted.is_some_and(|at| at > since) {
             notices.push(
-                "events too large for NATS went out without `original` (ce-omitted) within the last day: raise max_payload of NATS, or write --claim-check on"
+                "events too large for NATS went out without `original` (ce-omitted) within the last day: raise max_payload of NATS, or use --claim-check on"
                     .to_owned(),
             );
         }
