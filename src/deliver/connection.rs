@@ -10,11 +10,10 @@ use std::time::Duration;
 use async_nats::{Auth, AuthError, Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
-use super::event_log::EventLog;
+use super::event_log::{EventLog, Refusals};
 
 /// A dead peer is given up after three of these without an answer.
 const PING: Duration = Duration::from_secs(2);
@@ -160,15 +159,15 @@ pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Connect
 
 /// A client that connects for ever, in the background; `events` is notified of each change of its state.
 ///
-/// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
+/// `refusals` learn what NATS does not let this user do.
 pub(super) async fn connect(
     options: &NatsOptions,
     events: Arc<Notify>,
-    exchange_refused: CancellationToken,
+    refusals: Refusals,
 ) -> Result<Client, OptionsError> {
     let (addresses, connect) = prepare(options)?;
     let refused = Arc::new(AtomicBool::new(false));
-    let log = EventLog::new(&addresses, options.creds.as_deref(), Arc::clone(&refused), exchange_refused);
+    let log = EventLog::new(&addresses, options.creds.as_deref(), Arc::clone(&refused), refusals);
     let client = connect
         .retry_on_initial_connect()
         .max_reconnects(None)

@@ -9,6 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchange;
 
+/// What this user may not do although the line works without it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals {
+    /// Cancelled when NATS lets nothing pass between replicas.
+    pub(super) exchange: CancellationToken,
+    /// Set when it does not let the guard read events back.
+    pub(super) guard: Arc<AtomicBool>,
+}
+
 /// Writes why NATS is not there: each reason once, until it changes.
 pub(super) struct EventLog {
     /// Hosts and ports, without a login.
@@ -16,21 +25,23 @@ pub(super) struct EventLog {
     /// What to do when the login is refused.
     advice: String,
     refused: Arc<AtomicBool>,
-    exchange_refused: CancellationToken,
+    refusals: Refusals,
+    /// What the guard may not do was said.
+    guard_said: AtomicBool,
     last: Mutex<Option<String>>,
 }
 
 impl EventLog {
-    /// `refused` is set while the login is refused, and cleared with the next connection; `exchange_refused` is cancelled when
-    /// NATS lets nothing pass between replicas.
+    /// `refused` is set while the login is refused, and cleared with the next connection.
     pub(super) fn new(
         addresses: &[ServerAddr],
         credentials: Option<&Path>,
         refused: Arc<AtomicBool>,
-        exchange_refused: CancellationToken,
+        refusals: Refusals,
     ) -> Self {
         let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
-        Self { hosts: hosts.join(", "), advice: advice(credentials), refused, exchange_refused, last: Mutex::default() }
+        let (advice, guard_said, last) = (advice(credentials), AtomicBool::new(false), Mutex::default());
+        Self { hosts: hosts.join(", "), advice, refused, refusals, guard_said, last }
     }
 
     pub(super) fn write(&self, event: &Event) {
@@ -85,12 +96,20 @@ impl EventLog {
         if lower.contains("authentication") || lower.contains("authorization") {
             self.refused(text);
         } else if lower.contains("permissions violation") && text.contains(exchange::ROOT) {
-            if !self.exchange_refused.is_cancelled() {
-                self.exchange_refused.cancel();
+            if !self.refusals.exchange.is_cancelled() {
+                self.refusals.exchange.cancel();
                 tracing::warn!(
                     "{text}: let this user publish on and subscribe to {}>; until the next start replicas do not tell each other \
                      of requests, and lastAcceptedTime and lastRejected in status leave out what others than the leader saw",
                     exchange::ROOT
+                );
+            }
+        } else if lower.contains("permissions violation") && text.contains("STREAM.MSG.GET") {
+            self.refusals.guard.store(true, Ordering::Relaxed);
+            if !self.guard_said.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "{text}: let this user publish on $JS.API.STREAM.MSG.GET.*; until then the guard is off, and events that a \
+                     server acknowledged and forgot in a power cut are not published again"
                 );
             }
         } else if lower.contains("permissions violation") {

@@ -2,6 +2,7 @@
 //!
 //! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Link, NatsOptions, OptionsError};
+use super::event_log::Refusals;
+use super::guard::Guard;
 use super::link::{Pulse, Watch};
 use super::spool::Spool;
 use super::streams::{self, Known, StreamOptions};
@@ -84,6 +87,10 @@ pub(super) struct Inner {
     began: Instant,
     pub(super) closing: AtomicBool,
     spool: OnceLock<Arc<Spool>>,
+    pub(super) guard: OnceLock<Arc<Guard>>,
+    /// The guard's questions were refused.
+    pub(super) guard_refused: Arc<AtomicBool>,
+    pub(super) states: watch::Receiver<HashMap<String, streams::State>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     // The tasks end with the last handle, also without `close`.
@@ -94,8 +101,9 @@ impl Delivery {
     /// Begins to connect and returns at once. Must be called within a tokio runtime.
     pub async fn start(options: &Options) -> Result<Self, OptionsError> {
         let events = Arc::new(Notify::new());
-        let exchange_refused = CancellationToken::new();
-        let client = connection::connect(&options.nats, Arc::clone(&events), exchange_refused.clone()).await?;
+        let refusals = Refusals::default();
+        let Refusals { exchange: exchange_refused, guard: guard_refused } = refusals.clone();
+        let client = connection::connect(&options.nats, Arc::clone(&events), refusals).await?;
         let inbox = format!("{}.", client.new_inbox());
         // The command goes out before any publish, and the client repeats it on each new connection before anything else.
         let answers =
@@ -107,6 +115,7 @@ impl Delivery {
         let known: Arc<ArcSwapOption<Known>> = Arc::default();
         let refresh = Arc::new(Notify::new());
         let (snapshot_sender, snapshot) = watch::channel(None);
+        let (states_sender, states) = watch::channel(HashMap::new());
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -131,6 +140,7 @@ impl Delivery {
             options: options.stream.clone(),
             known: Arc::clone(&known),
             snapshot: snapshot_sender,
+            states: states_sender,
             refresh: Arc::clone(&refresh),
             link: link.clone(),
         };
@@ -155,6 +165,9 @@ impl Delivery {
             began: Instant::now(),
             closing: AtomicBool::new(false),
             spool: OnceLock::new(),
+            guard: OnceLock::new(),
+            guard_refused,
+            states,
             tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -196,6 +209,9 @@ impl Delivery {
             Err(error) if error.outcome_is_unknown() => counters.unknown.fetch_add(1, Ordering::Relaxed),
             Ok(Outcome::Spooled) | Err(_) => 0,
         };
+        if let (Ok(outcome), Some(guard)) = (&result, self.inner.guard.get()) {
+            guard.remember(message, stream.is_some(), outcome);
+        }
         result
     }
 

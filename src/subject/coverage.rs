@@ -2,6 +2,8 @@
 //!
 //! Pure: never asks NATS.
 
+use std::time::Duration;
+
 use super::pattern::{is_within, matches, overlaps};
 
 /// A stream as far as durability is concerned.
@@ -15,6 +17,8 @@ pub struct Stream {
     pub file_storage: bool,
     /// It acknowledges nothing.
     pub no_ack: bool,
+    /// How long it keeps one copy of each `Nats-Msg-Id`.
+    pub duplicate_window: Duration,
 }
 
 impl Stream {
@@ -131,6 +135,7 @@ mod tests {
             subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
             file_storage: true,
             no_ack: false,
+            duplicate_window: Duration::from_secs(3600),
         }
     }
 
@@ -251,8 +256,8 @@ mod tests {
             } else {
                 Cover::None
             };
-            let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, no_ack: false };
-            let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, no_ack: false };
+            let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, no_ack: false, duplicate_window: Duration::from_secs(3600) };
+            let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, no_ack: false, duplicate_window: Duration::from_secs(3600) };
             let streams = Streams { streams: vec![file, volatile] };
             prop_assert_eq!(streams.cover(&wanted, None, false), expected);
         }

@@ -191,6 +191,7 @@ async fn streams_decide_whether_a_source_is_programmed() {
         subjects: vec!["webhooks.>".to_owned()],
         file_storage,
         no_ack: false,
+        duplicate_window: std::time::Duration::from_secs(3600),
     };
     operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)] })));
     place.until_conditions("calls", &["Programmed=False/NotDurable", "Ready=False/NotDurable"]).await;
@@ -269,6 +270,7 @@ fn streams(all: &[(&str, &str)]) -> Option<std::sync::Arc<hookgate::subject::Str
         subjects: vec![(*subject).to_owned()],
         file_storage: true,
         no_ack: false,
+        duplicate_window: std::time::Duration::from_secs(3600),
     };
     Some(std::sync::Arc::new(hookgate::subject::Streams { streams: all.iter().map(stream).collect() }))
 }

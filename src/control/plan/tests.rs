@@ -68,6 +68,7 @@ impl World {
             subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
             file_storage: true,
             no_ack: false,
+            duplicate_window: std::time::Duration::from_secs(3600),
         };
         self.plan.learn_streams(Arc::new(Streams { streams: vec![stream] }));
         self.settle()

@@ -203,6 +203,7 @@ fn streams(which: u8) -> Arc<Streams> {
         subjects: vec![subject.to_owned()],
         file_storage: true,
         no_ack: false,
+        duplicate_window: std::time::Duration::from_secs(3600),
     };
     let streams = match which {
         0 => Vec::new(),
