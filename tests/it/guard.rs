@@ -12,6 +12,8 @@ use futures::future::join_all;
 use hookgate::deliver::{Delivery, GuardOptions};
 
 use crate::deliver_parts::{late, message, options, start, without_stream};
+use crate::spool;
+use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait::eventually;
@@ -181,4 +183,194 @@ async fn a_server_that_forgets_and_goes_on_for_another_replica_gets_it_again_onc
     for (run, hurt) in HURTS.into_iter().enumerate() {
         survives(hurt, run, &mut nats, true).await;
     }
+}
+
+/// How many messages a stream holds.
+async fn counts(nats: &Nats, streams: &[&str]) -> Vec<u64> {
+    let mut counts = Vec::new();
+    for stream in streams {
+        counts.push(nats.count(stream).await);
+    }
+    counts
+}
+
+/// Takes so many messages off a stream whose messages go when they are consumed.
+async fn consume(context: &jetstream::Context, stream: &str, count: usize) {
+    let stream = context.get_stream(stream).await.expect("the stream");
+    let config =
+        consumer::pull::Config { durable_name: Some("worker".to_owned()), ..consumer::pull::Config::default() };
+    let consumer = stream.get_or_create_consumer("worker", config).await.expect("a consumer");
+    let mut fetched = consumer.fetch().max_messages(count).messages().await.expect("messages");
+    while let Some(message) = fetched.next().await {
+        message.expect("a message").double_ack().await.expect("acknowledged");
+    }
+}
+
+async fn looked(delivery: &Delivery) {
+    let looks = delivery.guard().expect("a guard").looks;
+    eventually("the guard looks", SOON, async || delivery.guard().expect("a guard").looks > looks).await;
+}
+
+#[tokio::test]
+async fn what_was_purged_consumed_aged_or_made_room_for_is_not_published_again() {
+    let mut nats = Nats::start().await;
+    let context = nats.jetstream().await;
+    let stream = |name: &str, config: Config| Config {
+        name: name.to_owned(),
+        subjects: vec![format!("{}.>", name.to_lowercase())],
+        ..config
+    };
+    let queue = |retention| Config { retention, ..Config::default() };
+    for config in [
+        stream("PURGED", Config::default()),
+        stream("HALF", Config::default()),
+        stream("CAPPED", Config { max_messages: 10, ..Config::default() }),
+        stream(
+            "AGED",
+            Config {
+                max_age: Duration::from_millis(500),
+                duplicate_window: Duration::from_millis(500),
+                ..Config::default()
+            },
+        ),
+        stream("QUEUE", queue(RetentionPolicy::WorkQueue)),
+        stream("INTEREST", queue(RetentionPolicy::Interest)),
+    ] {
+        context.create_stream(config).await.expect("a stream");
+    }
+    let names = ["PURGED", "HALF", "CAPPED", "AGED", "QUEUE", "INTEREST"];
+    let delivery = start(&without_stream(nats.url())).await;
+    guard(&delivery);
+    // Interest: what nobody waits for is not kept.
+    consume(&context, "INTEREST", 0).await;
+    for name in names {
+        publish_on(&delivery, &format!("{}.x", name.to_lowercase()), name, 100).await;
+    }
+    context.get_stream("PURGED").await.expect("it").purge().await.expect("purged");
+    context.get_stream("HALF").await.expect("it").purge().sequence(60).await.expect("purged");
+    consume(&context, "QUEUE", 100).await;
+    consume(&context, "INTEREST", 70).await;
+    eventually("all have aged", SOON, async || nats.count("AGED").await == 0).await;
+    let left = [0, 41, 10, 0, 0, 30];
+    assert_eq!(counts(&nats, &names).await, left);
+    for kill in [false, true] {
+        if kill {
+            nats.kill();
+            nats.start_again().await;
+        } else {
+            nats.restart().await;
+        }
+        looked(&delivery).await;
+        assert_eq!(counts(&nats, &names).await, left, "killed: {kill}");
+        let status = delivery.guard().expect("a guard");
+        assert_eq!((status.again, status.missed), (0, 0), "killed: {kill}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_queue_only_what_nobody_can_have_consumed_is_published_again() {
+    let mut nats = Nats::start().await;
+    let context = nats.jetstream().await;
+    let config = Config {
+        name: "WEBHOOKS".to_owned(),
+        subjects: vec!["webhooks.>".to_owned()],
+        retention: RetentionPolicy::WorkQueue,
+        ..Config::default()
+    };
+    context.create_stream(config).await.expect("a stream");
+    let delivery = guarded(nats.url()).await;
+    publish(&delivery, "consumed", 100).await;
+    consume(&context, "WEBHOOKS", 100).await;
+    let ids = publish(&delivery, "waiting", 100).await;
+    nats.kill();
+    let block = fs::OpenOptions::new().write(true).open(last_block(&nats)).expect("the last block");
+    block.set_len(block.metadata().expect("its length").len() - 30_000).expect("cut");
+    nats.start_again().await;
+    eventually("they are there", SOON, async || nats.count("WEBHOOKS").await >= 100).await;
+    looked(&delivery).await;
+    let waiting = counts(&nats, &["WEBHOOKS"]).await;
+    consume(&context, "WEBHOOKS", ids.len()).await;
+    assert_eq!((waiting, counts(&nats, &["WEBHOOKS"]).await), (vec![100], vec![0]), "each once, and none twice");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_deleted_gets_what_is_remembered_when_it_is_there_again() {
+    let nats = Nats::start().await;
+    let context = nats.jetstream().await;
+    let delivery = guarded(nats.url()).await;
+    let mut ids = publish(&delivery, "before", 300).await;
+    context.delete_stream("WEBHOOKS").await.expect("deleted");
+    // The operator makes it anew.
+    all_once(&nats, &ids, "made by the operator").await;
+    // Others are made anew by their owners, and may have grown beyond what is remembered.
+    context.delete_stream("WEBHOOKS").await.expect("deleted");
+    nats.create_stream("WEBHOOKS", &["webhooks.*.>"]).await;
+    let another = start(&without_stream(nats.url())).await;
+    publish(&another, "other", 400).await;
+    ids.extend(publish(&delivery, "after", 100).await);
+    all_once(&nats, &ids, "made by its owner").await;
+}
+
+#[tokio::test]
+async fn what_lies_beside_the_spool_survives_a_kill() {
+    let (manifests, folder, mut nats) = (spool::manifests(), Folder::new("guard"), Nats::start().await);
+    let flags = ["--spool-volatile"];
+    let operator = spool::start(manifests.path(), &nats, &folder, &flags).await;
+    let send = async |operator, ids: std::ops::Range<u32>| {
+        for id in ids {
+            assert_eq!(spool::send(operator, "github", &format!("id-{id}")).await, 200);
+        }
+    };
+    send(&operator, 0..20).await;
+    let (store, kept) = (nats.folder().join("store"), nats.folder().join("kept"));
+    nats.stop().await;
+    copy(&store, &kept);
+    nats.start_again().await;
+    eventually("NATS is back", SOON, async || spool::send(&operator, "github", "id-20").await == 200).await;
+    send(&operator, 21..150).await;
+    operator.process.signal("KILL");
+    drop(operator);
+    nats.kill();
+    fs::remove_dir_all(&store).expect("no store");
+    fs::rename(&kept, &store).expect("the old one");
+    nats.start_again().await;
+    assert_eq!(nats.count("WEBHOOKS").await, 20, "the server forgot the rest");
+    let operator = spool::start(manifests.path(), &nats, &folder, &flags).await;
+    spool::arrived(&nats, 150).await;
+    eventually("it is counted", SOON, async || {
+        let metrics = operator.get("/metrics").await.expect("metrics");
+        let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+        metrics.contains("hookgate_guard_republished_total 130") && metrics.contains("hookgate_guard_missed_total 0")
+    })
+    .await;
+    let log = operator.process.log();
+    assert!(log.contains("the stream has forgotten events") && log.contains("published again"), "{log}");
+    // Of one file each of messages and of nothing else.
+    let lies = fs::read_dir(folder.path().join("spool/guard")).expect("its folder").count();
+    assert!((1..10).contains(&lies), "{lies} files");
+}
+
+#[tokio::test]
+async fn without_the_permission_that_is_said_once_and_the_guard_is_off() {
+    let users = r#"authorization { users: [
+        {user: admin, password: admin},
+        {user: hookgate, password: secret, permissions: {
+            publish: ["webhooks.>", "_INBOX.>", "$JS.API.STREAM.LIST", "$JS.API.STREAM.CREATE.*"], subscribe: ["_INBOX.>"]}}
+    ] }"#;
+    let mut nats = Nats::start_with(users).await;
+    let manifests = spool::manifests();
+    let url = nats.url().replace("nats://", "nats://hookgate:secret@");
+    let operator = crate::support::operator::Operator::in_folder(manifests.path(), &url, &[]).await;
+    let off = async || {
+        let metrics = operator.get("/metrics").await.expect("metrics");
+        String::from_utf8_lossy(&metrics.body).contains("hookgate_guard_seconds 0.0")
+    };
+    assert_eq!(spool::send(&operator, "github", "one").await, 200);
+    let said = || operator.process.log().matches("until then the guard is off").count();
+    eventually("it is said", SOON, async || said() == 1 && off().await).await;
+    nats.restart().await;
+    eventually("requests are served", SOON, async || spool::send(&operator, "github", "two").await == 200).await;
+    eventually("it is off again", SOON, off).await;
+    assert_eq!(spool::send(&operator, "github", "three").await, 200);
+    assert_eq!(said(), 1, "{}", operator.process.log());
 }

@@ -25,8 +25,8 @@ pub(super) enum Order {
     Sweep,
     /// Forget everything.
     Clear,
-    /// Begin another bucket, and say when all that came before is written.
-    Turn(oneshot::Sender<()>),
+    /// Say when all that came before is written.
+    Written(oneshot::Sender<()>),
 }
 
 /// Between groups.
@@ -93,18 +93,19 @@ where
             Order::Sweep => {
                 let over = self.book.ledger().expire();
                 self.store.remove(&over);
-                // Also when nothing comes: space may be wanted by others.
-                self.make_room(0);
-                let synced = self.store.sync();
-                self.told(synced);
+                // Also when nothing comes: the spool may want the space.
+                let held = self.book.ledger().bytes();
+                let room = (self.room)(held);
+                self.make_room(0, held, room);
+                if let Err(error) = self.store.sync() {
+                    self.fails(&error);
+                }
             }
             Order::Clear => {
                 let all = self.book.ledger().clear();
                 self.store.remove(&all);
             }
-            Order::Turn(done) => {
-                let closed = self.store.close();
-                self.told(closed);
+            Order::Written(done) => {
                 let _ = done.send(());
             }
         }
@@ -116,52 +117,56 @@ where
         }
         self.book.queued(group.iter().map(Remembered::size).sum());
         let bytes: usize = group.iter().map(|remembered| FRAME + remembered.body_len()).sum();
-        let now = self.book.ledger().now();
-        let part = (self.room)(self.book.ledger().bytes()) / u64::from(PARTS);
-        let open = self.store.open_bytes();
-        if open.is_some_and(|open| open >= part) || now >= self.begun + self.window / PARTS {
-            let closed = self.store.close();
-            self.told(closed);
-        }
-        if !self.make_room(bytes as u64) {
-            self.book.missed(group.len());
-            self.told(Err(io::ErrorKind::StorageFull.into()));
-            group.clear();
-            return;
+        let (now, held) = {
+            let ledger = self.book.ledger();
+            (ledger.now(), ledger.bytes())
+        };
+        let room = (self.room)(held);
+        let full = self.store.open_bytes().is_some_and(|open| open >= room / u64::from(PARTS));
+        if (full || now >= self.begun + self.window / PARTS)
+            && let Err(error) = self.store.close()
+        {
+            self.fails(&error);
         }
         if self.store.open_bytes().is_none() {
             self.begun = now;
         }
-        match self.store.append(group) {
+        let written = match self.make_room(bytes as u64, held, room) {
+            true => self.store.append(group),
+            false => Err(io::ErrorKind::StorageFull.into()),
+        };
+        match written {
             Ok((bucket, bytes)) => {
-                let book = &self.book;
-                let noted = group.drain(..).map(|Remembered { stream, sequence, duplicate, message, .. }| {
-                    let mark = book.mark(&message.msg_id);
-                    Noted { stream, sequence, mark, duplicate }
-                });
-                let noted: Vec<Noted> = noted.collect();
-                let suspected = {
-                    let mut ledger = book.ledger();
-                    ledger.remember(bucket, bytes, noted);
-                    ledger.is_suspected()
-                };
-                if suspected {
-                    book.suspicion.notify_one();
+                self.note(bucket, bytes, group);
+                if std::mem::take(&mut self.failed) {
+                    tracing::info!("what NATS acknowledges is remembered again");
                 }
-                self.told(Ok(()));
             }
             Err(error) => {
                 self.book.missed(group.len());
-                group.clear();
-                self.told(Err(error));
+                self.fails(&error);
             }
+        }
+        group.clear();
+    }
+
+    fn note(&self, bucket: u64, bytes: u64, group: &mut Vec<Remembered>) {
+        let book = &self.book;
+        let noted = group.drain(..).map(|remembered| book.noted(remembered));
+        let noted: Vec<Noted> = noted.collect();
+        let suspected = {
+            let mut ledger = book.ledger();
+            let before = ledger.is_suspected();
+            ledger.remember(bucket, bytes, noted);
+            ledger.is_suspected() && !before
+        };
+        if suspected {
+            book.suspicion.notify_one();
         }
     }
 
-    /// Lets the oldest go where there is no room for so many bytes. False where there is none even so.
-    fn make_room(&mut self, bytes: u64) -> bool {
-        let held = self.book.ledger().bytes();
-        let room = (self.room)(held);
+    /// Lets the oldest go where there is no room for so many bytes more. False where there is none even so.
+    fn make_room(&mut self, bytes: u64, held: u64, room: u64) -> bool {
         if held + bytes <= room {
             return true;
         }
@@ -170,21 +175,13 @@ where
         self.book.ledger().bytes() + bytes <= room
     }
 
-    /// Says it when remembering begins to fail, and when it works again.
-    fn told(&mut self, result: io::Result<()>) {
-        match result {
-            Ok(()) if self.failed => {
-                self.failed = false;
-                tracing::info!("what NATS acknowledges is remembered again");
-            }
-            Err(error) if !self.failed => {
-                self.failed = true;
-                tracing::error!(
-                    %error,
-                    "what NATS acknowledges cannot be remembered: a server that forgets it is not given it again"
-                );
-            }
-            Ok(()) | Err(_) => {}
+    /// Says it when remembering begins to fail.
+    fn fails(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.failed, true) {
+            tracing::error!(
+                %error,
+                "what NATS acknowledges cannot be remembered: a server that forgets it is not given it again"
+            );
         }
     }
 }

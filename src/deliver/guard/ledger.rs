@@ -10,6 +10,11 @@ use std::time::Duration;
 /// Where a message lies, and which it is: its bucket, the sequence it was acknowledged with and its mark.
 pub(super) type Key = (u64, u64, Mark);
 
+/// Between notes of the sequences that the streams have passed.
+const TICK: Duration = Duration::from_secs(1);
+/// After so many alarms in a row about nothing no look is worth another.
+const FALSE_ALARMS: u8 = 2;
+
 /// Stands for a `Nats-Msg-Id`, within this process.
 pub(super) type Mark = u64;
 
@@ -47,8 +52,14 @@ struct Track {
     lost: BTreeSet<Key>,
     /// Since when there is such.
     since: Duration,
-    /// An acknowledgement came with a sequence that others have or are beyond.
+    /// An acknowledgement came with a sequence that another has, or that the stream had passed.
     suspected: bool,
+    /// Its newest sequence at the last tick, and at the one before: acknowledgements overtake each other, but not by more.
+    ticked: [u64; 2],
+    /// How often in a row everything that was published again turned out to be there.
+    false_alarms: u8,
+    /// Of what was published again something was not there.
+    was_true: bool,
 }
 
 /// All of it.
@@ -61,19 +72,29 @@ pub(super) struct Ledger {
     whole_since: Duration,
     /// Nothing expires: NATS was away, and nobody has looked yet.
     held: bool,
+    /// When the sequences were noted that the streams had passed.
+    ticked: Duration,
     buckets: BTreeMap<u64, Bucket>,
     streams: HashMap<Arc<str>, Track>,
 }
 
 impl Ledger {
     pub(super) fn new(window: Duration) -> Self {
-        let (now, whole_since) = (Duration::ZERO, Duration::ZERO);
-        Self { window, now, whole_since, held: true, buckets: BTreeMap::new(), streams: HashMap::new() }
+        let zero = Duration::ZERO;
+        let (buckets, streams) = (BTreeMap::new(), HashMap::new());
+        Self { window, now: zero, whole_since: zero, held: true, ticked: zero, buckets, streams }
     }
 
     /// Time passed while NATS was there.
     pub(super) fn advance(&mut self, by: Duration) {
         self.now += by;
+        if self.now >= self.ticked + TICK {
+            self.ticked = self.now;
+            for track in self.streams.values_mut() {
+                let newest = track.kept.last_key_value().map_or(0, |(sequence, _)| *sequence);
+                track.ticked = [newest, track.ticked[0]];
+            }
+        }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -102,7 +123,9 @@ impl Ledger {
         (known.last, known.bytes) = (now, bytes);
         for Noted { stream, sequence, mark, duplicate } in all {
             let track = self.streams.entry(stream).or_default();
-            let newest = track.kept.last_key_value().map(|(sequence, _)| *sequence);
+            if track.kept.is_empty() {
+                track.created = None;
+            }
             match track.kept.insert(sequence, Kept { mark, bucket }) {
                 Some(before) if before.mark != mark => {
                     // Two messages cannot have one sequence: the first is not there any more.
@@ -110,7 +133,7 @@ impl Ledger {
                     track.suspected = true;
                 }
                 Some(_) => {}
-                None => track.suspected |= !duplicate && newest.is_some_and(|newest| sequence <= newest),
+                None => track.suspected |= !duplicate && sequence <= track.ticked[1],
             }
         }
     }
@@ -133,9 +156,17 @@ impl Ledger {
         }
     }
 
-    /// The streams of which something is remembered.
+    /// The streams of which something is remembered, but for those whose answers cannot be of the stream that acknowledges:
+    /// they seem to forget, and have everything.
     pub(super) fn streams(&self) -> Vec<Arc<str>> {
-        self.streams.keys().cloned().collect()
+        let sound = self.streams.iter().filter(|(_, track)| track.false_alarms < FALSE_ALARMS);
+        sound.map(|(name, _)| Arc::clone(name)).collect()
+    }
+
+    /// Another server answers: all streams are looked at again.
+    pub(super) fn reconnected(&mut self) {
+        self.streams.values_mut().for_each(|track| track.false_alarms = 0);
+        self.held = true;
     }
 
     /// Whether a stream acknowledged what cannot be.
@@ -169,13 +200,14 @@ impl Ledger {
 
     /// When the stream was made. The first word counts; false where it is not what it was.
     pub(super) fn is_of(&mut self, stream: &str, created: &str) -> bool {
-        let Some(track) = self.streams.get_mut(stream) else { return true };
+        let Some(track) = self.streams.get_mut(stream).filter(|track| !track.kept.is_empty()) else { return true };
         &**track.created.get_or_insert_with(|| created.into()) == created
     }
 
     /// What lies before this sequence was purged, aged out or made room: nobody wants it back.
     pub(super) fn forget_before(&mut self, stream: &str, first: u64) {
-        if let Some(track) = self.streams.get_mut(stream) {
+        // After an outage it could be that they were forgotten.
+        if let Some(track) = self.streams.get_mut(stream).filter(|_| !self.held) {
             track.kept = track.kept.split_off(&first);
         }
     }
@@ -186,6 +218,7 @@ impl Ledger {
         let now = self.now;
         let Some(track) = self.streams.get_mut(stream) else { return 0 };
         track.created = None;
+        track.ticked = [0; 2];
         let lost = std::mem::take(&mut track.kept);
         let mut count = 0;
         for (sequence, kept) in lost.into_iter().filter(|(sequence, _)| above.is_none_or(|above| *sequence > above)) {
@@ -205,10 +238,12 @@ impl Ledger {
         self.streams.get(stream).is_some_and(|track| track.lost.contains(key))
     }
 
-    /// A message is in its stream again, or never will be.
-    pub(super) fn settled(&mut self, stream: &str, key: &Key) {
-        if let Some(track) = self.streams.get_mut(stream) {
-            track.lost.remove(key);
+    /// A message is in its stream again, or never will be. `stored`: it was not there.
+    pub(super) fn settled(&mut self, stream: &str, key: &Key, stored: bool) {
+        let Some(track) = self.streams.get_mut(stream) else { return };
+        track.was_true |= stored;
+        if track.lost.remove(key) && track.lost.is_empty() {
+            track.false_alarms = if std::mem::take(&mut track.was_true) { 0 } else { track.false_alarms + 1 };
         }
     }
 

@@ -61,8 +61,10 @@ pub struct GuardStatus {
     pub reach: Duration,
     /// Acknowledged messages that could not be remembered.
     pub missed: u64,
-    /// Messages that were published again.
+    /// Messages that a stream had forgotten and was given again.
     pub again: u64,
+    /// Looks at all streams that found out what they were to.
+    pub looks: u64,
 }
 
 /// What the request line, the clerk and the watch share.
@@ -75,7 +77,10 @@ struct Book {
     /// Bytes that wait to be written down.
     waiting: AtomicUsize,
     missed: AtomicU64,
+    /// Something was missed since the ledger was told.
+    gap: AtomicBool,
     again: AtomicU64,
+    looks: AtomicU64,
     /// An acknowledgement came that cannot be.
     suspicion: Notify,
 }
@@ -91,7 +96,19 @@ impl Book {
 
     fn missed(&self, count: usize) {
         self.missed.fetch_add(count as u64, Ordering::Relaxed);
-        self.ledger().missed();
+        // Without the ledger: a request is here where too many wait for the clerk.
+        self.gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the ledger know.
+    fn note_gap(&self) {
+        if self.gap.swap(false, Ordering::Relaxed) {
+            self.ledger().missed();
+        }
+    }
+
+    fn noted(&self, Remembered { stream, sequence, duplicate, message, .. }: Remembered) -> Noted {
+        Noted { stream, sequence, mark: self.mark(&message.msg_id), duplicate }
     }
 
     /// So many bytes wait no longer.
@@ -129,11 +146,12 @@ impl Guard {
     }
 
     pub(super) fn status(&self) -> GuardStatus {
-        let on = self.book.on.load(Ordering::Relaxed);
+        let on = self.book.on.load(Ordering::Relaxed) && !self.book.gap.load(Ordering::Relaxed);
         GuardStatus {
             reach: if on { self.book.ledger().reach() } else { Duration::ZERO },
             missed: self.book.missed.load(Ordering::Relaxed),
             again: self.book.again.load(Ordering::Relaxed),
+            looks: self.book.looks.load(Ordering::Relaxed),
         }
     }
 }
@@ -182,7 +200,9 @@ impl Delivery {
             on: AtomicBool::new(true),
             waiting: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
+            gap: AtomicBool::new(false),
             again: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             suspicion: Notify::new(),
         });
         let (orders, received) = mpsc::channel(QUEUE);

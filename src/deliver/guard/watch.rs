@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::super::publish::Inner;
 use super::super::spool::files::Files;
 use super::super::streams::{self, State};
-use super::super::{Delivery, Link, Unavailable};
+use super::super::{Delivery, Link, Outcome, Unavailable};
 use super::Guard;
 use super::clerk::Order;
 use super::inquiry::{Answer, Inquiry, Question, Verdict};
@@ -117,6 +117,7 @@ impl<F: Files> Watch<F> {
         let number = self.link.borrow_and_update().number;
         let there = delivery.is_reachable();
         let book = Arc::clone(&self.guard.book);
+        book.note_gap();
         // The clock stands still while NATS is away.
         let was_there = self.there.take().filter(|_| there && number == self.connection);
         if let Some(before) = was_there {
@@ -132,6 +133,7 @@ impl<F: Files> Watch<F> {
         if number != self.connection {
             // Another login may ask.
             self.connection = number;
+            book.ledger().reconnected();
             self.refused.store(false, Ordering::Relaxed);
             book.on.store(true, Ordering::Relaxed);
             self.due = now;
@@ -175,9 +177,9 @@ impl<F: Files> Watch<F> {
     async fn look(&mut self, delivery: &Delivery) {
         let connection = self.connection;
         let (done, heard) = oneshot::channel();
-        // What was acknowledged before this is compared, too, and lies in buckets that are not written any more.
-        if self.guard.orders.try_send(Order::Turn(done)).is_err() || heard.await.is_err() {
-            return;
+        // What was acknowledged before this is compared, too; a disk that hangs keeps nobody from looking.
+        if self.guard.orders.try_send(Order::Written(done)).is_ok() {
+            let _ = tokio::time::timeout(STEP, heard).await;
         }
         self.guard.book.ledger().take_suspected();
         let streams = self.guard.book.ledger().streams();
@@ -199,6 +201,7 @@ impl<F: Files> Watch<F> {
         self.due = now + if clear { EVERY } else { STEP };
         if clear {
             self.guard.book.ledger().hold(false);
+            self.guard.book.looks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -278,6 +281,7 @@ impl<F: Files> Watch<F> {
             }
             published += self.publish_all(delivery, all, &mut stuck).await;
         }
+        book.again.fetch_add(published, Ordering::Relaxed);
         if published > 0 {
             tracing::warn!(events = published, "published again what streams had forgotten");
         }
@@ -313,10 +317,10 @@ impl<F: Files> Watch<F> {
             let Some((key, remembered, result)) = waiting.next().await else { return published };
             bytes -= remembered.size();
             match result {
-                Ok(_) => {
-                    published += 1;
-                    book.again.fetch_add(1, Ordering::Relaxed);
-                    book.ledger().settled(&remembered.stream, &key);
+                Ok(outcome) => {
+                    let stored = matches!(outcome, Outcome::Stored { .. });
+                    published += u64::from(stored);
+                    book.ledger().settled(&remembered.stream, &key, stored);
                 }
                 Err(error) if error.may_pass() || matches!(error, Unavailable::NoStream | Unavailable::NotDurable) => {
                     stuck.insert(remembered.stream);
@@ -324,7 +328,7 @@ impl<F: Files> Watch<F> {
                 Err(error) => {
                     tracing::error!(%error, subject = remembered.message.subject, "a forgotten event is refused, and is lost");
                     book.missed(1);
-                    book.ledger().settled(&remembered.stream, &key);
+                    book.ledger().settled(&remembered.stream, &key, true);
                 }
             }
         }
