@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::{ClientError, Event, ServerAddr, ServerError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::exchange;
@@ -14,8 +15,8 @@ use super::exchange;
 pub(super) struct Refusals {
     /// Cancelled when NATS lets nothing pass between replicas.
     pub(super) exchange: CancellationToken,
-    /// Set when it does not let the guard read events back.
-    pub(super) guard: Arc<AtomicBool>,
+    /// True when it does not let the guard read events back.
+    pub(super) guard: watch::Sender<bool>,
 }
 
 /// Writes why NATS is not there: each reason once, until it changes.
@@ -105,7 +106,7 @@ impl EventLog {
                 );
             }
         } else if lower.contains("permissions violation") && text.contains("STREAM.MSG.GET") {
-            self.refusals.guard.store(true, Ordering::Relaxed);
+            self.refusals.guard.send_replace(true);
             if !self.guard_said.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
                     "{text}: let this user publish on $JS.API.STREAM.MSG.GET.*; until then the guard is off, and events that a \

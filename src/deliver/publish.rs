@@ -89,7 +89,7 @@ pub(super) struct Inner {
     spool: OnceLock<Arc<Spool>>,
     pub(super) guard: OnceLock<Arc<Guard>>,
     /// The guard's questions were refused.
-    pub(super) guard_refused: Arc<AtomicBool>,
+    pub(super) guard_refused: watch::Sender<bool>,
     pub(super) states: watch::Receiver<HashMap<String, streams::State>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,

@@ -3,7 +3,7 @@
 //! Looks after each new connection, which a new server always brings, every ten seconds, and when an acknowledgement came that cannot be.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,8 @@ pub(super) struct Watch<F> {
     context: Context,
     link: watch::Receiver<Link>,
     states: watch::Receiver<HashMap<String, State>>,
-    refused: Arc<AtomicBool>,
+    /// The questions were refused.
+    refused: watch::Sender<bool>,
     /// The connection that was seen last.
     connection: u64,
     /// When NATS was seen to be there last.
@@ -88,7 +89,7 @@ impl<F: Files> Watch<F> {
             context: ContextBuilder::new().timeout(ANSWER).build(inner.client.clone()),
             link: inner.link.clone(),
             states: inner.states.clone(),
-            refused: Arc::clone(&inner.guard_refused),
+            refused: inner.guard_refused.clone(),
             connection: 0,
             there: None,
             due: now,
@@ -134,11 +135,11 @@ impl<F: Files> Watch<F> {
             // Another login may ask.
             self.connection = number;
             book.ledger().reconnected();
-            self.refused.store(false, Ordering::Relaxed);
+            self.refused.send_replace(false);
             book.on.store(true, Ordering::Relaxed);
             self.due = now;
         }
-        if self.refused.load(Ordering::Relaxed) {
+        if *self.refused.borrow() {
             if book.on.swap(false, Ordering::Relaxed) {
                 let _ = self.guard.orders.try_send(Order::Clear);
             }
@@ -209,7 +210,12 @@ impl<F: Files> Watch<F> {
         let begun = Inquiry::new(&self.guard.book.ledger(), stream);
         let Some((mut inquiry, mut question)) = begun else { return Ok(Verdict::Calm) };
         loop {
-            let answer = self.ask(stream, question).await?;
+            let mut refused = self.refused.subscribe();
+            let answer = tokio::select! {
+                answer = self.ask(stream, question) => answer?,
+                // Nothing answers what is refused.
+                _ = refused.wait_for(|refused| *refused) => return Err(Unclear),
+            };
             match inquiry.answer(&mut self.guard.book.ledger(), stream, answer) {
                 Ok(verdict) => return Ok(verdict),
                 Err(next) => question = next,
