@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here but who talks to whom. A task that ends before its time ends the process.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::control::overview::Overview;
 use crate::control::settings::SpoolSetting;
 use crate::control::start::{self, Needs, Peers, Replica, Running};
 use crate::deliver::spool::Spool;
-use crate::deliver::{Delivery, Exchange, Link};
+use crate::deliver::{Delivery, Exchange, GuardStatus, Link, Room, beside_spool};
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, SourceStanding};
 use crate::receive::handle::Receiver;
@@ -49,7 +50,13 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
 
     let delivery = Delivery::start(&args.delivery()?).await?;
-    open_spool(&args.spool, &delivery, &readiness, &metrics, &mut tasks)?;
+    let spool = open_spool(&args.spool)?;
+    let remembering = guard(args, &delivery, spool.as_ref(), metrics.clone());
+    tasks.spawn(named("guard", until(&stop, remembering)));
+    if let Some(spool) = spool {
+        let draining = drain(&args.spool, spool, &delivery, readiness.gate("spooling"), metrics.clone());
+        tasks.spawn(named("spool", until(&stop, draining)));
+    }
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone())?);
     let (capture, captures) = mpsc::channel(capture::QUEUE);
@@ -122,6 +129,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A task without an end of its own.
+fn until<F: Future<Output = ()>>(stop: &CancellationToken, task: F) -> impl Future + use<F> {
+    stop.clone().run_until_cancelled_owned(task)
+}
+
 async fn named<F: Future>(name: &'static str, task: F) -> &'static str {
     task.await;
     name
@@ -137,15 +149,9 @@ async fn stop_signal() {
     }
 }
 
-/// Takes the spool into use, and keeps its gauges and its word on `/readyz`.
-fn open_spool(
-    args: &SpoolArgs,
-    delivery: &Delivery,
-    readiness: &Readiness,
-    metrics: &Metrics,
-    tasks: &mut JoinSet<&'static str>,
-) -> anyhow::Result<()> {
-    let Some(folder) = &args.spool_dir else { return Ok(()) };
+/// Takes the spool into use.
+fn open_spool(args: &SpoolArgs) -> anyhow::Result<Option<Arc<Spool>>> {
+    let Some(folder) = &args.spool_dir else { return Ok(None) };
     let opened = Spool::open(folder, args.spool_max_bytes);
     let (spool, recovered) = opened.with_context(|| format!("--spool-dir {}", folder.display()))?;
     for damage in &recovered.damaged {
@@ -161,17 +167,56 @@ fn open_spool(
             );
         }
     }
+    Ok(Some(Arc::new(spool)))
+}
+
+/// Remembers what NATS acknowledges, beside the spool where there is one that counts, and keeps the gauges.
+fn guard(
+    args: &Args,
+    delivery: &Delivery,
+    spool: Option<&Arc<Spool>>,
+    metrics: Metrics,
+) -> impl Future<Output = ()> + use<> {
+    let options = args.guard();
+    let folder = args.spool.spool_dir.as_deref().filter(|_| args.spool.setting() != SpoolSetting::Absent);
+    let room: Room = match spool.zip(folder) {
+        Some((spool, folder)) => {
+            beside_spool(folder.to_owned(), spool.clone(), args.spool.spool_max_bytes, options.max_bytes)
+        }
+        None => Box::new(move |_| options.max_bytes),
+    };
+    delivery.use_guard(options, folder, room);
+    let delivery = delivery.clone();
+    async move {
+        let mut before = GuardStatus::default();
+        loop {
+            let status = delivery.guard().unwrap_or_default();
+            metrics.guard_seconds().set(status.reach.as_secs_f64());
+            metrics.guard_missed().inc_by(status.missed - before.missed);
+            metrics.guard_republished().inc_by(status.again - before.again);
+            before = status;
+            tokio::time::sleep(GAUGES).await;
+        }
+    }
+}
+
+/// Drains the spool, and keeps its gauges and its word on `/readyz`.
+fn drain(
+    args: &SpoolArgs,
+    spool: Arc<Spool>,
+    delivery: &Delivery,
+    gate: Gate,
+    metrics: Metrics,
+) -> impl Future<Output = ()> + use<> {
     let counts = args.setting() != SpoolSetting::Absent;
     if !counts {
+        let folder = args.spool_dir.as_deref().unwrap_or(Path::new("")).display();
         warn!(
-            "--spool-dir {} is not marked as one that outlives the pod, and is not used: mark it with `hookgate spool init --persistent`, or set --spool-volatile",
-            folder.display()
+            "--spool-dir {folder} is not marked as one that outlives the pod, and is not used: mark it with `hookgate spool init --persistent`, or set --spool-volatile"
         );
     }
-    let spool = Arc::new(spool);
     delivery.use_spool(spool.clone(), counts);
-    let (gate, metrics) = (readiness.gate("spooling"), metrics.clone());
-    tasks.spawn(named("spool", async move {
+    async move {
         loop {
             let stock = spool.stock();
             let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -182,8 +227,7 @@ fn open_spool(
             gate.set(if stock.events > 0 { GateState::Degraded } else { GateState::Open });
             tokio::time::sleep(GAUGES).await;
         }
-    }));
-    Ok(())
+    }
 }
 
 /// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.

@@ -52,8 +52,13 @@ fn secret(number: usize, version: usize) -> (Key, SecretData) {
 }
 
 fn streams(name: &str, subject: &str) -> Option<Arc<Streams>> {
-    let stream =
-        Stream { name: name.to_owned(), subjects: vec![subject.to_owned()], file_storage: true, ..Stream::default() };
+    let stream = Stream {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        file_storage: true,
+        duplicate_window: std::time::Duration::from_secs(3600),
+        ..Stream::default()
+    };
     Some(Arc::new(Streams { streams: vec![stream] }))
 }
 

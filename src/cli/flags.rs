@@ -55,6 +55,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     days.checked_add(rest).ok_or_else(wrong)
 }
 
+/// The same, or `0` for none.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
 /// A number of bytes, or a quantity.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let size = Size::Text(text.trim().to_owned()).bytes();

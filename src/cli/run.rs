@@ -12,7 +12,7 @@ use super::policy::{Bounds, Policy};
 use super::selector::selector;
 use crate::control::settings::{Settings, SpoolSetting};
 use crate::deliver::spool::MARKER;
-use crate::deliver::{NatsOptions, Options as DeliveryOptions, StreamOptions};
+use crate::deliver::{GuardOptions, NatsOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
 use crate::receive::handle::Options as ReceiverOptions;
@@ -56,6 +56,8 @@ pub struct Args {
     /// Where events wait while NATS is away
     #[command(flatten)]
     pub spool: Spool,
+    #[command(flatten)]
+    guard: Guard,
     #[command(flatten)]
     policy: Policy,
     /// What bounds every source
@@ -202,6 +204,18 @@ pub struct Spool {
     pub spool_volatile: bool,
 }
 
+/// What is remembered of what NATS acknowledged.
+#[derive(Clone, Debug, clap::Args)]
+struct Guard {
+    /// How long acknowledged events are remembered, to be published again to a stream that forgot them: longer than the
+    /// servers' sync_interval. 0: not at all
+    #[arg(long, env = "HOOKGATE_GUARD_WINDOW", default_value = "3m", value_parser = flags::duration_or_none)]
+    guard_window: Duration,
+    /// The most memory for them. Beside a spool they lie on its disk: there a quarter of --spool-max-bytes, where that is more
+    #[arg(long, env = "HOOKGATE_GUARD_MAX_BYTES", default_value = "32Mi", value_parser = flags::size)]
+    guard_max_bytes: u64,
+}
+
 impl Spool {
     /// What it is worth to the control line.
     pub fn setting(&self) -> SpoolSetting {
@@ -226,6 +240,7 @@ impl Args {
             source_base: self.source_base.trim_end_matches('/').to_owned(),
             allow_memory_streams: self.stream.allow_memory_streams,
             spool: self.spool.setting(),
+            guard_window: self.guard.guard_window,
             sources: Sources::new(metrics),
             ..self.bounds.settings(self.policy.settings()?)
         })
@@ -250,7 +265,19 @@ impl Args {
             allow_memory: self.stream.allow_memory_streams,
         };
         let claim_check = self.claim.is_on();
-        Ok(DeliveryOptions { stream, claim_check, ..DeliveryOptions::new(self.nats.options()) })
+        let guard_window = self.guard.guard_window;
+        Ok(DeliveryOptions { stream, claim_check, guard_window, ..DeliveryOptions::new(self.nats.options()) })
+    }
+
+    /// What is remembered of what NATS acknowledged.
+    pub fn guard(&self) -> GuardOptions {
+        let max_bytes = match self.spool.setting() {
+            SpoolSetting::Absent => self.guard.guard_max_bytes,
+            SpoolSetting::Lasting | SpoolSetting::Volatile => {
+                self.guard.guard_max_bytes.max(self.spool.spool_max_bytes / 4)
+            }
+        };
+        GuardOptions { window: self.guard.guard_window, max_bytes }
     }
 
     /// The settings of the public port.

@@ -1,5 +1,7 @@
 //! What the flags of `run` say to the control line. Constant while the process lives.
 
+use std::time::Duration;
+
 use super::policy::PathPolicy;
 use super::quota::Quota;
 use crate::metrics::Metrics;
@@ -25,6 +27,8 @@ pub struct Settings {
     pub allow_memory_streams: bool,
     /// Where events wait while NATS is away.
     pub spool: SpoolSetting,
+    /// How long acknowledged events are remembered, for streams that forget them; zero: not at all.
+    pub guard_window: Duration,
     /// No source may take larger bodies than this, in bytes.
     pub max_body_size: u64,
     /// What one namespace may have.
@@ -57,6 +61,7 @@ impl Default for Settings {
             path_policies: vec![PathPolicy::default()],
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,
+            guard_window: Duration::ZERO,
             max_body_size: 32 << 20,
             namespace_quota: Quota::default(),
             sources: Sources::new(Metrics::new()),

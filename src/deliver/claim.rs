@@ -68,7 +68,10 @@ impl Delivery {
             Unavailable::SameId | Unavailable::Disconnected | Unavailable::Overloaded => problem,
             problem => Unavailable::Claim { bucket: object.bucket().to_owned(), problem: Box::new(problem) },
         })?;
-        self.publish(&claimed.message, stream, by).await
+        let outcome = self.attest(&claimed.message, stream, by).await?;
+        // With its data: a server that forgets the event may have forgotten the object, too.
+        self.remember(message, namespace, stream, &outcome);
+        Ok(outcome)
     }
 
     /// Whether a message can be sent at all, as far as is known: as it is, or claimed. Before the first connection NATS's

@@ -9,11 +9,10 @@ use std::time::Duration;
 use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
-use super::event_log::EventLog;
+use super::event_log::{EventLog, Refusals};
 use super::wire::{Access, Login, Wire};
 
 /// A dead peer is given up after three of these without an answer.
@@ -160,11 +159,11 @@ pub(super) struct Ways {
 
 /// A client that connects for ever, in the background.
 ///
-/// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
-pub(super) async fn connect(options: &NatsOptions, exchange_refused: CancellationToken) -> Result<Ways, OptionsError> {
+/// `refusals` learn what NATS does not let this user do.
+pub(super) async fn connect(options: &NatsOptions, refusals: Refusals) -> Result<Ways, OptionsError> {
     let (addresses, access) = access(options)?;
     let (_, connect) = prepare(options)?;
-    let log = Arc::new(EventLog::new(&addresses, options.creds.as_deref(), exchange_refused));
+    let log = Arc::new(EventLog::new(&addresses, options.creds.as_deref(), refusals));
     let (refused, events) = (Arc::clone(&log), Arc::clone(&log));
     let client = connect
         .retry_on_initial_connect()

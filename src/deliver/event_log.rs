@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_nats::{Event, ServerAddr};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::exchange;
@@ -12,6 +13,15 @@ use super::wire::DialError;
 
 /// Of a subject of the object store that the claim check uses.
 const CLAIMS: [&str; 2] = ["$O.hookgate-", "OBJ_hookgate-"];
+
+/// What this user may not do although the line works without it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals {
+    /// Cancelled when NATS lets nothing pass between replicas.
+    pub(super) exchange: CancellationToken,
+    /// True when it does not let the guard read events back.
+    pub(super) guard: watch::Sender<bool>,
+}
 
 /// Writes why NATS is not there: each reason once, until it changes.
 #[derive(Debug)]
@@ -21,20 +31,18 @@ pub(super) struct EventLog {
     /// What to do when the login is refused.
     advice: String,
     refused: AtomicBool,
-    exchange_refused: CancellationToken,
+    refusals: Refusals,
+    /// What the guard may not do was said.
+    guard_said: AtomicBool,
     last: Mutex<Option<String>>,
 }
 
 impl EventLog {
-    /// `exchange_refused` is cancelled when NATS lets nothing pass between replicas.
-    pub(super) fn new(
-        addresses: &[ServerAddr],
-        credentials: Option<&Path>,
-        exchange_refused: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(addresses: &[ServerAddr], credentials: Option<&Path>, refusals: Refusals) -> Self {
         let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
-        let refused = AtomicBool::new(false);
-        Self { hosts: hosts.join(", "), advice: advice(credentials), refused, exchange_refused, last: Mutex::default() }
+        let (advice, refused) = (advice(credentials), AtomicBool::new(false));
+        let (guard_said, last) = (AtomicBool::new(false), Mutex::default());
+        Self { hosts: hosts.join(", "), advice, refused, refusals, guard_said, last }
     }
 
     /// The login is refused, and seldom better a moment later.
@@ -95,8 +103,8 @@ impl EventLog {
         if lower.contains("authentication") || lower.contains("authorization") {
             self.refused(&lower);
         } else if lower.contains("permissions violation") && text.contains(exchange::ROOT) {
-            if !self.exchange_refused.is_cancelled() {
-                self.exchange_refused.cancel();
+            if !self.refusals.exchange.is_cancelled() {
+                self.refusals.exchange.cancel();
                 tracing::warn!(
                     "{text}: let this user publish on and subscribe to {}>; until the next start replicas do not tell each other \
                      of requests, and lastAcceptedTime and lastRejected in status leave out what others than the leader saw",
@@ -110,6 +118,14 @@ impl EventLog {
                     "{text}: events that are too large for a message are answered 503 or wait in the spool. Let this user \
                      publish on $O.>, $JS.API.STREAM.MSG.GET.* and $JS.API.STREAM.*.* (narrower for a namespace: \
                      $O.hookgate-NAMESPACE.> and the stream OBJ_hookgate-NAMESPACE), or write --claim-check off"
+                );
+            }
+        } else if lower.contains("permissions violation") && text.contains("STREAM.MSG.GET") {
+            self.refusals.guard.send_replace(true);
+            if !self.guard_said.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "{text}: let this user publish on $JS.API.STREAM.MSG.GET.*; until then the guard is off, and events that a \
+                     server acknowledged and forgot in a power cut are not published again"
                 );
             }
         } else if lower.contains("permissions violation") {

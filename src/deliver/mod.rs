@@ -15,6 +15,7 @@ mod divert;
 mod drain;
 mod event_log;
 mod exchange;
+mod guard;
 mod lanes;
 mod link;
 mod objects;
@@ -31,6 +32,8 @@ pub use accept::{Delivered, Owner, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
 pub use drain::{Drained, once as drain_once};
 pub use exchange::Exchange;
+pub use guard::{GuardOptions, GuardStatus};
+pub(crate) use guard::{Room, beside_spool};
 pub use publish::{Delivery, Options};
 pub use streams::StreamOptions;
 

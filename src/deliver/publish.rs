@@ -2,6 +2,7 @@
 //!
 //! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use tokio_util::task::TaskTracker;
 use super::again::Pause;
 use super::bucket::Buckets;
 use super::connection::{self, Link, NatsOptions, OptionsError, Ways};
+use super::event_log::Refusals;
+use super::guard::Guard;
 use super::link::{Pulse, Watch};
 use super::spool::Spool;
 use super::streams::{self, Known, StreamOptions};
@@ -87,6 +90,10 @@ pub(super) struct Inner {
     spool: OnceLock<Arc<Spool>>,
     /// Where data lies that is too large for a message; `None`: such is not taken.
     pub(super) buckets: Option<Buckets>,
+    pub(super) guard: OnceLock<Arc<Guard>>,
+    /// The guard's questions were refused.
+    pub(super) guard_refused: watch::Sender<bool>,
+    pub(super) states: watch::Receiver<HashMap<String, streams::State>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     // The tasks end with the last handle, also without `close`.
@@ -97,9 +104,9 @@ impl Delivery {
     /// Begins to connect and returns at once. Must be called within a tokio runtime.
     pub async fn start(options: &Options) -> Result<Self, OptionsError> {
         let events = Arc::new(Notify::new());
-        let exchange_refused = CancellationToken::new();
-        let Ways { client, addresses, access, log } =
-            connection::connect(&options.nats, exchange_refused.clone()).await?;
+        let refusals = Refusals::default();
+        let Refusals { exchange: exchange_refused, guard: guard_refused } = refusals.clone();
+        let Ways { client, addresses, access, log } = connection::connect(&options.nats, refusals).await?;
         let wire = Wire::new(format!("{}.", client.new_inbox()));
 
         let (link_sender, link) = watch::channel(Link::default());
@@ -108,6 +115,7 @@ impl Delivery {
         let known: Arc<ArcSwapOption<Known>> = Arc::default();
         let refresh = Arc::new(Notify::new());
         let (snapshot_sender, snapshot) = watch::channel(None);
+        let (states_sender, states) = watch::channel(HashMap::new());
         let counters = Arc::new(Counters::default());
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -134,6 +142,7 @@ impl Delivery {
             options: options.stream.clone(),
             known: Arc::clone(&known),
             snapshot: snapshot_sender,
+            states: states_sender,
             refresh: Arc::clone(&refresh),
             link: link.clone(),
         };
@@ -159,6 +168,9 @@ impl Delivery {
             closing: AtomicBool::new(false),
             spool: OnceLock::new(),
             buckets,
+            guard: OnceLock::new(),
+            guard_refused,
+            states,
             tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -195,6 +207,28 @@ impl Delivery {
     /// # Errors
     /// Why it is not known to be durable. Nothing was published but for `TimedOut`.
     pub async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
+        let result = self.attest(message, stream, by).await;
+        if let Ok(outcome) = &result {
+            self.remember(message, "", stream, outcome);
+        }
+        result
+    }
+
+    /// What is remembered of a message in case that its stream forgets it: where its data was claimed, with the data, and in
+    /// which `namespace`'s bucket that lies; else that is empty.
+    pub(super) fn remember(&self, whole: &Message, namespace: &str, stream: Option<&str>, outcome: &Outcome) {
+        if let Some(guard) = self.inner.guard.get() {
+            guard.remember(whole, namespace, stream.is_some(), outcome);
+        }
+    }
+
+    /// Publishes and counts, and remembers nothing.
+    pub(super) async fn attest(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+        by: Instant,
+    ) -> Result<Outcome, Unavailable> {
         let result = self.inner.publish(message, stream, by).await;
         let counters = &self.inner.counters;
         match &result {

@@ -120,6 +120,18 @@ struct Page {
 #[derive(Deserialize)]
 struct Listed {
     config: ListedConfig,
+    #[serde(default)]
+    created: String,
+    #[serde(default)]
+    state: ListedState,
+}
+
+#[derive(Default, Deserialize)]
+struct ListedState {
+    #[serde(default)]
+    first_seq: u64,
+    #[serde(default)]
+    last_seq: u64,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +150,35 @@ struct ListedConfig {
     /// In nanoseconds; 0: none.
     #[serde(default)]
     max_age: u64,
+    #[serde(default)]
+    retention: String,
+    /// In nanoseconds.
+    #[serde(default)]
+    duplicate_window: u64,
+}
+
+/// Where a stream is, which says whether it still has what it acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// When it was made, in the server's words.
+    pub(super) created: String,
+    /// Its first sequence; one beyond the last where it is empty.
+    pub(super) first: u64,
+    /// The last sequence that it gave.
+    pub(super) last: u64,
+    /// Its messages go when they are consumed.
+    pub(super) queue: bool,
+}
+
+impl From<&Listed> for State {
+    fn from(listed: &Listed) -> Self {
+        Self {
+            created: listed.created.clone(),
+            first: listed.state.first_seq,
+            last: listed.state.last_seq,
+            queue: matches!(listed.config.retention.as_str(), "workqueue" | "interest"),
+        }
+    }
 }
 
 impl From<ListedConfig> for Stream {
@@ -150,13 +191,14 @@ impl From<ListedConfig> for Stream {
             no_ack: config.no_ack,
             max_message: usize::try_from(config.max_msg_size).unwrap_or_default(),
             max_age: Duration::from_nanos(config.max_age),
+            duplicate_window: Duration::from_nanos(config.duplicate_window),
         }
     }
 }
 
 /// Why the streams could not be read or the default one made.
 #[derive(Debug, thiserror::Error)]
-enum KeepError {
+pub(super) enum KeepError {
     #[error(
         "the streams cannot be read ({0}); without that nothing is published. Is JetStream enabled for this account, and \
              may this user request $JS.API.STREAM.LIST?"
@@ -180,6 +222,8 @@ pub(super) struct Keeper {
     pub(super) options: StreamOptions,
     pub(super) known: Arc<ArcSwapOption<Known>>,
     pub(super) snapshot: watch::Sender<Option<Arc<Streams>>>,
+    /// Where the streams are, with every reading.
+    pub(super) states: watch::Sender<HashMap<String, State>>,
     pub(super) refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
 }
@@ -232,6 +276,7 @@ impl Keeper {
         if missing.is_some() && made.is_ok() {
             listing = list(context).await?;
         }
+        self.states.send_replace(std::mem::take(&mut listing.states));
         let streams = listing.known(self.snapshot.borrow().as_deref());
         let changed = self.publish(streams);
         made.map(|()| changed)
@@ -287,14 +332,16 @@ impl Keeper {
 
 /// What the server says of all streams.
 #[derive(Debug, Default)]
-struct Listing {
+pub(super) struct Listing {
     streams: Vec<Stream>,
+    /// Where each of them is.
+    pub(super) states: HashMap<String, State>,
     /// Names of those that are there and of which it could learn no more.
     silent: Vec<String>,
 }
 
 impl Listing {
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.streams.iter().any(|stream| stream.name == name) || self.silent.iter().any(|silent| silent == name)
     }
 
@@ -306,7 +353,7 @@ impl Listing {
 }
 
 /// All streams of the account, page by page.
-async fn list(context: &Context) -> Result<Listing, KeepError> {
+pub(super) async fn list(context: &Context) -> Result<Listing, KeepError> {
     let mut listing = Listing::default();
     loop {
         let read = listing.streams.len() + listing.silent.len();
@@ -315,7 +362,10 @@ async fn list(context: &Context) -> Result<Listing, KeepError> {
             Ok(Response::Err { error }) => return Err(KeepError::Read(error.to_string())),
             Err(error) => return Err(KeepError::Read(error.to_string())),
         };
-        listing.streams.extend(page.streams.unwrap_or_default().into_iter().map(|listed| Stream::from(listed.config)));
+        for listed in page.streams.unwrap_or_default() {
+            listing.states.insert(listed.config.name.clone(), State::from(&listed));
+            listing.streams.push(listed.config.into());
+        }
         listing.silent.extend(page.missing.unwrap_or_default());
         listing.silent.extend(page.offline.unwrap_or_default().into_keys());
         let now = listing.streams.len() + listing.silent.len();
@@ -339,11 +389,11 @@ mod tests {
         let stream = |name: &str| Stream { name: name.to_owned(), ..streams[0].clone() };
         let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec() };
         let silent = page.missing.unwrap().into_iter().chain(page.offline.unwrap().into_keys()).collect();
-        let listing = Listing { streams: streams.clone(), silent };
+        let listing = Listing { streams: streams.clone(), silent, ..Listing::default() };
         assert!(listing.has("A") && listing.has("B") && !listing.has("D"));
         let names: Vec<String> = listing.known(Some(&before)).into_iter().map(|stream| stream.name).collect();
         assert_eq!(names, ["A", "B", "C"]);
-        let first = Listing { streams, silent: vec!["B".to_owned()] };
+        let first = Listing { streams, silent: vec!["B".to_owned()], ..Listing::default() };
         assert_eq!(first.known(None).len(), 1, "nothing is known of what was never read");
     }
 }

@@ -40,6 +40,9 @@ struct Inner {
     spool_events: Gauge,
     spool_bytes: Gauge,
     spool_oldest: Gauge<f64, AtomicU64>,
+    guard_seconds: Gauge<f64, AtomicU64>,
+    guard_missed: Counter,
+    guard_republished: Counter,
     nats_connected: Gauge,
     route_swaps: Counter,
     is_leader: Gauge,
@@ -83,6 +86,14 @@ impl Metrics {
         let spool_bytes = gauge(registry, "spool_bytes", "Bytes of the spool");
         let spool_oldest = Gauge::<f64, AtomicU64>::default();
         registry.register("spool_oldest_seconds", "Age of the oldest event in the spool", spool_oldest.clone());
+        let guard_seconds = Gauge::<f64, AtomicU64>::default();
+        let help = "How far back everything that NATS acknowledged is remembered";
+        registry.register("guard_seconds", help, guard_seconds.clone());
+        let guard_missed = Counter::default();
+        registry.register("guard_missed", "Acknowledged events that were not remembered", guard_missed.clone());
+        let guard_republished = Counter::default();
+        let help = "Events that a stream had forgotten and was given again";
+        registry.register("guard_republished", help, guard_republished.clone());
         let nats_connected = gauge(registry, "nats_connected", "1 while NATS is connected");
         let route_swaps = Counter::default();
         registry.register("route_swaps", "Replacements of the route table", route_swaps.clone());
@@ -98,6 +109,9 @@ impl Metrics {
             spool_events,
             spool_bytes,
             spool_oldest,
+            guard_seconds,
+            guard_missed,
+            guard_republished,
             nats_connected,
             route_swaps,
             is_leader,
@@ -145,6 +159,21 @@ impl Metrics {
     /// `hookgate_spool_oldest_seconds`.
     pub fn spool_oldest(&self) -> &Gauge<f64, AtomicU64> {
         &self.0.spool_oldest
+    }
+
+    /// `hookgate_guard_seconds`.
+    pub fn guard_seconds(&self) -> &Gauge<f64, AtomicU64> {
+        &self.0.guard_seconds
+    }
+
+    /// `hookgate_guard_missed_total`.
+    pub fn guard_missed(&self) -> &Counter {
+        &self.0.guard_missed
+    }
+
+    /// `hookgate_guard_republished_total`.
+    pub fn guard_republished(&self) -> &Counter {
+        &self.0.guard_republished
     }
 
     /// `hookgate_nats_connected`: 0 or 1.
@@ -207,6 +236,9 @@ mod tests {
             "hookgate_spool_events 0",
             "hookgate_spool_bytes 0",
             "hookgate_spool_oldest_seconds 0.0",
+            "hookgate_guard_seconds 0.0",
+            "hookgate_guard_missed_total 0",
+            "hookgate_guard_republished_total 0",
             "hookgate_nats_connected 0",
             "hookgate_route_swaps_total 0",
             "hookgate_is_leader 0",

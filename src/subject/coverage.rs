@@ -21,6 +21,8 @@ pub struct Stream {
     pub max_message: usize,
     /// How long it keeps messages; zero: for ever.
     pub max_age: Duration,
+    /// How long it keeps one copy of each `Nats-Msg-Id`.
+    pub duplicate_window: Duration,
 }
 
 impl Stream {
@@ -136,6 +138,7 @@ mod tests {
             name: name.to_owned(),
             subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
             file_storage: true,
+            duplicate_window: Duration::from_secs(3600),
             ..Stream::default()
         }
     }

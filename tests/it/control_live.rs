@@ -190,6 +190,7 @@ async fn streams_decide_whether_a_source_is_programmed() {
         name: "WEBHOOKS".to_owned(),
         subjects: vec!["webhooks.>".to_owned()],
         file_storage,
+        duplicate_window: std::time::Duration::from_secs(3600),
         ..hookgate::subject::Stream::default()
     };
     operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)] })));
@@ -268,6 +269,7 @@ fn streams(all: &[(&str, &str)]) -> Option<std::sync::Arc<hookgate::subject::Str
         name: (*name).to_owned(),
         subjects: vec![(*subject).to_owned()],
         file_storage: true,
+        duplicate_window: std::time::Duration::from_secs(3600),
         ..hookgate::subject::Stream::default()
     };
     Some(std::sync::Arc::new(hookgate::subject::Streams { streams: all.iter().map(stream).collect() }))

@@ -36,6 +36,7 @@ mod docs_filters;
 mod docs_schemas;
 mod fetched_keys;
 mod flood_port;
+mod guard;
 mod make_needs;
 mod mapping_voice;
 mod operator_line;

@@ -67,6 +67,7 @@ impl World {
             name: "WEBHOOKS".to_owned(),
             subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
             file_storage: true,
+            duplicate_window: std::time::Duration::from_secs(3600),
             ..Stream::default()
         };
         self.plan.learn_streams(Arc::new(Streams { streams: vec![stream] }));

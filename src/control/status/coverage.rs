@@ -1,9 +1,12 @@
 //! What the streams of NATS mean for a source. Pure; the streams are as last read, and an outage changes nothing here.
 
+use std::time::Duration;
+
 use crate::api::condition::{Problem, Reason};
 use crate::control::settings::Settings;
 use crate::route::Route;
-use crate::subject::{Cover, Streams};
+use crate::subject::pattern::overlaps;
+use crate::subject::{Cover, Stream, Streams};
 
 /// `NoStream` or `NotDurable`, which answer 503, or `PartlyCovered`, with the sentence.
 pub(crate) type Finding = Problem;
@@ -29,6 +32,31 @@ pub(crate) fn finding(route: &Route, streams: &Streams, settings: &Settings) -> 
 /// What keeps a route from answering anything but 503.
 pub(crate) fn closing(route: &Route, streams: &Streams, settings: &Settings) -> Option<Finding> {
     finding(route, streams, settings).filter(|finding| finding.reason != Reason::PartlyCovered)
+}
+
+/// What is noted of streams that forget ids too soon: what the guard gave them again could be there twice.
+pub(crate) fn short_memories(route: &Route, streams: &Streams, settings: &Settings) -> Vec<String> {
+    let least = settings.guard_window * 2;
+    let claim = &route.claim;
+    let templates = route.routing.templates();
+    let patterns: Vec<String> =
+        templates.map(|template| template.pattern(&claim.namespace, &claim.name, &claim.provider)).collect();
+    let takes = |stream: &&Stream| {
+        let named = route.stream.as_ref().is_none_or(|name| *name == stream.name);
+        named && stream.subjects.iter().any(|owned| patterns.iter().any(|pattern| overlaps(owned, pattern)))
+    };
+    let short = streams.streams.iter().filter(takes).filter(|stream| stream.duplicate_window < least);
+    let note = |stream: &Stream| {
+        let seconds = |time: Duration| format!("{}s", time.as_secs());
+        format!(
+            "the duplicate_window of stream {} is {}, less than twice --guard-window: events that it forgets and is given again could \
+             be stored twice; raise it to {} or more",
+            stream.name,
+            seconds(stream.duplicate_window),
+            seconds(least)
+        )
+    };
+    short.map(note).collect()
 }
 
 /// Why a generation waits that another replica held back, until the streams were read here too.
@@ -91,13 +119,13 @@ fn judge(patterns: &[String], stream: Option<&str>, streams: &Streams, allow_mem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::Stream;
 
     fn stream(name: &str, subjects: &[&str], file_storage: bool) -> Stream {
         Stream {
             name: name.to_owned(),
             subjects: subjects.iter().map(|s| (*s).to_owned()).collect(),
             file_storage,
+            duplicate_window: Duration::from_secs(3600),
             ..Stream::default()
         }
     }

@@ -70,11 +70,12 @@ impl Facts {
         let displaced = planned.is_displaced().then(|| displaced(&planned.conflicts));
         let claim = planned.entry.as_ref().map(Entry::claim);
         let lost = planned.conflicts.iter().map(lost);
+        let short = route.zip(streams).map(|(route, streams)| coverage::short_memories(route, streams, settings));
         Self {
             generation: planned.generation,
             accepted: planned.accepted.clone().and(displaced.map_or(Ok(()), Err)),
             held: planned.held.clone(),
-            notices: planned.notices.iter().cloned().chain(lost).collect(),
+            notices: planned.notices.iter().cloned().chain(lost).chain(short.unwrap_or_default()).collect(),
             refs: planned.refs.clone(),
             ended: planned.ended.iter().map(ToString::to_string).collect(),
             serving: serving(planned, now),

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 /// One folder of files.
-pub(super) trait Files {
+pub(in super::super) trait Files {
     /// An open file of it.
     type File: Handle;
 
@@ -32,7 +32,7 @@ pub(super) trait Files {
 }
 
 /// An open file.
-pub(super) trait Handle {
+pub(in super::super) trait Handle {
     /// Writes some bytes at an offset, and says how many.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
@@ -82,7 +82,7 @@ pub(super) trait Handle {
 
 /// A folder of the real file system.
 #[derive(Clone, Debug)]
-pub(super) struct Folder {
+pub(in super::super) struct Folder {
     path: PathBuf,
     /// Nothing in it is changed.
     looks: bool,
@@ -90,12 +90,12 @@ pub(super) struct Folder {
 
 impl Folder {
     /// The folder, which must be there.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(in super::super) fn new(path: PathBuf) -> Self {
         Self { path, looks: false }
     }
 
     /// The same for somebody who only looks: what would be removed or renamed stays as it is.
-    pub(super) fn to_look(path: PathBuf) -> Self {
+    pub(in super::super) fn to_look(path: PathBuf) -> Self {
         Self { path, looks: true }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 
 use super::files::{Files, Handle};
-use super::record::{Damage, Record, Salt};
+use super::record::{Damage, Record, Salt, write};
 use super::segment::{Found, HEADER, Name, VERSION, Walk, version};
 use super::shelf::{Position, Segment, Shelf, Stock};
 
@@ -224,7 +224,7 @@ impl<F: Files> Writer<F> {
         };
         let mut bytes = BytesMut::new();
         for (record, outcome) in records.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok()) {
-            if record.write(self.next_number, current.name.salt(), &mut bytes) {
+            if write(record, self.next_number, current.name.salt(), &mut bytes) {
                 self.next_number += 1;
             } else {
                 *outcome = Err(AppendError::TooLarge);

@@ -4,10 +4,10 @@
 //! marker that says that the folder outlives the pod. Never says that a record is durable before a sync of its file and
 //! of the folder came back without an error.
 
-mod files;
+pub(super) mod files;
 mod log;
-mod record;
-mod segment;
+pub(super) mod record;
+pub(super) mod segment;
 mod shelf;
 mod writer;
 
@@ -221,7 +221,7 @@ pub(crate) fn init(folder: &Path, persistent: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn make(folder: &Path) -> io::Result<()> {
+pub(super) fn make(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -235,7 +235,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 }
 
 /// A salt that no sender can guess.
-fn salt() -> Salt {
+pub(super) fn salt() -> Salt {
     let mut bytes = [0; 8];
     if aws_lc_rs::rand::fill(&mut bytes).is_err() {
         // A system without random numbers: the clock tells segments apart all the same.

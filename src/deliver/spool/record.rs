@@ -1,6 +1,6 @@
 //! One message as it lies on disk: the bytes that go over the wire, in a frame that damage cannot hide behind.
 //!
-//! A frame begins with a marker that is random for each segment, so that the next record is found after damage and no
+//! The frame holds whatever is a `Body`: what waits is a `Record`, and what is remembered another. A frame begins with a marker that is random for each segment, so that the next record is found after damage and no
 //! sender can write one that is taken for a record. Never looks into a message.
 
 use std::ops::Range;
@@ -13,13 +13,13 @@ use super::super::Owner;
 use crate::event::Message;
 
 /// Marker, number, length, the body's check sum, the frame's check sum.
-pub(super) const FRAME: usize = 8 + 8 + 4 + 4 + 4;
+pub(in super::super) const FRAME: usize = 8 + 8 + 4 + 4 + 4;
 /// The longest body of a record in bytes: far above what any limit lets in, so that a length can be judged.
 pub(super) const MAX_BODY: usize = 256 << 20;
 
 /// What makes a segment's frames its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Salt(pub u64);
+pub(in super::super) struct Salt(pub u64);
 
 impl Salt {
     /// What every frame of the segment begins with.
@@ -88,7 +88,74 @@ impl Record {
     pub(super) fn disk_len(&self) -> usize {
         FRAME + self.body_len()
     }
+}
 
+/// What a frame holds.
+pub(in super::super) trait Body: Sized {
+    /// Its length in bytes.
+    fn body_len(&self) -> usize;
+
+    /// Writes it. False where a part is longer than the format holds.
+    fn put(&self, to: &mut BytesMut) -> bool;
+
+    /// Reads one that its frame proved.
+    fn read(body: Bytes) -> Option<Self>;
+}
+
+/// Writes a body in its frame. False, and nothing written, where a part of it is longer than the format holds.
+pub(in super::super) fn write(body: &impl Body, number: u64, salt: Salt, to: &mut BytesMut) -> bool {
+    let body_len = body.body_len();
+    let Some(length) = u32::try_from(body_len).ok().filter(|_| body_len <= MAX_BODY) else { return false };
+    let start = to.len();
+    to.reserve(FRAME + body_len);
+    to.put_bytes(0, FRAME);
+    if !body.put(to) {
+        to.truncate(start);
+        return false;
+    }
+    let sum = salt.sum(&[&number.to_le_bytes(), &to[start + FRAME..]]);
+    let mut frame = &mut to[start..start + FRAME];
+    frame.put_slice(&salt.marker());
+    frame.put_u64_le(number);
+    frame.put_u32_le(length);
+    frame.put_u32_le(sum);
+    let head = salt.sum(&[&to[start..start + FRAME - 4]]);
+    (&mut to[start + FRAME - 4..start + FRAME]).put_u32_le(head);
+    true
+}
+
+/// Writes a text with its length before it. False where it is longer than that can say.
+pub(in super::super) fn put_text(text: &str, to: &mut BytesMut) -> bool {
+    let Ok(length) = u16::try_from(text.len()) else { return false };
+    to.put_u16_le(length);
+    to.put_slice(text.as_bytes());
+    true
+}
+
+/// Takes off a text that was written so.
+pub(in super::super) fn take_text(body: &mut Bytes) -> Option<String> {
+    let length = usize::from(body.try_get_u16_le().ok()?);
+    let bytes = (body.len() >= length).then(|| body.split_to(length))?;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// Writes headers and payload.
+pub(in super::super) fn put_message(headers: &[u8], payload: &[u8], to: &mut BytesMut) -> bool {
+    let Ok(length) = u32::try_from(headers.len()) else { return false };
+    to.put_u32_le(length);
+    to.put_slice(headers);
+    to.put_slice(payload);
+    true
+}
+
+/// Takes off headers and payload, which are all that is left.
+pub(in super::super) fn take_message(mut body: Bytes) -> Option<(Bytes, Bytes)> {
+    let length = usize::try_from(body.try_get_u32_le().ok()?).ok()?;
+    let headers = (body.len() >= length).then(|| body.split_to(length))?;
+    Some((headers, body))
+}
+
+impl Body for Record {
     fn body_len(&self) -> usize {
         let texts = [
             self.source.len(),
@@ -101,53 +168,21 @@ impl Record {
         8 + 1 + texts.iter().map(|len| 2 + len).sum::<usize>() + 4 + self.headers.len() + self.payload.len()
     }
 
-    /// Writes the frame and the body. False, and nothing written, where a part is longer than the format holds.
-    pub(super) fn write(&self, number: u64, salt: Salt, to: &mut BytesMut) -> bool {
-        let body_len = self.body_len();
+    fn put(&self, to: &mut BytesMut) -> bool {
         let stream = self.stream.as_deref().unwrap_or_default();
         let texts: [&str; 6] = [&self.source, &self.namespace, &self.subject, &self.msg_id, stream, &self.refused];
-        let (Ok(length), Ok(headers)) = (u32::try_from(body_len), u32::try_from(self.headers.len())) else {
-            return false;
-        };
-        if body_len > MAX_BODY || texts.iter().any(|text| u16::try_from(text.len()).is_err()) {
-            return false;
-        }
-        let start = to.len();
-        to.reserve(FRAME + body_len);
-        to.put_bytes(0, FRAME);
         to.put_i64_le(self.accepted);
         to.put_u8(u8::from(self.stream.is_some()));
-        for text in texts {
-            to.put_u16_le(u16::try_from(text.len()).unwrap_or_default());
-            to.put_slice(text.as_bytes());
-        }
-        to.put_u32_le(headers);
-        to.put_slice(&self.headers);
-        to.put_slice(&self.payload);
-        let sum = salt.sum(&[&number.to_le_bytes(), &to[start + FRAME..]]);
-        let mut frame = &mut to[start..start + FRAME];
-        frame.put_slice(&salt.marker());
-        frame.put_u64_le(number);
-        frame.put_u32_le(length);
-        frame.put_u32_le(sum);
-        let head = salt.sum(&[&to[start..start + FRAME - 4]]);
-        (&mut to[start + FRAME - 4..start + FRAME]).put_u32_le(head);
-        true
+        texts.into_iter().all(|text| put_text(text, to)) && put_message(&self.headers, &self.payload, to)
     }
 
-    /// Reads a body that its frame proved.
-    pub(super) fn read(mut body: Bytes) -> Option<Self> {
+    fn read(mut body: Bytes) -> Option<Self> {
         let accepted = body.try_get_i64_le().ok()?;
         let named = body.try_get_u8().ok()? != 0;
-        let mut text = || {
-            let length = usize::from(body.try_get_u16_le().ok()?);
-            let bytes = (body.len() >= length).then(|| body.split_to(length))?;
-            String::from_utf8(bytes.to_vec()).ok()
-        };
+        let mut text = || take_text(&mut body);
         let (source, namespace, subject, msg_id, stream, refused) =
             (text()?, text()?, text()?, text()?, text()?, text()?);
-        let length = usize::try_from(body.try_get_u32_le().ok()?).ok()?;
-        let headers = (body.len() >= length).then(|| body.split_to(length))?;
+        let (headers, payload) = take_message(body)?;
         Some(Self {
             source: source.into(),
             namespace: namespace.into(),
@@ -157,7 +192,7 @@ impl Record {
             stream: named.then_some(stream),
             refused,
             headers,
-            payload: body,
+            payload,
         })
     }
 }
@@ -227,7 +262,7 @@ pub(super) mod tests {
         for (id, size) in [0, 1, 700].into_iter().enumerate() {
             let written = record("uid", id as u64, size);
             bytes.clear();
-            assert!(written.write(7, salt, &mut bytes));
+            assert!(write(&written, 7, salt, &mut bytes));
             assert_eq!(bytes.len(), written.disk_len());
             let frame = Frame::read(&bytes, salt).unwrap();
             assert_eq!((frame.number, frame.body), (7, bytes.len() - FRAME));
@@ -240,7 +275,7 @@ pub(super) mod tests {
     fn no_bit_of_a_record_can_flip_unseen() {
         let salt = Salt(0x0102_0304_0506_0708);
         let mut bytes = BytesMut::new();
-        record("uid", 1, 40).write(3, salt, &mut bytes);
+        write(&record("uid", 1, 40), 3, salt, &mut bytes);
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

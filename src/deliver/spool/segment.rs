@@ -1,18 +1,19 @@
 //! One file of the spool: its name, its header, and a walk over its records that damage does not end.
 
 use std::io;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::files::Handle;
-use super::record::{Damage, FRAME, Frame, Record, Salt};
+use super::record::{Body, Damage, FRAME, Frame, Record, Salt};
 
 /// The version of the format. Another one is refused whole, and left as it is.
-pub(super) const VERSION: u32 = 1;
+pub(in super::super) const VERSION: u32 = 1;
 /// `HOOKGATE`, the version, the salt and the check sum of these.
-pub(super) const HEADER: u64 = 8 + 4 + 8 + 4;
+pub(in super::super) const HEADER: u64 = 8 + 4 + 8 + 4;
 const MAGIC: &[u8; 8] = b"HOOKGATE";
 /// What is read at one time while a segment is walked.
 const CHUNK: usize = 1 << 20;
@@ -20,32 +21,32 @@ const CHUNK: usize = 1 << 20;
 /// What names a segment: its place in the order of all, and the salt of its frames. Both stand in the file's name, so
 /// that a header that is lost takes nothing with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
-    pub(super) id: u64,
+pub(in super::super) struct Name {
+    pub(in super::super) id: u64,
     salt: u64,
 }
 
 impl Name {
-    pub(super) fn new(id: u64, salt: Salt) -> Self {
+    pub(in super::super) fn new(id: u64, salt: Salt) -> Self {
         Self { id, salt: salt.0 }
     }
 
-    pub(super) fn salt(self) -> Salt {
+    pub(in super::super) fn salt(self) -> Salt {
         Salt(self.salt)
     }
 
-    pub(super) fn file(self) -> String {
+    pub(in super::super) fn file(self) -> String {
         format!("{:016x}-{:016x}.spool", self.id, self.salt)
     }
 
-    pub(super) fn parse(file: &str) -> Option<Self> {
+    pub(in super::super) fn parse(file: &str) -> Option<Self> {
         let (id, salt) = file.strip_suffix(".spool")?.split_once('-')?;
         let number = |text: &str| (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten();
         Some(Self { id: number(id)?, salt: number(salt)? })
     }
 
     /// What the file begins with.
-    pub(super) fn header(self) -> Vec<u8> {
+    pub(in super::super) fn header(self) -> Vec<u8> {
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&VERSION.to_le_bytes());
         header.extend_from_slice(&self.salt.to_le_bytes());
@@ -56,7 +57,7 @@ impl Name {
 }
 
 /// The version that a file's header proves; `None` where the header is damaged.
-pub(super) fn version(header: &[u8]) -> Option<u32> {
+pub(in super::super) fn version(header: &[u8]) -> Option<u32> {
     let (text, sum) = header.split_last_chunk::<4>()?;
     let sound = text.starts_with(MAGIC) && u32::from_le_bytes(*sum) == crc32fast::hash(text);
     sound.then(|| u32::from_le_bytes(text[8..12].try_into().unwrap_or_default()))
@@ -64,26 +65,27 @@ pub(super) fn version(header: &[u8]) -> Option<u32> {
 
 /// What a walk comes upon.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in super::super) enum Found<B = Record> {
     /// A record, and where it stands.
-    Record(Record, Range<u64>),
+    Record(B, Range<u64>),
     /// Bytes that are none.
     Damage(Damage),
 }
 
 /// A walk over the records of a segment, up to an end that may move.
-pub(super) struct Walk<H> {
+pub(in super::super) struct Walk<H, B = Record> {
     file: H,
     name: Name,
     at: u64,
     /// Bytes of the file from `start` on.
     read: Bytes,
     start: u64,
+    holds: PhantomData<B>,
 }
 
-impl<H: Handle> Walk<H> {
-    pub(super) fn new(file: H, name: Name) -> Self {
-        Self { file, name, at: HEADER, read: Bytes::new(), start: 0 }
+impl<H: Handle, B: Body> Walk<H, B> {
+    pub(in super::super) fn new(file: H, name: Name) -> Self {
+        Self { file, name, at: HEADER, read: Bytes::new(), start: 0, holds: PhantomData }
     }
 
     /// Goes on at an offset where a record begins.
@@ -96,7 +98,7 @@ impl<H: Handle> Walk<H> {
     }
 
     /// The next find before `end`; `None` where there is none.
-    pub(super) fn next(&mut self, end: u64) -> io::Result<Option<Found>> {
+    pub(in super::super) fn next(&mut self, end: u64) -> io::Result<Option<Found<B>>> {
         if self.at >= end {
             return Ok(None);
         }
@@ -122,14 +124,14 @@ impl<H: Handle> Walk<H> {
     }
 
     /// The record that begins here, and where the next one would.
-    fn record(&mut self, from: u64, end: u64) -> io::Result<Option<(Record, u64)>> {
+    fn record(&mut self, from: u64, end: u64) -> io::Result<Option<(B, u64)>> {
         let salt = self.name.salt();
         let Some(frame) = Frame::read(&self.bytes(from, FRAME, end)?, salt) else { return Ok(None) };
         let whole = self.bytes(from, FRAME + frame.body, end)?;
         if whole.len() < FRAME + frame.body || !frame.proves(&whole[FRAME..], salt) {
             return Ok(None);
         }
-        Ok(Record::read(whole.slice(FRAME..)).map(|record| (record, from + whole.len() as u64)))
+        Ok(B::read(whole.slice(FRAME..)).map(|record| (record, from + whole.len() as u64)))
     }
 
     /// Where the next frame begins that holds, or the end.

@@ -202,6 +202,7 @@ fn streams(which: u8) -> Arc<Streams> {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
         file_storage: true,
+        duplicate_window: std::time::Duration::from_secs(3600),
         ..Stream::default()
     };
     let streams = match which {

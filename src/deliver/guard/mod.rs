@@ -1,0 +1,232 @@
+//! The regression guard: what streams acknowledged is remembered for a while, and a stream that forgot it gets it again under
+//! the same id.
+//!
+//! A server that was cut off from power forgets what it had not synced, which may be minutes of acknowledged events. Owns what is remembered
+//! and the looks at streams; no request ever waits for it or fails with it.
+
+mod clerk;
+mod inquiry;
+mod ledger;
+mod memory;
+mod remembered;
+mod room;
+mod store;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+
+use self::clerk::{Clerk, Order};
+use self::ledger::{Ledger, Mark, Noted};
+use self::memory::Memory;
+use self::remembered::Remembered;
+use self::store::Store;
+use super::spool::files::{Files, Folder};
+use super::spool::{OpenError, make, salt};
+use super::{Delivery, Outcome};
+use crate::event::Message;
+
+pub(crate) use self::clerk::Room;
+pub(crate) use self::room::beside_spool;
+use self::watch::Watch;
+
+/// Acknowledgements that may wait to be written down.
+const QUEUE: usize = 16_384;
+/// Their bytes.
+const QUEUE_BYTES: usize = 32 << 20;
+/// The folder beside the spool.
+const FOLDER: &str = "guard";
+
+/// What is remembered, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardOptions {
+    /// `--guard-window`; zero turns it off.
+    pub window: Duration,
+    /// `--guard-max-bytes`.
+    pub max_bytes: u64,
+}
+
+/// How it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuardStatus {
+    /// How far back everything that was acknowledged is remembered; zero where nothing is.
+    pub reach: Duration,
+    /// Acknowledged messages that could not be remembered.
+    pub missed: u64,
+    /// Messages that a stream had forgotten and was given again.
+    pub again: u64,
+    /// Looks at all streams that found out what they were to.
+    pub looks: u64,
+}
+
+/// What the request line, the clerk and the watch share.
+#[derive(Debug)]
+struct Book {
+    ledger: Mutex<Ledger>,
+    marks: RandomState,
+    /// It remembers.
+    on: AtomicBool,
+    /// Bytes that wait to be written down.
+    waiting: AtomicUsize,
+    missed: AtomicU64,
+    /// Something was missed since the ledger was told.
+    gap: AtomicBool,
+    again: AtomicU64,
+    looks: AtomicU64,
+    /// An acknowledgement came that cannot be.
+    suspicion: Notify,
+}
+
+impl Book {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, msg_id: &[u8]) -> Mark {
+        self.marks.hash_one(msg_id)
+    }
+
+    fn missed(&self, count: usize) {
+        self.missed.fetch_add(count as u64, Ordering::Relaxed);
+        // Without the ledger: a request is here where too many wait for the clerk.
+        self.gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the ledger know.
+    fn note_gap(&self) {
+        if self.gap.swap(false, Ordering::Relaxed) {
+            self.ledger().missed();
+        }
+    }
+
+    fn noted(&self, Remembered { stream, sequence, duplicate, message, .. }: Remembered) -> Noted {
+        Noted { stream, sequence, mark: self.mark(&message.msg_id), duplicate }
+    }
+
+    /// So many bytes wait no longer.
+    fn queued(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The request line's end of it.
+#[derive(Debug)]
+pub(super) struct Guard {
+    book: Arc<Book>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Guard {
+    /// A stream acknowledged a message; `bound`: no other may take it; `namespace`: whose bucket has its data, else empty.
+    /// Waits for nothing.
+    pub(super) fn remember(&self, message: &Message, namespace: &str, bound: bool, outcome: &Outcome) {
+        let (stream, sequence, duplicate) = match outcome {
+            Outcome::Stored { stream, sequence } => (stream, *sequence, false),
+            Outcome::Duplicate { stream, sequence } => (stream, *sequence, true),
+            Outcome::Spooled => return,
+        };
+        if !self.book.on.load(Ordering::Relaxed) {
+            return;
+        }
+        let (stream, message) = (Arc::clone(stream), message.clone());
+        let claimed = Box::from(namespace);
+        let remembered = Remembered { stream, sequence, bound, duplicate, claimed, message };
+        let size = remembered.size();
+        let full = self.book.waiting.fetch_add(size, Ordering::Relaxed) > QUEUE_BYTES;
+        if full || self.orders.try_send(Order::Note(remembered)).is_err() {
+            self.book.queued(size);
+            self.book.missed(1);
+        }
+    }
+
+    pub(super) fn status(&self) -> GuardStatus {
+        let on = self.book.on.load(Ordering::Relaxed) && !self.book.gap.load(Ordering::Relaxed);
+        GuardStatus {
+            reach: if on { self.book.ledger().reach() } else { Duration::ZERO },
+            missed: self.book.missed.load(Ordering::Relaxed),
+            again: self.book.again.load(Ordering::Relaxed),
+            looks: self.book.looks.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Delivery {
+    /// Remembers from now on what streams acknowledge: in a folder beside the spool, where there is one, else in memory. `room`
+    /// says how many bytes that may be. Once, before the first event; a spool's lock must be held.
+    pub fn use_guard(&self, options: GuardOptions, spool: Option<&Path>, room: Room) {
+        if options.window.is_zero() {
+            return;
+        }
+        let folder = spool.map(|spool| spool.join(FOLDER));
+        let opened = folder.map(|folder| -> Result<Folder, OpenError> {
+            make(&folder)?;
+            Ok(Folder::new(folder))
+        });
+        let begun = match opened {
+            None => self.begin_guard(Memory::default(), options, room),
+            Some(folder) => folder.and_then(|folder| self.begin_guard(folder, options, room)),
+        };
+        if let Err(error) = begun {
+            tracing::error!(%error, "the guard cannot use its folder beside the spool, and remembers nothing");
+        }
+    }
+
+    fn begin_guard<F>(&self, files: F, options: GuardOptions, room: Room) -> Result<(), OpenError>
+    where
+        F: Files + Send + Sync + 'static,
+        F::File: Send + Sync,
+    {
+        let marks = RandomState::new();
+        let mut ledger = Ledger::new(options.window);
+        let store = Store::open(files, salt, |bucket, bytes, all| {
+            let noted = all.into_iter().map(|Remembered { stream, sequence, duplicate, message, .. }| Noted {
+                stream,
+                sequence,
+                mark: marks.hash_one(&*message.msg_id),
+                duplicate,
+            });
+            ledger.recover(bucket, bytes, noted);
+        })?;
+        let buckets = store.buckets();
+        let book = Arc::new(Book {
+            ledger: Mutex::new(ledger),
+            marks,
+            on: AtomicBool::new(true),
+            waiting: AtomicUsize::new(0),
+            missed: AtomicU64::new(0),
+            gap: AtomicBool::new(false),
+            again: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            suspicion: Notify::new(),
+        });
+        let (orders, received) = mpsc::channel(QUEUE);
+        let clerk = Clerk {
+            store,
+            book: Arc::clone(&book),
+            room,
+            window: options.window,
+            begun: Duration::ZERO,
+            failed: false,
+        };
+        clerk.start(received)?;
+        let guard = Arc::new(Guard { book, orders });
+        if self.inner.guard.set(Arc::clone(&guard)).is_ok() {
+            let watch = Watch::new(&self.inner, guard, buckets);
+            self.inner.tasks.spawn(self.inner.stop.clone().run_until_cancelled_owned(watch.run()));
+        }
+        Ok(())
+    }
+
+    /// How the guard goes; `None` where it is off.
+    pub fn guard(&self) -> Option<GuardStatus> {
+        self.inner.guard.get().map(|guard| guard.status())
+    }
+}
