@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kube::Client;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -84,12 +83,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     };
     let mut control = start_control(args, &delivery, needs).await?;
     tasks.spawn(named("gauges", follow_control(control.overview.clone(), control.leader.clone(), metrics.clone())));
-    let admin =
-        TcpListener::bind(args.admin_listen).await.with_context(|| format!("--admin-listen {}", args.admin_listen))?;
+    let admin = listen::bind(args.admin_listen).with_context(|| format!("--admin-listen {}", args.admin_listen))?;
     let router = Admin { readiness, metrics: metrics.clone(), routes: routes.clone() }.router();
     tasks.spawn(named("admin", crate::admin::serve::start(admin, router, stop.child_token())?));
 
-    let public = TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
+    let public = listen::bind(args.listen).with_context(|| format!("--listen {}", args.listen))?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(chain), Some(key)) => {
             let certificate = Certificate::load(chain.clone(), key.clone())?;

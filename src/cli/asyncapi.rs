@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::messages::Published;
+use super::flags;
 use super::policy::Policy;
 use super::source::{definition, load};
 use crate::api::source::{RoutingRule, WebhookSource};
@@ -37,7 +38,7 @@ pub(super) struct Args {
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
     /// What ce-source begins with; as for `run`
-    #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI")]
+    #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI", value_parser = flags::uri_base)]
     source_base: String,
     #[command(flatten)]
     policy: Policy,
@@ -69,8 +70,7 @@ struct Document {
 /// What is wrong with the manifests, files without a source, or a closed output.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = load(&args.files)?;
-    let settings =
-        Settings { source_base: args.source_base.trim_end_matches('/').to_owned(), ..args.policy.settings()? };
+    let settings = Settings { source_base: args.source_base.clone(), ..args.policy.settings()? };
     if loaded.sources.is_empty() || !loaded.broken.is_empty() {
         let told: Vec<String> = loaded.problems.iter().map(|problem| format!("\n{problem}")).collect();
         anyhow::ensure!(

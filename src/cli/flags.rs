@@ -60,10 +60,32 @@ pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
     if text.trim() == "0" { Ok(Duration::ZERO) } else { duration(text) }
 }
 
+/// The least memory in which requests are served, in bytes.
+const LEAST_MEMORY: u64 = 32 << 20;
+
 /// A number of bytes, or a quantity.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let size = Size::Text(text.trim().to_owned()).bytes();
     size.ok_or_else(|| "write a number of bytes, or a quantity such as 8Mi".to_owned())
+}
+
+/// The most memory: none, or as much as the process needs to serve at all.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        small if small > 0 && small < LEAST_MEMORY => {
+            Err("is less than Hookgate needs to serve: write 32Mi or more, 0 for no limit".to_owned())
+        }
+        size => Ok(size),
+    }
+}
+
+/// What identifiers of sources begin with: a URI reference (RFC 3986), without a trailing `/`.
+pub(super) fn uri_base(text: &str) -> Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    match text.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}#?"#.contains(&byte)) {
+        true => Ok(text.to_owned()),
+        false => Err("is no URI: write such as https://hooks.example.com or urn:example:hookgate".to_owned()),
+    }
 }
 
 /// How many, at least one.
@@ -116,6 +138,23 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_below_which_nothing_is_served_is_no_limit() {
+        assert_eq!(memory("0"), Ok(0));
+        assert_eq!(memory("32Mi"), Ok(32 << 20));
+        assert!(memory("10Mi").unwrap_err().contains("32Mi"));
+    }
+
+    #[test]
+    fn what_sources_begin_with_is_a_uri() {
+        assert_eq!(uri_base("").as_deref(), Ok(""));
+        assert_eq!(uri_base("https://hooks.example.com/").as_deref(), Ok("https://hooks.example.com"));
+        assert_eq!(uri_base("urn:example:hookgate").as_deref(), Ok("urn:example:hookgate"));
+        for wrong in ["not a uri", "a\"b", "{x}", "ü"] {
+            assert!(uri_base(wrong).unwrap_err().contains("urn:example"), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn durations_take_days() {

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, env = "HOOKGATE_BASE_URL", value_name = "URL", value_parser = flags::base_url)]
     base_url: Option<String>,
     /// What ce-source begins with
-    #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI")]
+    #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI", value_parser = flags::uri_base)]
     source_base: String,
     /// Watch only this namespace (repeatable). Default: all
     #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',', value_parser = flags::text)]
@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long, env = "HOOKGATE_MAX_CONNECTIONS", default_value_t = ListenSettings::default().connections, value_name = "N", value_parser = flags::count)]
     max_connections: usize,
     /// Anonymous memory, which is held by closing connections. Default: the limit of the cgroup, less a quarter; 0: none
-    #[arg(long, env = "HOOKGATE_MEMORY_LIMIT", value_name = "SIZE", value_parser = flags::size)]
+    #[arg(long, env = "HOOKGATE_MEMORY_LIMIT", value_name = "SIZE", value_parser = flags::memory)]
     memory_limit: Option<u64>,
     /// Speak HTTP/2 without TLS too, to clients and proxies that begin with it
     #[arg(long, env = "HOOKGATE_H2C", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -237,7 +237,7 @@ impl Args {
             namespaces: self.namespaces.clone(),
             selector: self.selector.clone(),
             base_url: self.base_url.clone(),
-            source_base: self.source_base.trim_end_matches('/').to_owned(),
+            source_base: self.source_base.clone(),
             allow_memory_streams: self.stream.allow_memory_streams,
             spool: self.spool.setting(),
             guard_window: self.guard.guard_window,

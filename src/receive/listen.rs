@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +27,20 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 /// A flood of new connections does not hold up the stop for longer.
 const BACKLOG_TIME: Duration = Duration::from_millis(500);
 
+/// Connections that wait for us to accept them; the kernel takes its `net.core.somaxconn` where that is less.
+const WAITING: u32 = 4096;
 /// Connections beyond the bound that are still leaving, and how long a new one waits for them.
 const SPARE: usize = 64;
 const LEAVE: Duration = Duration::from_millis(1);
+
+/// Takes connections on an address, which must be within a runtime. Those that nobody has accepted yet wait in a queue as long as the kernel allows: with
+/// a short one a flood of connections makes honest ones try again after a second.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
 
 /// Times and bounds of the public port.
 #[derive(Clone, Debug)]
