@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LINES: Duration = Duration::from_secs(10);
 /// So many connections are served however short memory is.
 const FEW: usize = 256;
+/// About what a connection holds beside its head, in bytes.
+const HELD: u64 = 2 << 10;
 
 /// Everybody who is connected to one port.
 #[derive(Debug)]
@@ -157,13 +159,16 @@ impl Crowd {
         !(share || full) || table.relieve(share.then_some(address), batch(self.connections), &|_| 1, false) > 0
     }
 
-    /// Some memory is to be given back: unfinished heads, answers that are not taken and idle connections give way, and
-    /// `urgently` also requests in work of connections on which nothing was proven.
-    pub(super) fn shed(&self, urgently: bool) {
+    /// About so many bytes of memory are to be given back: unfinished heads, answers that are not taken and idle connections
+    /// give way, and `urgently` also requests in work of connections on which nothing was proven.
+    pub(super) fn shed(&self, bytes: u64, urgently: bool) {
         let mut table = self.table();
         let some = u64::try_from((table.total / 8).max(BATCH)).unwrap_or(u64::MAX);
         if table.total > FEW || urgently {
-            table.relieve(None, some, &|activity| 1 + (activity.head_bytes() >> 11), urgently);
+            let weigh = |activity: &Activity| 1 + activity.head_bytes() / HELD;
+            // At most half: who weighs little stays while others weigh much.
+            let held: u64 = table.groups.values().map(|group| group.weight(&weigh)).sum();
+            table.relieve(None, some.max((bytes / HELD).min(held / 2)), &weigh, urgently);
         }
     }
 
@@ -413,7 +418,7 @@ mod tests {
         let crowd = crowd(4000);
         let members = enter(&crowd, "10.0.0.1", 2000);
         for _ in 0..100 {
-            crowd.shed(false);
+            crowd.shed(0, false);
         }
         let stay = left(&crowd, &members);
         assert!(stay <= FEW && stay > FEW / 2, "{stay}");

@@ -71,7 +71,7 @@ pub(super) fn watch(limit: u64, crowd: &Arc<Crowd>) {
             // What is closed is given back within a second: more gives way before only while memory grows all the same.
             if used > limit / 4 * 3 && (used > shed.0 || shed.1.elapsed() >= RETURN) {
                 shed = (used, Instant::now());
-                crowd.shed(used > limit);
+                crowd.shed(used - limit / 4 * 3, used > limit);
             }
         }
     };

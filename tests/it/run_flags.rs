@@ -52,6 +52,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_SPOOL_DIR", "/dev/null/spool", "--spool-dir /dev/null/spool"),
     ("HOOKGATE_SPOOL_MAX_BYTES", "big", "such as 8Mi"),
     ("HOOKGATE_SPOOL_VOLATILE", "maybe", "write true or false"),
+    ("HOOKGATE_GUARD_WINDOW", "long", "such as 7d"),
+    ("HOOKGATE_GUARD_MAX_BYTES", "much", "such as 8Mi"),
 ];
 
 /// Twins that take any text. Each acts in a test: below, in `deliver_login` and on a cluster.
