@@ -54,7 +54,7 @@ impl Asked<'_> {
             let sealed = || self.provider.sealed_handshake(self.verifier, self.request, self.now);
             let shake = sealed().filter(|_| *refusal == Refusal::Missing)?;
             steps.push(fact("an encrypted handshake that the vendor does not sign: a secret of yours stands in it"));
-            return Some(self.told(&shake, false, steps));
+            return Some(told(&shake, false, steps));
         }
         let body = Bytes::copy_from_slice(self.request.body);
         let verified = self.verifier.prove(self.request.head, &body, self.now, &NothingFetched).ok()?;
@@ -65,33 +65,29 @@ impl Asked<'_> {
             false => self.provider.handshake(self.request),
         }?;
         steps.push(fact("a handshake, and proven as deliveries are"));
-        let judged = self.told(&handshake.answer(&inside, self.verifier, self.now), false, steps);
+        let judged = told(&handshake.answer(&inside, self.verifier, self.now), false, steps);
         Some(Judged { covers: verified.proof().coverage().covers(), ..judged })
     }
 
     fn answered(&self, handshake: &Handshake, unsigned: bool, steps: &mut Vec<Step>) -> Judged {
-        self.told(&handshake.answer(self.request, self.verifier, self.now), unsigned, steps)
+        told(&handshake.answer(self.request, self.verifier, self.now), unsigned, steps)
     }
+}
 
-    fn told(&self, shake: &Shake, unsigned: bool, steps: &mut Vec<Step>) -> Judged {
-        match shake {
-            Shake::Refused(refusal) => {
-                steps.push(Step { step: "handshake", ok: Some(false), detail: format!("refused: {refusal}") });
-                refused(*refusal)
-            }
-            Shake::Answer(reply, effect) => {
-                let first = match effect {
-                    None => "",
-                    Some(Effect::Capture(_)) => "once its secret is written to captureSecretRef, ",
-                    Some(Effect::Confirm(_)) => "once its URL is fetched, ",
-                };
-                steps.push(Step {
-                    step: "handshake",
-                    ok: Some(true),
-                    detail: format!("{first}answered {}", shown(reply)),
-                });
-                Judged { refusal: None, unsigned, covers: Covers::None, answer: Some(written(reply)) }
-            }
+fn told(shake: &Shake, unsigned: bool, steps: &mut Vec<Step>) -> Judged {
+    match shake {
+        Shake::Refused(refusal) => {
+            steps.push(Step { step: "handshake", ok: Some(false), detail: format!("refused: {refusal}") });
+            refused(*refusal)
+        }
+        Shake::Answer(reply, effect) => {
+            let first = match effect {
+                None => "",
+                Some(Effect::Capture(_)) => "once its secret is written to captureSecretRef, ",
+                Some(Effect::Confirm(_)) => "once its URL is fetched, ",
+            };
+            steps.push(Step { step: "handshake", ok: Some(true), detail: format!("{first}answered {}", shown(reply)) });
+            Judged { refusal: None, unsigned, covers: Covers::None, answer: Some(written(reply)) }
         }
     }
 }

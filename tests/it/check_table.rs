@@ -214,6 +214,12 @@ pub const CASES: &[Case] = &[
         "{provider: plaid, verification: {parameters: {clientId: c}, secretRefs: [{name: s, key: k}]}}",
     ),
     source(
+        "secret-of-a-fetch",
+        NotAccepted("Unsupported"),
+        &["spec.verification.secretRefs[1]"],
+        "{provider: plaid, verification: {secretRefs: [{name: s, key: k}, {name: s, key: other, purpose: api-secret}]}}",
+    ),
+    source(
         "no-receiver",
         NotAccepted("Invalid"),
         &["spec.verification.parameters.receiveId"],

@@ -189,10 +189,20 @@ async fn a_signature_without_the_message_proves_no_message() {
     assert_eq!(answer.status.as_u16(), 200);
     let encrypted = sealed(KEY, "wx1", MESSAGE);
     assert_eq!(sends(&operator, "account", [TOKEN, &now, "n"], &encrypted, body(&encrypted)).await.0, 200);
-    let mut stored = nats.collect("webhooks.team.>", 2, Duration::from_secs(30)).await;
+    // Where the account is set to JSON, so is what was encrypted.
+    let message = r#"{"FromUserName":"o-1","CreateTime":1409659813,"MsgType":"event","Event":"user_enter"}"#;
+    let encrypted = sealed(KEY, "wx1", message);
+    let signed = signature(&[TOKEN, &now, "n", &encrypted]);
+    let path = format!("/team/account?{}", query(&[("msg_signature", &signed), ("timestamp", &now), ("nonce", "n")]));
+    let sent = json!({"ToUserName": "gh_1", "Encrypt": encrypted}).to_string();
+    let answer = operator.post(&path, &[("content-type", "application/json")], sent).await.expect("an answer");
+    assert_eq!(answer.status.as_u16(), 200);
+    let mut stored = nats.collect("webhooks.team.>", 3, Duration::from_secs(30)).await;
     stored.sort_by_key(|message| message.subject.to_string());
     let covers = stored.iter().map(|message| message.headers.get("ce-covers").expect("covers").as_str().to_owned());
-    assert_eq!(covers.collect::<Vec<_>>(), ["body", "none"]);
+    assert_eq!(covers.collect::<Vec<_>>(), ["body", "body", "none"]);
+    assert_eq!(stored[0].subject.as_str(), "webhooks.team.account.event.user_enter");
+    assert_eq!(std::str::from_utf8(&stored[0].payload), Ok(message));
 }
 
 #[tokio::test]

@@ -85,8 +85,8 @@ impl<'h> ContentType<'h> {
         let puts_up = |format: &&BodyFormat| match format {
             BodyFormat::JSON => unsaid || names_json(essence),
             BodyFormat::JSONLines => unsaid || names_json(essence),
-            BodyFormat::JWT => unsaid,
-            BodyFormat::Form | BodyFormat::Text | BodyFormat::Query | BodyFormat::XML => essence.is_empty(),
+            BodyFormat::JWT | BodyFormat::XML => unsaid,
+            BodyFormat::Form | BodyFormat::Text | BodyFormat::Query => essence.is_empty(),
             BodyFormat::Multipart | BodyFormat::CloudEvents => false,
         };
         // A CloudEvent in binary mode has the media type of its data, which another format could claim.

@@ -10,7 +10,7 @@ use super::fetched::Fetch;
 use super::jwt;
 use super::key_text;
 use super::keys::{self, Key, KeyRef, Mac, Material};
-use super::method::{Method, purposes, written};
+use super::method::{Method, needed, purposes, written};
 use super::scheme::{Scheme, SchemeKind};
 use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
 use crate::api::condition::{Problem, Reason};
@@ -213,22 +213,33 @@ fn read<'s>(scheme: &'s Scheme, given: &Given<'_>) -> impl Iterator<Item = &'s s
     scheme.parameters.iter().chain(fetched).map(String::as_str)
 }
 
-/// Every parameter that the source writes must be read by what its secretRefs put in force.
-pub(super) fn all_read<'s>(
-    method: &Method,
-    given: &Given<'_>,
-    in_force: impl Iterator<Item = &'s Arc<Scheme>>,
-) -> Result<(), Problem> {
+/// Everything that the source writes must be read by what its secretRefs put in force: `fits` knows the whole method.
+pub(super) fn all_read(method: &Method, given: &Given<'_>, in_force: &[&Scheme]) -> Result<(), Problem> {
+    let unread = |field: String, text: &str| {
+        let text = format!("means nothing to method {:?} with {text}: leave it out", method.name);
+        Err(Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text))
+    };
+    let beside = || method.common.proofs.iter().map(AsRef::as_ref);
+    let all = || in_force.iter().copied().chain(beside());
     let mut known: BTreeSet<&str> = method.common_parameters().collect();
-    in_force.for_each(|scheme| known.extend(read(scheme, given)));
-    match given.parameters.keys().find(|name| !known.contains(name.as_str())) {
-        None => Ok(()),
-        Some(unread) => Err(Problem::new(
-            Reason::Unsupported,
-            format!("spec.verification.parameters.{unread}"),
-            format!("means nothing to method {:?} with these secretRefs: leave it out", method.name),
-        )),
+    all().for_each(|scheme| known.extend(read(scheme, given)));
+    if let Some(name) = given.parameters.keys().find(|name| !known.contains(name.as_str())) {
+        return unread(format!("parameters.{name}"), "these secretRefs");
     }
+    let sealed = method.sealed.iter().map(|sealed| sealed.purpose.as_deref());
+    let others = given.other_purposes.iter().map(|purpose| Some(*purpose));
+    let purposes: BTreeSet<Option<&str>> =
+        all().flat_map(|scheme| needed(scheme, given.keys)).chain(sealed).chain(others).collect();
+    if let Some(position) = given.keys.iter().position(|key| !purposes.contains(&key.purpose.as_deref())) {
+        return unread(format!("secretRefs[{position}]"), "the others");
+    }
+    if given.tolerance.is_some() && !all().any(Scheme::has_time) {
+        return unread("tolerance".to_owned(), "these secretRefs");
+    }
+    if given.external_url.is_some() && !all().any(Scheme::takes_url) {
+        return unread("externalURL".to_owned(), "these secretRefs");
+    }
+    Ok(())
 }
 
 /// Every parameter that the definition reads beside its schemes must be there.

@@ -173,3 +173,8 @@ pub(super) fn written(scheme: &Scheme, keys: &[KeyRef]) -> bool {
     let own = if fetches(scheme) { vec![scheme.purpose.as_deref()] } else { purposes(scheme) };
     own.iter().all(|purpose| keys.iter().any(|key| key.purpose.as_deref() == *purpose))
 }
+
+/// The purposes of the secretRefs that the scheme reads of this source.
+pub(super) fn needed<'s>(scheme: &'s Scheme, keys: &[KeyRef]) -> Vec<Option<&'s str>> {
+    if fetches(scheme) && written(scheme, keys) { vec![scheme.purpose.as_deref()] } else { purposes(scheme) }
+}

@@ -139,11 +139,8 @@ impl Verifier {
             return Err(missing(method));
         }
         all_there(method, given)?;
-        all_read(
-            method,
-            given,
-            alternatives.iter().flat_map(|one: &Alternative| &one.schemes).map(|ready| &ready.scheme),
-        )?;
+        let in_force = alternatives.iter().flat_map(|one: &Alternative| &one.schemes);
+        all_read(method, given, &in_force.map(|ready| &*ready.scheme).collect::<Vec<_>>())?;
         let proofs = method.common.proofs.iter().map(|scheme| {
             let coverage = coverage(std::slice::from_ref(scheme));
             Ok(Alternative::new(vec![ready(scheme.clone(), given, &mut unfit)?], coverage, None))

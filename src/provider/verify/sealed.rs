@@ -136,7 +136,7 @@ impl Sealed {
 
 /// The text under that key and what began its chain, less its padding to a whole block of that length.
 fn opened(key: &CipherKey, first: [u8; BLOCK], text: &[u8], block: usize) -> Option<Vec<u8>> {
-    if text.is_empty() || text.len() % BLOCK != 0 {
+    if text.is_empty() || !text.len().is_multiple_of(BLOCK) {
         return None;
     }
     let mut text = text.to_vec();
