@@ -3,13 +3,17 @@
 //! Cases are made from the definitions: a handshake with such a proof is judged here by being there.
 #![allow(clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use hookgate::api::provider::{AllOf, Handshake as Written, Method as WrittenMethod, WebhookProviderSpec};
 use hookgate::provider::Provider;
-use hookgate::provider::catalogue::built_ins;
+use hookgate::provider::catalogue::{built_in, built_ins};
 use hookgate::provider::handshake::Shake;
+use hookgate::provider::verify::keys::KeyRef;
 use hookgate::provider::verify::observe::Silent;
 use hookgate::provider::verify::sign::{Draft, RequestParts};
-use hookgate::provider::verify::{Method, Verifier};
+use hookgate::provider::verify::{Given, Method, Verifier};
+use hookgate::secret::SecretBytes;
 use http::HeaderMap;
 use jiff::{Timestamp, ToSpan};
 
@@ -115,6 +119,56 @@ fn a_handshake_with_a_proof_of_its_own_is_answered_to_its_vendor_alone() {
         }
     }
     assert!(judged >= 3, "only {judged} handshakes: what made the cases has gone");
+}
+
+/// Token, EncodingAESKey, receiver, query and answer of what the vendor and an SDK publish.
+const PUBLISHED: [[&str; 5]; 2] = [
+    // developer.work.weixin.qq.com document/path/90968
+    [
+        "QDG6eK",
+        "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C",
+        "wx5823bf96d3bd56c7",
+        "msg_signature=5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3&timestamp=1409659589&nonce=263014780&echostr=P9nAzCzyDtyTWESHep1vC5X9xho%2FqYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp%2B4RPcs8TgAE7OaBO%2BFZXvnaqQ%3D%3D",
+        "1616140317555161061",
+    ],
+    // wechatpy/wechatpy tests/test_crypto.py
+    [
+        "123456",
+        "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR",
+        "wx49f0ab532d5d035a",
+        "msg_signature=dd6b9c95b495b3f7e2901bfbc76c664930ffdb96&timestamp=1411443780&nonce=437374425&echostr=4ByGGj%2BsVCYcvGeQYhaKIk1o0pQRNbRjxybjTGblXrBaXlTXeOo1%2BbXFXDQQb1o6co6Yh9Bv41n7hOchLF6p%2BQ%3D%3D",
+        "5927782489442352469",
+    ],
+];
+
+#[test]
+fn published_challenges_are_answered_as_published() {
+    for [token, key, receiver, query, expected] in PUBLISHED {
+        let provider = built_in("wecom").expect("a built-in").provider().expect("compiles");
+        let reference = |purpose: Option<&str>, value: &str| KeyRef {
+            secret: "s".to_owned(),
+            key: "k".to_owned(),
+            purpose: purpose.map(str::to_owned),
+            not_after: None,
+            value: Some(SecretBytes::new(value.as_bytes().to_vec())),
+        };
+        let keys = [reference(None, token), reference(Some("encoding-aes-key"), key)];
+        let parameters = BTreeMap::from([("receiveId".to_owned(), receiver.to_owned())]);
+        let given =
+            Given { keys: &keys, other_purposes: &[], parameters: &parameters, tolerance: None, external_url: None };
+        let (verifier, _) = Verifier::new(&provider.methods[0], &given).expect("a source");
+        let draft = Draft {
+            method: http::Method::GET,
+            path: "/in".to_owned(),
+            query: Some(query.to_owned()),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+        };
+        let sent = pairs(Some(query));
+        let time = sent.iter().find(|(name, _)| name == "timestamp").expect("a time").1.parse().expect("seconds");
+        let now = Timestamp::from_second(time).expect("a time");
+        assert_eq!(answered(provider, &verifier, &draft, now).as_deref(), Some(expected));
+    }
 }
 
 fn wrong(yaml: &str) -> Vec<String> {

@@ -130,6 +130,11 @@ impl Content {
         Self { parts: parts.collect(), sorted: self.sorted }
     }
 
+    /// Whether the parts are joined in the order of their bytes.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+
     /// Joins the parts in the order of their bytes from now on.
     ///
     /// # Errors

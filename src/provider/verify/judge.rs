@@ -380,8 +380,9 @@ fn tell_content<O: Observer>(view: &View<'_>, signed: &Signed, stamp: &str, obse
     tell(observer, "content", Some(whole), || {
         let shown = String::from_utf8_lossy(&content[..content.len().min(512)]).into_owned();
         let more = if content.len() > 512 { " …" } else { "" };
+        let order = if signed.content.is_sorted() { " (sorted: the secret may stand elsewhere in it)" } else { "" };
         if whole {
-            format!("{} bytes: {shown:?}{more}", content.len())
+            format!("{} bytes: {shown:?}{more}{order}", content.len())
         } else {
             format!("a part of the content is not in the request; before it: {shown:?}")
         }
