@@ -55,6 +55,20 @@ pub(crate) fn parameter(text: &str) -> Option<&str> {
     }
 }
 
+/// A text that is fixed but for parameters of the source.
+///
+/// # Errors
+/// A sentence that names what else it holds.
+pub(crate) fn fixed(text: &str) -> Result<Vec<Piece>, String> {
+    let pieces = parse(text, true)?;
+    let other =
+        |piece: &&Piece| matches!(piece, Piece::Variable(name, argument) if name != "parameter" || argument.is_none());
+    match pieces.iter().find(other) {
+        Some(Piece::Variable(name, _)) => Err(format!("{{{name}}} cannot stand here: {{parameter:NAME}} alone can")),
+        _ => Ok(pieces),
+    }
+}
+
 /// `{name}` or `{name:argument}` at the front: its parts and its length.
 fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
     let inner = text.strip_prefix('{')?;

@@ -52,6 +52,8 @@ pub const SEEDS: &[&[u8]] = &[
     b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3ODAwMDAzMDAsImlhdCI6MTc4MDAwMDAwMH0.c2ln",
     b"{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\",\"n\":\"0vx7agoebGcQSuuPiLJXZpt\",\"e\":\"AQAB\"},{\"kty\":\"EC\",\"crv\":\"P-256\"}]}",
     b"--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{\"event\":{\"event_type\":\"x\"}}\r\n--b--\r\n",
+    b"<?xml version='1.0'?><xml a='1'><Encrypt><![CDATA[4ByGGj+sVCYcvGeQYhaKIg==]]></Encrypt><list><a>1</a><a>&lt;&#65;</a></list><id/></xml>",
+    b"payload=PHhtbD48aWQ%2BMTwvaWQ%2BPHR5cGU%2BYTwvdHlwZT48L3htbD4%3D%0A&bt_payload=PG4vPg%3D%3D&bt_signature=p%7C00",
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00",
     b"POST /in?a=1 HTTP/1.1\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 2\r\n\r\n{}",
     b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

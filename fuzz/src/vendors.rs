@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use hookgate::api::provider::{AllOf, Method as WrittenMethod, WebhookProviderSpec};
+use hookgate::api::provider::{AllOf, BodyFormat, Method as WrittenMethod, WebhookProviderSpec};
 use hookgate::api::scheme::{Scheme, Unproven};
 use hookgate::json::validate;
 use hookgate::provider::Provider;
-use hookgate::provider::catalogue::built_ins;
+use hookgate::provider::catalogue::{BuiltIn, built_ins};
 use hookgate::provider::request::{Head, RequestView};
 use hookgate::provider::verify::fetched::NothingFetched;
 use hookgate::provider::verify::keys::KeyRef;
@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 
 const NOW: i64 = 1_780_000_000;
 const URL: &str = "https://hooks.example.com/in";
+/// A key of every length and encoding that ciphers ask for.
+const CIPHER_KEY: &[u8] = b"kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR";
 
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap_or_default()
@@ -56,7 +58,7 @@ fn verifiers(spec: &WebhookProviderSpec, provider: &Provider) -> Vec<Verifier> {
             .map(|purpose| {
                 let schemes = written.any_of.iter().flat_map(|all| &all.all_of);
                 let value = schemes.filter(|s| s.purpose.as_deref() == purpose).map(secret).next();
-                (purpose.map(str::to_owned), value.unwrap_or_else(|| b"a-secret".to_vec()))
+                (purpose.map(str::to_owned), value.unwrap_or_else(|| CIPHER_KEY.to_vec()))
             })
             .collect();
         let keys: Vec<KeyRef> = keys
@@ -69,20 +71,23 @@ fn verifiers(spec: &WebhookProviderSpec, provider: &Provider) -> Vec<Verifier> {
                 value: Some(SecretBytes::new(value)),
             })
             .collect();
-        let parameters = method
+        let parameters: BTreeMap<String, String> = method
             .parameters()
             .into_iter()
             .filter(|name| !["issuer", "audience", "maxLifetime"].contains(name))
             .map(|name| (name.to_owned(), "p".to_owned()))
             .collect();
-        let given = Given {
-            keys: &keys,
-            other_purposes: &[],
-            parameters: &parameters,
-            tolerance: None,
-            external_url: method.needs_url().then_some(URL),
+        let verifier = |parameters: &BTreeMap<String, String>| {
+            let external_url = method.needs_url().then_some(URL);
+            let given = Given { keys: &keys, other_purposes: &[], parameters, tolerance: None, external_url };
+            Verifier::new(method, &given).ok().map(|(verifier, _)| verifier)
         };
-        made.extend(Verifier::new(method, &given).ok().map(|(verifier, _)| verifier));
+        // What only a fetch reads means nothing beside the key.
+        let without = |name: &String| {
+            let others = parameters.iter().filter(|(other, _)| *other != name);
+            others.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        made.extend(verifier(&parameters).or_else(|| parameters.keys().find_map(|name| verifier(&without(name)))));
     }
     made
 }
@@ -122,7 +127,15 @@ fn vendor(name: &str, spec: &WebhookProviderSpec, media: &'static str) -> Option
 }
 
 pub(super) static VENDORS: LazyLock<Vec<Vendor>> = LazyLock::new(|| {
-    built_ins().filter_map(|built_in| vendor(built_in.id, built_in.spec().ok()?, "application/json")).collect()
+    let media = |spec: &WebhookProviderSpec| {
+        let xml = spec.decode.as_ref().is_some_and(|decode| decode.formats.first() == Some(&BodyFormat::XML));
+        if xml { "text/xml" } else { "application/json" }
+    };
+    let made = |built_in: &BuiltIn| {
+        let spec = built_in.spec().ok()?;
+        vendor(built_in.id, spec, media(spec))
+    };
+    built_ins().filter_map(made).collect()
 });
 
 /// A vendor that reads one format.
@@ -148,6 +161,8 @@ pub(super) static FORMATS: LazyLock<Vec<Vendor>> = LazyLock::new(|| {
         (json!({"formats": ["JSON"]}), "application/json"),
         (json!({"formats": ["Form"]}), "application/x-www-form-urlencoded"),
         (json!({"formats": ["Form"], "field": "payload"}), "application/x-www-form-urlencoded"),
+        (json!({"formats": ["Form"], "field": "payload", "fieldBase64": true, "fieldFormat": "XML"}), FORM),
+        (json!({"formats": ["XML"]}), "application/xml"),
         (json!({"formats": ["JSONLines"]}), "application/x-ndjson"),
         (json!({"formats": ["JWT"], "anyMediaType": true}), "application/jwt"),
         (json!({"formats": ["Text"]}), "text/plain"),

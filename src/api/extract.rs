@@ -169,6 +169,9 @@ pub struct Extract {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     pub id_rules: Vec<IdRule>,
+    /// The place of an item in its list is part of its id: two items of one delivery that are equal are two events.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub id_numbered: bool,
     /// What the id names. Default: Delivery.
     #[serde(default)]
     pub id_of: IdOf,

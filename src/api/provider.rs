@@ -111,7 +111,8 @@ pub struct WebhookProviderSpec {
     /// Limits that fit the vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
-    /// How long the vendor waits for an answer. Default: 10s.
+    /// The vendor's time-out: how long it waits for an answer before it gives up. Default: 10s. An answer is due after four
+    /// fifths of it, at most 5s, unless the source writes `spec.delivery.deadline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DurationString>,
     /// What the vendor sends again. Default: ServerErrors.
@@ -181,10 +182,17 @@ pub struct Decode {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub formats: Vec<BodyFormat>,
-    /// The form or multipart field that holds the JSON document.
+    /// The form or multipart field that holds the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub field: Option<String>,
+    /// The field holds the document in base64.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub field_base64: bool,
+    /// What the document in the field is. Default: JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FieldFormat")]
+    pub field_format: Option<FieldFormat>,
     /// The vendor's media type says nothing: the first format is read whatever it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_media_type: bool,
@@ -201,8 +209,8 @@ pub struct Decode {
     pub compressed: Option<Compression>,
 }
 
-/// A member that holds the body, encrypted with AES-256-CBC under the SHA-256 of a secret: base64 of 16 bytes that begin the
-/// chain and of the text, padded after PKCS #7. It is opened after the proof; a body without the member is read as it is.
+/// A member that holds the body, encrypted with AES-256-CBC: base64 of 16 bytes that begin the chain and of the text, padded
+/// after PKCS #7. It is opened after the proof; a body without the member is read as it is where the proof covers all of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Decrypt {
@@ -217,6 +225,43 @@ pub struct Decrypt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]
     pub methods: Vec<String>,
+    /// How a secret becomes the key. Default: SHA256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CipherKeyForm")]
+    pub key: Option<CipherKeyForm>,
+    /// What stands around the message in the text. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<Frame>,
+}
+
+/// How a secret becomes the 32 bytes of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum CipherKeyForm {
+    /// Its SHA-256.
+    #[default]
+    SHA256,
+    /// What it holds in base64, padding optional.
+    Base64,
+}
+
+/// The text is 16 random bytes, the length of the message in 4 bytes (big-endian), the message and whom it is for, padded to a
+/// multiple of 32 bytes; the first 16 bytes of the key begin the chain, and none of what is sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Frame {
+    /// The parameter of the source that says whom a message must be for; such a source must write it.
+    #[schemars(length(min = 1, max = 64), regex(pattern = pattern::PARAMETER.signs))]
+    pub parameter: String,
+}
+
+/// What the document in a field is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum FieldFormat {
+    /// JSON.
+    #[default]
+    JSON,
+    /// XML, read as `formats: [XML]` is.
+    XML,
 }
 
 /// A content coding.
@@ -245,6 +290,9 @@ pub enum BodyFormat {
     CloudEvents,
     /// Any text; published as it came.
     Text,
+    /// One XML document, published as the JSON of its root's content: an element of text alone is a text, others are objects;
+    /// attributes are members `@name`, text beside them is `#text`, children of one name are a list.
+    XML,
 }
 
 /// Limits that fit the vendor.

@@ -89,6 +89,8 @@ pub enum KeyEncoding {
     Hex,
     /// The text in Unicode's compatibility decomposition (UAX #15).
     NFKD,
+    /// The 20 bytes of the text's SHA-1.
+    SHA1,
 }
 
 /// How a signature is written. Always canonical: a lenient decoder accepts altered text.
@@ -158,6 +160,9 @@ pub struct Digest {
     /// What is hashed, as a template.
     #[schemars(length(min = 1, max = 1024), regex(pattern = pattern::CONTENT.signs))]
     pub content: String,
+    /// The variables of `content`, which then holds nothing else, are put into the order of their bytes before they are joined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sorted: bool,
     /// Where the time of signing stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,

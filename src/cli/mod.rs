@@ -20,6 +20,7 @@ mod source;
 mod spool;
 mod tail;
 mod verify;
+mod verify_handshake;
 
 use std::io::Write;
 

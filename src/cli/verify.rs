@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::capture::Capture;
 use super::source::{choose, instant, load};
+use super::verify_handshake::{Asked, Judged};
 use crate::provider::request::{Head, RequestView};
 use crate::provider::verify::diagnose::diagnose;
 use crate::provider::verify::fetched::NothingFetched;
@@ -64,7 +65,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
         body: &capture.body,
     };
     let mut steps: Vec<Step> = Vec::new();
-    let (verdict, covers) = chosen.given(|given| -> anyhow::Result<_> {
+    let judged = chosen.given(|given| -> anyhow::Result<_> {
         let (verifier, unfit) = Verifier::new(&chosen.method, given)?;
         for key in unfit {
             steps.push(Step { step: "secret", ok: Some(false), detail: format!("{} {}", key.label, key.reason) });
@@ -72,20 +73,27 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
         for reason in &missing {
             steps.push(Step { step: "secret", ok: Some(false), detail: reason.clone() });
         }
+        let asked = Asked { provider: &chosen.provider, verifier: &verifier, request: &view, now };
+        if let Some(judged) = asked.alone(&mut steps) {
+            return Ok(judged);
+        }
         let verdict = verifier.explain(&view, now, &NothingFetched, &mut steps);
+        if let Some(judged) = asked.after(verdict.as_ref().err(), &mut steps) {
+            return Ok(judged);
+        }
         if let Err(refusal) = verdict
             && !matches!(refusal, Refusal::NoKey | Refusal::NotFetched)
         {
             let findings = diagnose(&chosen.method, given, &view, now);
             steps.extend(findings.into_iter().map(|finding| Step { step: "advice", ok: None, detail: finding.advice }));
         }
-        Ok((verdict, verifier.covers()))
+        let covers = verdict.as_ref().map_or(verifier.covers(), |proof| proof.coverage().covers());
+        Ok(Judged { refusal: verdict.err(), unsigned: false, covers, answer: None })
     })?;
-    let refusal = verdict.as_ref().err().copied();
-    let covers = verdict.as_ref().map_or(covers, |proof| proof.coverage().covers());
+    let Judged { refusal, unsigned, covers, answer } = judged;
     let reason = refusal.map(Refusal::as_str);
     let authentic = match refusal {
-        None => Some(true),
+        None => (!unsigned).then_some(true),
         // Nothing was judged.
         Some(Refusal::NoKey | Refusal::NotFetched) => None,
         Some(_) => Some(false),
@@ -94,6 +102,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
         Output::Json => {
             let answer = json!({
                 "authentic": authentic, "method": &*chosen.method.name, "covers": covers.as_str(), "reason": reason, "steps": steps,
+                "answer": answer,
             });
             writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
         }
@@ -108,6 +117,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
                 writeln!(out, "  {mark} {:10} {}", step.step, step.detail)?;
             }
             match refusal {
+                None if unsigned => writeln!(out, "it cannot be told: nothing proves this handshake")?,
                 None => writeln!(out, "authentic; the proof covers: {}", covers.as_str())?,
                 Some(refusal) => {
                     let verdict = if authentic.is_none() { "it cannot be told" } else { "not authentic" };
@@ -117,6 +127,11 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
         }
     }
     match refusal {
+        None if unsigned => {
+            anyhow::bail!(
+                "the vendor signs no such handshake: whoever sends it is answered, and nothing of it is published"
+            )
+        }
         None => Ok(0),
         Some(Refusal::NotFetched) => {
             anyhow::bail!("the vendor's public key must be fetched: give it in a Secret and name it in secretRefs")

@@ -125,6 +125,12 @@ impl Pointers {
         self.texts.is_empty()
     }
 
+    /// Whether some pointer leads to the member of that name at the top of a document, or into it.
+    pub fn leads_into(&self, name: &str) -> bool {
+        let children = &self.root.children;
+        !self.root.slots.is_empty() || children.binary_search_by(|child| child.name.as_ref().cmp(name)).is_ok()
+    }
+
     /// Whether a document of this form can hold anything that a pointer reads: an object, or a list where a pointer
     /// begins with an index. True for every document where no pointer leads inside.
     pub fn fits(&self, json: &[u8]) -> bool {

@@ -5,13 +5,16 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use regex::Regex;
 
+use super::decode::Carrier;
 use super::place::{Place, PointerList};
 use super::request::RequestView;
-use super::verify::signature_encoding;
 use super::verify::view::View;
+use super::verify::{Verifier, signature_encoding};
 use crate::api;
-use crate::api::scheme::Encoding;
+use crate::api::scheme::{Encoding, HashAlgorithm};
 use crate::json::Pointers;
 use crate::template::{self, Piece};
 
@@ -37,6 +40,7 @@ pub struct Answer {
     varying: Vec<(HeaderName, Vec<Part>)>,
     /// Of an answer that reads the request by itself.
     pointers: Pointers,
+    carrier: Carrier,
 }
 
 /// An answer, filled in.
@@ -62,16 +66,42 @@ enum Part {
     /// The number of items received.
     Items,
     Echo(Place),
-    Signed(Place, Encoding),
+    /// A parameter of the source.
+    Parameter(String),
+    Signed(HashAlgorithm, Encoding, Place),
+    Decrypted(Place),
 }
 
-/// Signs a challenge with the route's key; `None` without a live one.
-pub(crate) type Signer<'s> = &'s dyn Fn(&[u8]) -> Option<Vec<u8>>;
+/// What an answer takes of ours: keys and parameters of the route.
+pub(crate) trait Ours {
+    /// The MAC of a challenge; `None` without a live key of that hash function.
+    fn signed(&self, algorithm: HashAlgorithm, challenge: &[u8]) -> Option<Vec<u8>>;
+    /// What a text holds that is encrypted as the vendor's bodies are; `None` where no live key opens it.
+    fn decrypted(&self, text: &[u8]) -> Option<Bytes>;
+    /// What the source says of a parameter.
+    fn parameter(&self, name: &str) -> Option<&str>;
+}
+
+impl Ours for (&Verifier, Timestamp) {
+    fn signed(&self, algorithm: HashAlgorithm, challenge: &[u8]) -> Option<Vec<u8>> {
+        self.0.tag(algorithm, challenge, self.1)
+    }
+
+    fn decrypted(&self, text: &[u8]) -> Option<Bytes> {
+        self.0.decrypted(text, self.1)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.0.parameter(name)
+    }
+}
 
 /// What an answer is filled in with.
-struct Filling<'f, 'v, 's> {
+struct Filling<'f, 'v> {
     view: &'f View<'v>,
-    sign: Signer<'s>,
+    ours: &'f dyn Ours,
+    /// What is signed must match all of this.
+    challenge: Option<&'f Regex>,
     items: usize,
     /// A value that is not there is left out: what happened has happened.
     lenient: bool,
@@ -90,10 +120,10 @@ impl Answer {
     ///
     /// # Errors
     /// A sentence that names the variable or header that is wrong.
-    pub fn of_events(written: &api::provider::Answer) -> Result<Self, String> {
+    pub(super) fn of_events(written: &api::provider::Answer, carrier: &Carrier) -> Result<Self, String> {
         let mut list = PointerList::default();
         let answer = Self::compile(written, &mut list, true)?;
-        Ok(Self { pointers: list.compile()?.0, ..answer })
+        Ok(Self { pointers: list.compile()?.0, carrier: carrier.clone(), ..answer })
     }
 
     /// An answer whose body is sent as it stands.
@@ -104,7 +134,7 @@ impl Answer {
             headers.insert(header::CONTENT_TYPE, content_type.unwrap_or_else(usual));
         }
         let (body, pointers) = (Text::Constant(body.into()), Pointers::default());
-        Self { status, json: false, body, headers, varying: Vec::new(), pointers }
+        Self { status, json: false, body, headers, varying: Vec::new(), pointers, carrier: Carrier::default() }
     }
 
     fn compile(written: &api::provider::Answer, list: &mut PointerList, events: bool) -> Result<Self, String> {
@@ -136,25 +166,57 @@ impl Answer {
             parts => Text::Varying(parts.to_vec()),
         };
         let status = status.filter(StatusCode::is_success).ok_or("status must be from 200 to 299")?;
-        Ok(Self { status, json, body, headers, varying, pointers: Pointers::default() })
+        let (pointers, carrier) = (Pointers::default(), Carrier::default());
+        Ok(Self { status, json, body, headers, varying, pointers, carrier })
     }
 
-    /// Fills in the answer of a handshake; `None` where a value is not there, too long or not fit to be signed.
-    pub fn fill(&self, view: &View<'_>, sign: Signer<'_>) -> Option<Reply> {
-        self.reply(&Filling { view, sign, items: 0, lenient: false })
+    /// The parameters that it holds.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parts().filter_map(|part| match part {
+            Part::Parameter(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The hash functions that it signs with.
+    pub(crate) fn signs(&self) -> impl Iterator<Item = HashAlgorithm> {
+        self.parts().filter_map(|part| match part {
+            Part::Signed(algorithm, ..) => Some(*algorithm),
+            _ => None,
+        })
+    }
+
+    /// Whether it holds what was decrypted.
+    pub(crate) fn decrypts(&self) -> bool {
+        self.parts().any(|part| matches!(part, Part::Decrypted(_)))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        let body = match &self.body {
+            Text::Constant(_) => &[],
+            Text::Varying(parts) => parts.as_slice(),
+        };
+        self.varying.iter().flat_map(|(_, parts)| parts).chain(body)
+    }
+
+    /// Fills in the answer of a handshake; `None` where a value is not there, too long or not fit to be signed, for which all of
+    /// it must match `challenge` where that is given.
+    pub(crate) fn fill(&self, view: &View<'_>, ours: &dyn Ours, challenge: Option<&Regex>) -> Option<Reply> {
+        self.reply(&Filling { view, ours, challenge, items: 0, lenient: false })
     }
 
     /// The answer of a delivery of that many items. A value that is not there is left out.
-    pub fn accepted(&self, request: &RequestView<'_>, items: usize, sign: Signer<'_>) -> Reply {
+    pub(crate) fn accepted(&self, request: &RequestView<'_>, items: usize, ours: &dyn Ours) -> Reply {
         if let (Text::Constant(body), true) = (&self.body, self.varying.is_empty()) {
             return Reply { status: self.status, headers: self.headers.clone(), body: body.clone() };
         }
-        let view = View::new(*request, None, &self.pointers);
-        let filled = self.reply(&Filling { view: &view, sign, items, lenient: true });
+        let document = self.carrier.document(request, &|name| self.pointers.leads_into(name));
+        let view = View::of_item(*request, None, &self.pointers, &document);
+        let filled = self.reply(&Filling { view: &view, ours, challenge: None, items, lenient: true });
         filled.unwrap_or_else(|| Reply { status: self.status, headers: self.headers.clone(), body: Bytes::new() })
     }
 
-    fn reply(&self, filling: &Filling<'_, '_, '_>) -> Option<Reply> {
+    fn reply(&self, filling: &Filling<'_, '_>) -> Option<Reply> {
         let mut headers = self.headers.clone();
         for (name, parts) in &self.varying {
             match HeaderValue::try_from(filling.text(parts, false)?) {
@@ -182,9 +244,14 @@ fn parts(text: &str, list: &mut PointerList, events: bool) -> Result<Vec<Part>, 
         Piece::Variable(name, None) if events && name == "items" => Ok(Part::Items),
         Piece::Variable(name, argument) => {
             let argument = argument.unwrap_or_default();
+            let mut signed = |algorithm, encoding| Ok(Part::Signed(algorithm, encoding, source(&argument, list)?));
             match name.as_str() {
-                "hmac-sha256-hex" => Ok(Part::Signed(source(&argument, list)?, Encoding::Hex)),
-                "hmac-sha256-base64" => Ok(Part::Signed(source(&argument, list)?, Encoding::Base64)),
+                "hmac-sha1-hex" => signed(HashAlgorithm::SHA1, Encoding::Hex),
+                "hmac-sha1-base64" => signed(HashAlgorithm::SHA1, Encoding::Base64),
+                "hmac-sha256-hex" => signed(HashAlgorithm::SHA256, Encoding::Hex),
+                "hmac-sha256-base64" => signed(HashAlgorithm::SHA256, Encoding::Base64),
+                "decrypted" => Ok(Part::Decrypted(source(&argument, list)?)),
+                "parameter" if !argument.is_empty() => Ok(Part::Parameter(argument)),
                 _ => Ok(Part::Echo(source(&format!("{name}:{argument}"), list)?)),
             }
         }
@@ -202,12 +269,12 @@ fn source(text: &str, list: &mut PointerList) -> Result<Place, String> {
             HeaderName::try_from(name).map(Place::Header).map_err(|_| format!("{name:?} is no header name"))
         }
         _ => Err(format!(
-            "{{{text}}} is no variable of an answer: query:, header:, pointer:, form:, hmac-sha256-hex:, hmac-sha256-base64:, and items where events are answered"
+            "{{{text}}} is no variable of an answer: query:, header:, pointer:, form:, parameter:, decrypted:, hmac-sha256-hex:, hmac-sha256-base64:, the same with sha1, and items where events are answered"
         )),
     }
 }
 
-impl Filling<'_, '_, '_> {
+impl Filling<'_, '_> {
     fn text(&self, parts: &[Part], json: bool) -> Option<String> {
         let mut out = String::new();
         for part in parts {
@@ -221,7 +288,9 @@ impl Filling<'_, '_, '_> {
                     Some(())
                 }
                 Part::Echo(place) => self.echo(place, json, &mut out),
-                Part::Signed(place, encoding) => self.signed(place, *encoding, &mut out),
+                Part::Parameter(name) => self.ours.parameter(name).map(|value| out.push_str(value)),
+                Part::Signed(algorithm, encoding, place) => self.signed(*algorithm, *encoding, place, &mut out),
+                Part::Decrypted(place) => self.decrypted(place, &mut out),
             };
             if !self.lenient {
                 known?;
@@ -242,15 +311,34 @@ impl Filling<'_, '_, '_> {
         Some(())
     }
 
-    fn signed(&self, place: &Place, encoding: Encoding, out: &mut String) -> Option<()> {
+    fn signed(&self, algorithm: HashAlgorithm, encoding: Encoding, place: &Place, out: &mut String) -> Option<()> {
         let challenge = self.view.value(place)?;
-        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
-        if challenge.is_empty() || challenge.len() > MAX_CHALLENGE || !challenge.iter().all(harmless) {
+        let text = harmless(&challenge)?;
+        if self.challenge.is_some_and(|pattern| !pattern.is_match(text)) {
             return None;
         }
-        out.push_str(&signature_encoding(&(self.sign)(&challenge)?, encoding));
+        out.push_str(&signature_encoding(&self.ours.signed(algorithm, &challenge)?, encoding));
         Some(())
     }
+
+    /// What is decrypted can never be a body either: whoever saw a delivery could ask for what it holds.
+    fn decrypted(&self, place: &Place, out: &mut String) -> Option<()> {
+        let opened = self.ours.decrypted(&self.view.value(place)?)?;
+        out.push_str(harmless(&opened)?);
+        Some(())
+    }
+}
+
+/// A challenge that can never be a body.
+fn harmless(challenge: &[u8]) -> Option<&str> {
+    let allowed = |byte: &u8| is_harmless(*byte);
+    let fits = !challenge.is_empty() && challenge.len() <= MAX_CHALLENGE && challenge.iter().all(allowed);
+    std::str::from_utf8(challenge).ok().filter(|_| fits)
+}
+
+/// Whether a challenge may hold the byte.
+pub(crate) fn is_harmless(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~+/=-".contains(&byte)
 }
 
 #[cfg(test)]
@@ -259,6 +347,25 @@ mod tests {
 
     use super::*;
     use crate::provider::request::Head;
+
+    /// A route without keys and parameters.
+    struct Nothing;
+
+    impl Ours for Nothing {
+        fn signed(&self, _: HashAlgorithm, _: &[u8]) -> Option<Vec<u8>> {
+            None
+        }
+        fn decrypted(&self, _: &[u8]) -> Option<Bytes> {
+            None
+        }
+        fn parameter(&self, _: &str) -> Option<&str> {
+            None
+        }
+    }
+
+    fn of_events(written: &api::provider::Answer) -> Result<Answer, String> {
+        Answer::of_events(written, &Carrier::default())
+    }
 
     fn written(body: &str, headers: &[(&str, &str)]) -> api::provider::Answer {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -271,26 +378,26 @@ mod tests {
         headers.insert("x-call", HeaderValue::from_static("c-7"));
         let received = jiff::Timestamp::UNIX_EPOCH;
         let head = Head { method: &Method::POST, path: "/", query: Some("id=q-1"), headers: &headers, received };
-        answer.accepted(&RequestView { head, body }, items, &|_| None)
+        answer.accepted(&RequestView { head, body }, items, &Nothing)
     }
 
     #[test]
     fn items_are_counted_where_the_vendor_wants_to_hear_it() {
-        let answer = Answer::of_events(&written(r#"{"accepted": {items}}"#, &[])).unwrap();
+        let answer = of_events(&written(r#"{"accepted": {items}}"#, &[])).unwrap();
         let reply = accepted(&answer, b"{}", 12);
         assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &br#"{"accepted": 12}"#[..]));
         assert_eq!(reply.headers[header::CONTENT_TYPE], "application/json");
         assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         let literal = Answer::literal(StatusCode::ACCEPTED, None, "{items}".to_owned());
         assert_eq!(accepted(&literal, b"{}", 12).body, "{items}");
-        let empty = Answer::of_events(&api::provider::Answer::default()).unwrap();
+        let empty = of_events(&api::provider::Answer::default()).unwrap();
         assert!(!accepted(&empty, b"{}", 1).headers.contains_key(header::CONTENT_TYPE), "no body has no type");
     }
 
     #[test]
     fn an_answer_to_events_has_the_headers_and_values_that_its_definition_asks_for() {
         let body = r#"{"id":"{pointer:/id}","call":"{header:X-Call}"}"#;
-        let answer = Answer::of_events(&written(body, &[("X-Fixed", "1"), ("X-Echo", "{query:id}")])).unwrap();
+        let answer = of_events(&written(body, &[("X-Fixed", "1"), ("X-Echo", "{query:id}")])).unwrap();
         let reply = accepted(&answer, br#"{"id":"a\"b"}"#, 1);
         assert_eq!(reply.body, r#"{"id":"a\"b","call":"c-7"}"#);
         assert_eq!(
@@ -299,6 +406,6 @@ mod tests {
         );
         let absent = accepted(&answer, b"[]", 1);
         assert_eq!(absent.body, r#"{"id":"","call":"c-7"}"#, "what was accepted is answered all the same");
-        assert!(Answer::of_events(&written("{cookie:a}", &[])).unwrap_err().contains("{cookie:a}"));
+        assert!(of_events(&written("{cookie:a}", &[])).unwrap_err().contains("{cookie:a}"));
     }
 }

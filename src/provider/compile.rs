@@ -7,12 +7,13 @@ use http::{HeaderMap, Method as HttpMethod};
 use jiff::Timestamp;
 
 use super::answer::Answer;
+use super::decode::Carrier;
 use super::definition_error::DefinitionError;
 use super::extraction::Extraction;
 use super::handshake::{Handshake, Shake};
 use super::request::RequestView;
 use super::verify::sealed::Sealed;
-use super::verify::{Method, Verifier};
+use super::verify::{Common, Method, Verifier};
 use crate::api;
 use crate::api::duration::DurationString;
 use crate::api::provider::{AllOf, BodyFormat, DeliveryMethod, Retries, WebhookProviderSpec};
@@ -83,24 +84,37 @@ impl Provider {
                 decrypt.is_some_and(|decrypt| decrypt.methods.is_empty() || decrypt.methods.iter().any(|m| m == name));
             sealed.clone().filter(|_| all)
         };
-        for (position, written) in spec.methods.iter().enumerate() {
-            match Method::compile(written, &format!("spec.methods[{position}]")) {
-                Ok(method) => {
-                    let field = spec.decode.as_ref().and_then(|decode| decode.field.as_deref());
-                    methods.push(Arc::new(method.inside(field).sealed(sealed_of(&written.name))));
-                }
-                Err(found) => errors.extend(found),
-            }
-        }
+        // What is wrong with how bodies carry documents is told with how they are read.
+        let mut common =
+            Common { carrier: Carrier::compile(spec.decode.as_ref()).unwrap_or_default(), ..Common::default() };
         let mut handshakes = Vec::new();
         for (position, written) in spec.handshakes.iter().enumerate() {
-            match Handshake::compile(written, &format!("spec.handshakes[{position}]")) {
+            match Handshake::compile(written, &format!("spec.handshakes[{position}]"), &mut common) {
                 Ok(handshake) => handshakes.push(handshake),
                 Err(found) => errors.push(found),
             }
         }
+        for (position, handshake) in handshakes.iter().enumerate().filter(|_| decrypt.is_none()) {
+            if handshake.decrypts() {
+                let path = format!("spec.handshakes[{position}].respond");
+                let reason = "holds {decrypted:...}, and decode.decrypt does not say how".to_owned();
+                errors.push(DefinitionError { path, reason });
+            }
+        }
+        let common = Arc::new(common);
+        for (position, written) in spec.methods.iter().enumerate() {
+            match Method::compile(written, &format!("spec.methods[{position}]")) {
+                Ok(method) => {
+                    methods.push(Arc::new(method.within(common.clone()).sealed(sealed_of(&written.name))));
+                }
+                Err(found) => errors.extend(found),
+            }
+        }
+        if errors.is_empty() {
+            errors.extend(oracles(&handshakes, &methods, &common.carrier));
+        }
         let extraction = Extraction::compile(spec).map_err(|found| errors.extend(found)).ok();
-        let answer = Answer::of_events(&spec.respond.clone().unwrap_or_default());
+        let answer = Answer::of_events(&spec.respond.clone().unwrap_or_default(), &common.carrier);
         let answer =
             answer.map_err(|reason| errors.push(DefinitionError { path: "spec.respond".to_owned(), reason })).ok();
         let (Some(extraction), Some(answer), true) = (extraction, answer, errors.is_empty()) else {
@@ -183,7 +197,7 @@ impl Provider {
     pub fn sealed_handshake(&self, verifier: &Verifier, request: &RequestView<'_>, now: Timestamp) -> Option<Shake> {
         let unsigned = |handshake: &&Handshake| handshake.encrypted && handshake.unsigned;
         self.handshakes.iter().find(unsigned)?;
-        let body = verifier.opened(request.body, now)?;
+        let body = verifier.opened(request, now)?;
         let inside = RequestView { head: request.head, body: &body };
         let shake = self.handshakes.iter().filter(unsigned).find(|handshake| handshake.is(&inside))?;
         match shake.answer(&inside, verifier, now) {
@@ -222,6 +236,25 @@ impl Provider {
         }
         methods
     }
+}
+
+/// Handshakes that would sign a delivery for whoever asks: what they sign is nowhere bounded, and a method signs with the same
+/// key what such a text could be.
+fn oracles(handshakes: &[Handshake], methods: &[Arc<Method>], carrier: &Carrier) -> Vec<DefinitionError> {
+    let mut found = Vec::new();
+    for (position, handshake) in handshakes.iter().enumerate() {
+        let signs = |algorithm| handshake.signs_anything(algorithm);
+        if let Some(method) = methods.iter().find(|method| method.signs_any(&signs, carrier)) {
+            found.push(DefinitionError {
+                path: format!("spec.handshakes[{position}].challenge"),
+                reason: format!(
+                    "is missing: method {:?} signs what a challenge could be, so write the pattern of the vendor's challenges",
+                    method.name
+                ),
+            });
+        }
+    }
+    found
 }
 
 fn deliveries(written: &[DeliveryMethod]) -> Vec<HttpMethod> {

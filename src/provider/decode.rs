@@ -3,17 +3,20 @@
 //! Parses no deeper than it must to find where a document begins and ends, and bounds whatever it unpacks. What is
 //! published later is a slice of what came; only a form and a binary CloudEvent get a JSON view beside it.
 
+mod carrier;
 mod cloud_events;
 mod fields;
 mod gzip;
 mod media_type;
 mod multipart;
+mod xml;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+pub(super) use self::carrier::Carrier;
 pub(super) use self::fields::{Fields, form_fields, form_view, multipart_fields};
 use self::fields::{parts_view, texts};
 pub use self::gzip::{Coding, coding};
@@ -73,9 +76,7 @@ pub(super) struct Decoded<'b> {
 /// A definition's `decode`, compiled.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    formats: Vec<BodyFormat>,
-    any_media_type: bool,
-    field: Option<String>,
+    carrier: Carrier,
     base64_at: Option<(String, Pointers)>,
     gzip: bool,
 }
@@ -86,24 +87,13 @@ impl Decoder {
     /// # Errors
     /// The field below `decode` that is wrong, and why.
     pub(super) fn compile(decode: Option<&Decode>) -> Result<Self, (&'static str, String)> {
-        let none = Decode::default();
-        let decode = decode.unwrap_or(&none);
-        let formats = if decode.formats.is_empty() { vec![BodyFormat::JSON] } else { decode.formats.clone() };
-        if decode.field.is_some() && !formats.iter().any(|f| matches!(f, BodyFormat::Form | BodyFormat::Multipart)) {
-            return Err(("field", "field names a form field, but formats has neither Form nor Multipart".to_owned()));
-        }
+        let carrier = Carrier::compile(decode)?;
         let base64_at = decode
-            .base64_at
-            .as_ref()
+            .and_then(|decode| decode.base64_at.as_ref())
             .map(|at| Ok((at.clone(), Pointers::compile([at]).map_err(|e| ("base64At", e.to_string()))?)))
             .transpose()?;
-        Ok(Self {
-            formats,
-            any_media_type: decode.any_media_type,
-            field: decode.field.clone(),
-            base64_at,
-            gzip: decode.compressed == Some(Compression::Gzip),
-        })
+        let gzip = decode.is_some_and(|decode| decode.compressed == Some(Compression::Gzip));
+        Ok(Self { carrier, base64_at, gzip })
     }
 
     /// Where the item stands as base64 inside the body.
@@ -111,11 +101,14 @@ impl Decoder {
         self.base64_at.as_ref().map(|(pointer, _)| pointer.as_str())
     }
 
+    /// Whether documents stand in the body under another spelling, in which no name of theirs shows.
+    pub(super) fn packs(&self) -> bool {
+        self.base64_at.is_some() || self.carrier.field().is_some_and(carrier::Field::spells_anew)
+    }
+
     /// Whether a request with these headers is of a media type that is read at all. Told before its body is.
     pub(super) fn accepts(&self, headers: &HeaderMap) -> bool {
-        let binary_event = headers.contains_key("ce-specversion");
-        self.any_media_type
-            || ContentType::of(headers).is_ok_and(|media| media.format(&self.formats, binary_event).is_ok())
+        self.carrier.accepts(headers)
     }
 
     /// Reads a body.
@@ -146,10 +139,7 @@ impl Decoder {
         head: &Head<'_>,
     ) -> Result<Decoded<'b>, DecodeError> {
         let binary_event = head.headers.contains_key("ce-specversion");
-        let format = match (self.any_media_type, self.formats.first()) {
-            (true, Some(first)) => *first,
-            _ => content_type.format(&self.formats, binary_event)?,
-        };
+        let format = self.carrier.format(content_type, binary_event)?;
         let format =
             if format == BodyFormat::Text && self.plain_json(body, content_type) { BodyFormat::JSON } else { format };
         let mut decoded = match format {
@@ -158,6 +148,7 @@ impl Decoder {
             BodyFormat::Query => query(head)?,
             BodyFormat::Multipart => self.multipart(body, content_type)?,
             BodyFormat::JSONLines => lines(body),
+            BodyFormat::XML => one(json_document(xml::document(body, &|_| true)?)),
             BodyFormat::JWT => one(json_document(token_payload(body)?)),
             BodyFormat::CloudEvents => cloud_events::read(body, content_type, head.headers)?,
             BodyFormat::Text => one(Document {
@@ -179,15 +170,15 @@ impl Decoder {
     /// Many senders call their JSON `text/plain`: where both are read, a document is JSON.
     fn plain_json(&self, body: &[u8], content_type: &ContentType<'_>) -> bool {
         content_type.essence() == "text/plain"
-            && self.formats.contains(&BodyFormat::JSON)
+            && self.carrier.reads(BodyFormat::JSON)
             && matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
             && json::validate(body).is_ok()
     }
 
     fn form<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {
         let fields = form_fields(body)?;
-        let document = match &self.field {
-            Some(name) => json_document(Bytes::from(only(&fields, name)?.to_owned())),
+        let document = match self.carrier.field() {
+            Some(field) => json_document(field.read(only(&fields, &field.name)?.as_bytes(), &|_| true)?),
             None => Document {
                 kind: Kind::Form,
                 original: body.clone(),
@@ -202,27 +193,11 @@ impl Decoder {
     fn multipart<'b>(&self, body: &'b Bytes, content_type: &ContentType<'_>) -> Result<Decoded<'b>, DecodeError> {
         let parts = multipart::parts(body, content_type.boundary().ok_or(DecodeError::Malformed("multipart body"))?)?;
         let fields = texts(&parts);
-        let document = match &self.field {
-            Some(name) => json_document(Bytes::from(only(&fields, name)?.to_owned())),
+        let document = match self.carrier.field() {
+            Some(field) => json_document(field.read(only(&fields, &field.name)?.as_bytes(), &|_| true)?),
             None => Document { kind: Kind::Fields, ..json_document(parts_view(&parts)) },
         };
         Ok(Decoded { documents: vec![document], list: false, fields })
-    }
-}
-
-/// The JSON in the one field of that name, of a form or a multipart body: what a proof inside it is read from.
-/// `None` where the body is neither, or the field is absent, doubled or no text.
-pub(super) fn field_document(body: &[u8], headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    let content_type = ContentType::of(headers).ok()?;
-    match content_type.essence() {
-        "application/x-www-form-urlencoded" => Some(only(&form_fields(body).ok()?, name).ok()?.as_bytes().to_vec()),
-        "multipart/form-data" => {
-            let parts = multipart::parts(body, content_type.boundary()?).ok()?;
-            let mut found = parts.into_iter().filter(|part| part.name == name);
-            let part = found.next()?;
-            found.next().is_none().then(|| part.content.to_vec())
-        }
-        _ => None,
     }
 }
 

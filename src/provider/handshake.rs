@@ -2,20 +2,28 @@
 //!
 //! Those that the vendor signs are answered only after the proof; the others name themselves `unsigned`.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use http::Method;
 use jiff::Timestamp;
+use regex::Regex;
 
 use super::answer::Answer;
 pub use super::answer::Reply;
 use super::condition::Test;
+use super::decode::Carrier;
 use super::definition_error::DefinitionError;
 use super::place::{Place, PlaceError, PointerList};
 use super::request::RequestView;
 use super::verify::fetched::Hosts;
+use super::verify::observe::Observer;
+use super::verify::scheme::Scheme;
 use super::verify::view::View;
-use super::verify::{Refusal, Verifier};
+use super::verify::{Common, Refusal, Verifier};
 use crate::api::extract::Field;
 use crate::api::provider::{Handshake as Written, HandshakeCheck, HandshakeMethod};
+use crate::api::scheme::HashAlgorithm;
 use crate::json::Pointers;
 use crate::secret::SecretBytes;
 
@@ -32,6 +40,8 @@ pub struct Handshake {
     when: Vec<Test>,
     /// It arrives encrypted.
     pub encrypted: bool,
+    /// The number of the proof of its own.
+    proof: Option<usize>,
     /// What must equal a secret, and that secret's purpose.
     check: Option<(Place, String)>,
     /// Where the signing secret stands that arrives with it.
@@ -39,7 +49,10 @@ pub struct Handshake {
     /// Where a URL stands that is fetched once to confirm, and the hosts that it may lead to.
     confirm: Option<(Place, Hosts)>,
     respond: Answer,
+    /// What the answer signs must match all of this.
+    challenge: Option<Regex>,
     pointers: Pointers,
+    carrier: Carrier,
 }
 
 /// What must be done before a handshake is answered.
@@ -61,11 +74,11 @@ pub enum Shake {
 }
 
 impl Handshake {
-    /// Compiles a handshake; `path` is where it stands in the definition.
+    /// Compiles a handshake; `path` is where it stands in the definition. What all methods must know of it goes to `common`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn compile(written: &Written, path: &str) -> Result<Self, DefinitionError> {
+    pub(super) fn compile(written: &Written, path: &str, common: &mut Common) -> Result<Self, DefinitionError> {
         let at = |field: &str| {
             let path = format!("{path}.{field}");
             move |reason: String| DefinitionError { path, reason }
@@ -90,37 +103,36 @@ impl Handshake {
                 Hosts::compile(&confirm.hosts).map_err(at("confirm.hosts"))?,
             )),
         };
-        if confirm.is_some() && written.unsigned {
-            return Err(at("confirm")(
-                "a URL is fetched only for a request that is proven: leave unsigned out".to_owned(),
-            ));
+        if let Some((field, reason)) = unfit(written, &respond) {
+            return Err(at(field)(reason.to_owned()));
         }
+        let whole = |text: &String| Regex::new(&format!("^(?:{text})$"));
+        let challenge = written.challenge.as_ref().map(whole).transpose();
+        let challenge = challenge.map_err(|error| at("challenge")(error.to_string()))?;
         let (pointers, _) = list.compile().map_err(at("when"))?;
-        let method = match written.method {
-            Some(HandshakeMethod::GET) => Method::GET,
-            Some(HandshakeMethod::HEAD) => Method::HEAD,
-            Some(HandshakeMethod::OPTIONS) => Method::OPTIONS,
-            Some(HandshakeMethod::POST) | None => Method::POST,
-        };
-        // Without a condition every event of the vendor would be swallowed.
-        if method == Method::POST && written.when.is_empty() {
-            return Err(at("when")("a POST handshake needs a condition: it would answer every event".to_owned()));
-        }
-        if written.encrypted && written.unsigned && check.is_none() {
-            return Err(at("check")(
-                "what is encrypted and not signed is answered only to whoever knows a secret: write check".to_owned(),
-            ));
-        }
+        let proof = written.proof.as_ref().map(|scheme| {
+            let compiled = Scheme::compile(scheme).map_err(|(field, reason)| at(&format!("proof.{field}"))(reason))?;
+            if let Some((field, reason)) = unfit_proof(&compiled) {
+                return Err(at(&format!("proof.{field}"))(reason.to_owned()));
+            }
+            common.proofs.push(Arc::new(compiled));
+            Ok(common.proofs.len() - 1)
+        });
+        let proof = proof.transpose()?;
+        common.parameters.extend(respond.parameters().map(str::to_owned));
         Ok(Self {
-            method,
+            method: method(written),
             unsigned: written.unsigned,
             encrypted: written.encrypted,
+            proof,
             when,
             check,
             capture,
             confirm,
             respond,
+            challenge,
             pointers,
+            carrier: common.carrier.clone(),
         })
     }
 
@@ -131,13 +143,49 @@ impl Handshake {
 
     /// Whether the request is this handshake, authentic or not.
     pub fn is(&self, request: &RequestView<'_>) -> bool {
-        let view = View::new(*request, None, &self.pointers);
+        let document = self.document(request);
+        let view = View::of_item(*request, None, &self.pointers, &document);
         self.method == *request.head.method && self.when.iter().all(|test| test.holds(&view))
+    }
+
+    /// What its pointers lead into.
+    fn document<'r>(&self, request: &RequestView<'r>) -> Cow<'r, [u8]> {
+        if self.pointers.is_empty() {
+            return Cow::Borrowed(request.body);
+        }
+        self.carrier.document(request, &|name| self.pointers.leads_into(name))
+    }
+
+    /// Judges the request by the proof that this handshake has of its own; `None` where it has none.
+    pub fn proven<O: Observer>(
+        &self,
+        request: &RequestView<'_>,
+        verifier: &Verifier,
+        now: Timestamp,
+        observer: &mut O,
+    ) -> Option<Result<(), Refusal>> {
+        Some(verifier.verify_handshake(self.proof?, request, now, observer))
+    }
+
+    /// Whether a secret of ours must stand in it.
+    pub(crate) fn checks(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// Whether its answer holds what was decrypted.
+    pub(super) fn decrypts(&self) -> bool {
+        self.respond.decrypts()
+    }
+
+    /// Whether its answer signs what nobody bounds, with that hash function.
+    pub(super) fn signs_anything(&self, algorithm: HashAlgorithm) -> bool {
+        self.challenge.is_none() && self.respond.signs().any(|signs| signs == algorithm)
     }
 
     /// Answers the request, which is this handshake.
     pub fn answer(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
-        let view = View::new(*request, None, &self.pointers);
+        let document = self.document(request);
+        let view = View::of_item(*request, None, &self.pointers, &document);
         if let Some((place, purpose)) = &self.check {
             let given = view.value(place);
             if let Err(refusal) = verifier.check(purpose, given.as_deref(), now) {
@@ -160,7 +208,8 @@ impl Handshake {
 
     /// Answers the request, which is this handshake and signed with the secret that it delivers.
     pub fn delivered(&self, request: &RequestView<'_>, verifier: &Verifier, now: Timestamp) -> Shake {
-        let view = View::new(*request, None, &self.pointers);
+        let document = self.document(request);
+        let view = View::of_item(*request, None, &self.pointers, &document);
         let Ok(Some(Effect::Capture(secret))) = self.effect(&view) else {
             return Shake::Refused(Refusal::Malformed);
         };
@@ -171,7 +220,7 @@ impl Handshake {
     }
 
     fn replied(&self, view: &View<'_>, verifier: &Verifier, effect: Option<Effect>, now: Timestamp) -> Shake {
-        match self.respond.fill(view, &|challenge| verifier.tag(challenge, now)) {
+        match self.respond.fill(view, &(verifier, now), self.challenge.as_ref()) {
             Some(reply) => Shake::Answer(Box::new(reply), effect),
             None => Shake::Refused(Refusal::Malformed),
         }
@@ -193,6 +242,52 @@ impl Handshake {
         let Some((place, hosts)) = &self.confirm else { return Ok(None) };
         let url = text(place)?;
         if hosts.allow(&url) { Ok(Some(Effect::Confirm(url))) } else { Err(()) }
+    }
+}
+
+fn method(written: &Written) -> Method {
+    match written.method {
+        Some(HandshakeMethod::GET) => Method::GET,
+        Some(HandshakeMethod::HEAD) => Method::HEAD,
+        Some(HandshakeMethod::OPTIONS) => Method::OPTIONS,
+        Some(HandshakeMethod::POST) | None => Method::POST,
+    }
+}
+
+/// What a definition may not write of a handshake: the field, and why.
+fn unfit(written: &Written, respond: &Answer) -> Option<(&'static str, &'static str)> {
+    let proof = written.proof.is_some();
+    if written.confirm.is_some() && written.unsigned {
+        Some(("confirm", "a URL is fetched only for a request that is proven: leave unsigned out"))
+    } else if method(written) == Method::POST && written.when.is_empty() {
+        // Without a condition every event of the vendor would be swallowed.
+        Some(("when", "a POST handshake needs a condition: it would answer every event"))
+    } else if written.encrypted && written.unsigned && written.check.is_none() {
+        Some(("check", "what is encrypted and not signed is answered only to whoever knows a secret: write check"))
+    } else if proof && (written.unsigned || written.encrypted || written.capture.is_some()) {
+        Some(("proof", "means nothing beside unsigned, encrypted or capture"))
+    } else if respond.decrypts() && written.unsigned {
+        Some((
+            "respond",
+            "nothing is decrypted for strangers: leave unsigned out, and write proof where it has one of its own",
+        ))
+    } else if written.challenge.is_some() && respond.signs().next().is_none() {
+        Some(("challenge", "bounds what {hmac-...} signs, and the answer holds none"))
+    } else {
+        None
+    }
+}
+
+/// What a proof of a handshake may not be: the field, and why.
+fn unfit_proof(scheme: &Scheme) -> Option<(&'static str, &'static str)> {
+    if scheme.optional {
+        Some(("optional", "a handshake is proven or not: leave it out"))
+    } else if scheme.fetch().is_some() {
+        Some(("fetch", "no key is fetched for a handshake"))
+    } else if !scheme.needs_key() {
+        Some(("none", "proves nothing: write unsigned"))
+    } else {
+        None
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Coverage {
     pub url: bool,
     /// The URL without its query.
     pub path: bool,
+    /// Query parameters.
+    pub query: BTreeSet<String>,
     /// Headers, in lower case.
     pub headers: BTreeSet<String>,
     /// JSON pointers into the body.

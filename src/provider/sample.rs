@@ -2,6 +2,10 @@
 //!
 //! For `hookgate send` and the tests that run every provider. Never on the request line.
 
+pub(super) mod xml;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -9,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 use crate::api::extract::{Extract, Field, TimeField};
-use crate::api::provider::{BodyFormat, WebhookProviderSpec};
+use crate::api::provider::{BodyFormat, Decode, FieldFormat, WebhookProviderSpec};
 use crate::api::scheme::{Condition, Scheme, TimeUnit};
 use crate::json::parse_pointer;
 
@@ -49,8 +53,11 @@ pub fn sample(
     }
     let chosen = spec.methods.iter().find(|written| method.is_none_or(|name| written.name == name));
     let schemes = chosen.and_then(|method| method.any_of.first()).map(|all| all.all_of.as_slice()).unwrap_or_default();
+    // What holds the encrypted body is made when it is signed.
+    let sealed =
+        spec.decode.as_ref().and_then(|decode| decode.decrypt.as_ref()).map(|decrypt| decrypt.pointer.as_str());
     for scheme in schemes {
-        making.scheme(scheme, now);
+        making.scheme(scheme, sealed, now);
     }
     making.finish(spec)
 }
@@ -106,7 +113,7 @@ impl Making {
         }
     }
 
-    fn scheme(&mut self, scheme: &Scheme, now: Timestamp) {
+    fn scheme(&mut self, scheme: &Scheme, sealed: Option<&str>, now: Timestamp) {
         for condition in &scheme.require {
             self.condition(condition);
         }
@@ -132,7 +139,7 @@ impl Making {
         for rest in content.split('{').skip(1).chain(addressee.unwrap_or_default().split('{').skip(1)) {
             let Some((variable, _)) = rest.split_once('}') else { continue };
             match variable.split_once(':') {
-                Some(("pointer" | "pointer-percent", pointer)) => self.present(pointer),
+                Some(("pointer" | "pointer-percent", pointer)) if Some(pointer) != sealed => self.present(pointer),
                 Some(("lines", names)) => names.split(',').for_each(|name| self.present(&format!("/{name}"))),
                 Some(("form", name)) if !self.form.iter().any(|(known, _)| known == name) => {
                     self.form.push((name.to_owned(), "sample".to_owned()));
@@ -232,7 +239,7 @@ impl Making {
             (BodyFormat::Form, Some(field)) => {
                 // A scheme that signs this field asked for it before the document was there.
                 self.form.retain(|(name, _)| name != field);
-                self.form.push((field.clone(), document.to_string()));
+                self.form.push((field.clone(), packed(&decode, &document)));
                 ("application/x-www-form-urlencoded", form(&self.form))
             }
             (BodyFormat::Form, None) => {
@@ -243,7 +250,7 @@ impl Making {
             }
             (BodyFormat::Multipart, field) => {
                 match (field, &document) {
-                    (Some(field), document) => self.form.push((field.clone(), document.to_string())),
+                    (Some(field), document) => self.form.push((field.clone(), packed(&decode, document))),
                     (None, Value::Object(members)) => {
                         self.form.extend(members.iter().map(|(name, value)| (name.clone(), plain(value))));
                     }
@@ -264,6 +271,7 @@ impl Making {
                 merge(&mut event, document.clone());
                 ("application/cloudevents+json", event.to_string())
             }
+            (BodyFormat::XML, _) => ("text/xml", xml::write(&document)),
             (BodyFormat::Text, _) => ("text/plain", "sample".to_owned()),
             (BodyFormat::JSONLines, _) => ("application/x-ndjson", document.to_string()),
             (BodyFormat::JSON | BodyFormat::JWT, _) => ("application/json", document.to_string()),
@@ -272,6 +280,15 @@ impl Making {
         let query = (!self.query.is_empty()).then(|| form(&self.query));
         Sample { headers: self.headers, query, body: body.into_bytes() }
     }
+}
+
+/// A document as the field holds it that the definition names.
+pub(super) fn packed(decode: &Decode, document: &Value) -> String {
+    let text = match decode.field_format {
+        Some(FieldFormat::XML) => xml::write(document),
+        Some(FieldFormat::JSON) | None => document.to_string(),
+    };
+    if decode.field_base64 { STANDARD.encode(text) } else { text }
 }
 
 fn multipart(fields: &[(String, String)]) -> String {

@@ -36,6 +36,7 @@ use crate::fetch::{Fetched, KeyStore};
 use crate::metrics::{Metrics, Outcome};
 use crate::provider::handshake::{Effect, Reply, Shake};
 use crate::provider::request::{Head, RequestView};
+use crate::provider::verify::observe::Silent;
 use crate::provider::verify::{Refusal, Verified};
 use crate::route::bounds;
 use crate::route::capture::{Capture, CaptureError, Captures};
@@ -241,10 +242,16 @@ impl Receiver {
         if !route.verifier.open(now) && delivers.is_none() {
             return Err(Reject::NoLiveSecret);
         }
+        // What the vendor proves otherwise than its deliveries is a handshake and never one of them.
+        let own = shake.and_then(|shake| shake.proven(&view, &route.verifier, now, &mut Silent));
         let known = class == Class::Known;
         let failing = holder.standing == Standing::Failing;
         let asking = Asking { known, failing, key: holder.key, charge: &|| charge(bounds::FETCH) };
-        let verified = match self.prove((id, route), head, &body, now, deadline, turn, &asking).await {
+        let proven = match own {
+            Some(judged) => judged.map(|()| None),
+            None => self.prove((id, route), head, &body, now, deadline, turn, &asking).await.map(Some),
+        };
+        let verified = match proven {
             Ok(verified) => verified,
             Err(refusal) => {
                 // Of what its vendor encrypts and does not sign, a secret inside it is the proof.
@@ -269,18 +276,19 @@ impl Receiver {
             let over = |time| Reject::OverRate(Wait { time, retries: route.retries });
             state.rate.take(quota, std::time::Instant::now()).map_err(over)?;
         }
-        let view = RequestView { head, body: verified.body() };
-        let opened = verified.body().as_ptr() != body.as_ptr();
-        let shake = if !opened { shake } else { route.provider.handshake_inside(&view) };
+        let opened = verified.as_ref().map(Verified::body).filter(|opened| opened.as_ptr() != body.as_ptr());
+        let view = RequestView { head, body: opened.unwrap_or(&body) };
+        let shake = if opened.is_none() { shake } else { route.provider.handshake_inside(&view) };
         if let Some(shake) = shake {
             return self.shake(route, shake.answer(&view, &route.verifier, now), now, deadline).await;
         }
+        let Some(verified) = &verified else { return Err(unproven(Refusal::NotApplicable)) };
         if !route.provider.deliveries.contains(head.method) {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
         let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
-        let items = events::deliver(route, &verified, &head, &with, self.record.metrics()).await?;
-        let reply = route.answer.accepted(&view, items, &|challenge| route.verifier.tag(challenge, now));
+        let items = events::deliver(route, verified, &head, &with, self.record.metrics()).await?;
+        let reply = route.answer.accepted(&view, items, &(&route.verifier, now));
         Ok(Accepted { reply, outcome: Outcome::Accepted, items })
     }
 

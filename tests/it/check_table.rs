@@ -44,7 +44,7 @@ pub const QUOTA: &str = "filters=5";
 /// The Secrets beside them.
 pub const SECRETS: &str = "
 ---
-{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: NAMESPACE}, stringData: {k: value, e: '', other: x}}
+{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: NAMESPACE}, stringData: {k: value, e: '', other: x, aes: kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: release, namespace: NAMESPACE}, type: helm.sh/release.v1, stringData: {k: value}}
 ";
@@ -199,6 +199,55 @@ pub const CASES: &[Case] = &[
         NotAccepted("Unsupported"),
         &["spec.verification.parameters.color"],
         "{provider: github, verification: {parameters: {color: red}, secretRefs: [{name: s, key: k}]}}",
+    ),
+    // A life is bounded where nobody judges the age.
+    source(
+        "lifetime-of-the-aged",
+        NotAccepted("Unsupported"),
+        &["spec.verification.parameters.maxLifetime"],
+        "{provider: vonage, verification: {parameters: {maxLifetime: 2h}, secretRefs: [{name: s, key: k}]}}",
+    ),
+    source(
+        "parameter-of-a-fetch",
+        NotAccepted("Unsupported"),
+        &["spec.verification.parameters.clientId"],
+        "{provider: plaid, verification: {parameters: {clientId: c}, secretRefs: [{name: s, key: k}]}}",
+    ),
+    source(
+        "secret-of-a-fetch",
+        NotAccepted("Unsupported"),
+        &["spec.verification.secretRefs[1]"],
+        "{provider: plaid, verification: {secretRefs: [{name: s, key: k}, {name: s, key: other, purpose: api-secret}]}}",
+    ),
+    source(
+        "no-receiver",
+        NotAccepted("Invalid"),
+        &["spec.verification.parameters.receiveId"],
+        "{provider: wecom, verification: {secretRefs: [{name: s, key: k}, {name: s, key: aes, purpose: encoding-aes-key}]}}",
+    ),
+    source(
+        "no-cipher-key",
+        NotAccepted("Invalid"),
+        &["spec.verification.secretRefs"],
+        "{provider: wecom, verification: {parameters: {receiveId: ww1}, secretRefs: [{name: s, key: k}]}}",
+    ),
+    source(
+        "receiver-of-the-plain",
+        NotAccepted("Unsupported"),
+        &["spec.verification.parameters.appId"],
+        "{provider: wechat, verification: {method: plain, parameters: {appId: wx1}, secretRefs: [{name: s, key: k}]}}",
+    ),
+    source(
+        "key-of-the-wrong-length",
+        Unresolved("SecretInvalid"),
+        &["spec.verification.secretRefs[1]"],
+        "{provider: wecom, verification: {parameters: {receiveId: ww1}, secretRefs: [{name: s, key: k}, {name: s, key: other, purpose: encoding-aes-key}]}}",
+    ),
+    source(
+        "receiver",
+        Good,
+        &[],
+        "{provider: wecom, verification: {parameters: {receiveId: ww1}, secretRefs: [{name: s, key: k}, {name: s, key: aes, purpose: encoding-aes-key}]}}",
     ),
     source(
         "missing-parameter",

@@ -99,6 +99,14 @@ pub fn right() -> Vec<Case> {
             "all of several",
             "{purpose: bearer, optional: true, require: [{header: X-V, equals: '1'}], token: {header: Authorization, prefix: 'Bearer '}}, {hmac: {algorithm: SHA256, signature: {header: X-Sig}}}",
         ),
+        scheme(
+            "sorted parts and a parameter in a prefix",
+            "{digest: {algorithm: SHA1, signature: {query: s, prefix: '{parameter:id}|'}, content: '{secret}{timestamp}{query:n}{pointer:/e}', sorted: true, timestamp: {query: t, tolerance: 5m}}}",
+        ),
+        provider_with(
+            "frames, fields and handshakes with a proof",
+            "decode: {formats: [Form, XML], field: a, fieldBase64: true, fieldFormat: XML, decrypt: {pointer: /e, key: Base64, frame: {parameter: id}}}, extract: {idNumbered: true}, handshakes: [{method: GET, when: [{query: e}], proof: {digest: {algorithm: SHA1, signature: {query: s}, content: '{secret}{query:e}', sorted: true}}, challenge: '[0-9]+', respond: {body: '{hmac-sha1-hex:query:e}{decrypted:query:e}'}}]",
+        ),
         provider_with(
             "answers, maps and drops",
             "respond: {status: 202, body: '{\"ok\": true}', headers: {X-A: b}}, drop: [{pointer: /type, equals: ping}], map: [{kind: call, set: {title: {pointer: /a}}}], retries: Never, deadline: 3s",

@@ -28,6 +28,8 @@ pub fn schemes() -> Vec<Wrong> {
         hmac("timestamp at an index of no list", &format!("{{{HMAC}, content: '{{timestamp}}', timestamp: {{index: 0}}}}"))
             .wrong(AT, "timestamp.index needs signature.separator"),
         hmac("content with a stray brace", &format!("{{{HMAC}, content: 'a{{b'}}")).wrong("spec.verification.hmac.content", "{{ for a brace"),
+        hmac("prefix with a stray brace", "{algorithm: SHA256, signature: {header: X-Sig, prefix: 'a{b'}}")
+            .wrong("spec.verification.hmac.signature.prefix", "{{ for a brace"),
         hmac("signature nowhere", "{algorithm: SHA256, signature: {prefix: a}}")
             .wrong("spec.verification.hmac.signature", "write exactly one of header, query, pointer or form"),
         hmac("signature in two places", "{algorithm: SHA256, signature: {header: X-Sig, query: sig}}")

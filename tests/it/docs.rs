@@ -291,7 +291,8 @@ fn provider(content: &str, answer: &str) -> WebhookProviderSpec {
     serde_json::from_value(json!({
         "displayName": "Acme",
         "methods": [{"name": "digest", "anyOf": [{"allOf": [{"digest": digest}]}]}],
-        "handshakes": [{"method": "GET", "unsigned": true, "respond": {"body": answer}}],
+        "handshakes": [{"method": "GET", "respond": {"body": answer}}],
+        "decode": {"decrypt": {"pointer": "/encrypt"}},
     }))
     .expect("a definition")
 }
@@ -311,7 +312,7 @@ fn names(examples: &BTreeSet<String>) -> BTreeSet<String> {
 #[test]
 fn every_variable_of_signed_content_is_explained_with_an_example_that_compiles() {
     let examples = variables("### Variables of signed content");
-    let mut known = quoted("src/provider/verify/content.rs", "(\"");
+    let mut known = quoted("src/provider/verify/content/variable.rs", "(\"");
     known.insert("parameter".to_owned());
     assert_eq!(names(&examples), known);
     for example in examples {
@@ -325,7 +326,8 @@ fn every_variable_of_signed_content_is_explained_with_an_example_that_compiles()
 fn every_variable_of_an_answer_is_explained_with_an_example_that_compiles() {
     let examples = variables("### Variables of a handshake's answer");
     let mut known = quoted("src/provider/answer.rs", "Some((\"");
-    known.extend(quoted("src/provider/answer.rs", "\"").into_iter().filter(|name| name.starts_with("hmac-")));
+    let others = |name: &String| name.starts_with("hmac-") || ["parameter", "decrypted"].contains(&name.as_str());
+    known.extend(quoted("src/provider/answer.rs", "\"").into_iter().filter(others));
     assert_eq!(names(&examples), known);
     for example in examples {
         if let Err(errors) = Provider::compile("acme", &provider("{body}", &example)) {

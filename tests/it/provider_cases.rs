@@ -46,6 +46,8 @@ pub(super) fn cases(built_in: &BuiltIn) -> Vec<Case> {
     let mut cases = Vec::new();
     for (position, written) in spec.methods.iter().enumerate() {
         let method = &provider.methods[position];
+        let decrypt = spec.decode.as_ref().and_then(|decode| decode.decrypt.as_ref());
+        let decrypt = decrypt.filter(|all| all.methods.is_empty() || all.methods.contains(&written.name));
         for (a, alternative) in written.any_of.iter().enumerate() {
             let optional = alternative.all_of.iter().any(|scheme| scheme.optional);
             for with_optional in if optional { vec![true, false] } else { vec![true] } {
@@ -80,9 +82,9 @@ pub(super) fn cases(built_in: &BuiltIn) -> Vec<Case> {
                         provider: provider.clone(),
                         method: method.clone(),
                         spec: WebhookProviderSpec { methods: vec![alone], ..spec },
-                        parameters: parameters(method, &schemes),
-                        keys: keys(&schemes, family, 0),
-                        wrong: keys(&schemes, family, 1),
+                        parameters: parameters(method, written, &schemes),
+                        keys: keys(&schemes, family, 0).and_cipher(decrypt, 0),
+                        wrong: keys(&schemes, family, 1).and_cipher(decrypt, 1),
                         tolerance: tolerance(&schemes).is_none().then_some(WINDOW).filter(|_| method.has_time()),
                         schemes: schemes.clone(),
                         now: Timestamp::from_second(1_780_000_000).expect("a time"),
@@ -95,10 +97,20 @@ pub(super) fn cases(built_in: &BuiltIn) -> Vec<Case> {
 }
 
 /// What the source must say: `a-NAME` of everything, but what the sample says where it names the customer.
-fn parameters(method: &Method, schemes: &[Scheme]) -> BTreeMap<String, String> {
-    let written = serde_json::to_string(schemes).expect("serializes");
+fn parameters(method: &Method, written: &WrittenMethod, schemes: &[Scheme]) -> BTreeMap<String, String> {
+    let whole = serde_json::to_string(written).expect("serializes");
+    let mut held = written.clone();
+    // Keys that secretRefs hold are not fetched.
+    for scheme in held.any_of.iter_mut().flat_map(|all| &mut all.all_of) {
+        scheme.jwt.iter_mut().for_each(|jwt| jwt.fetch = None);
+        scheme.public_key.iter_mut().for_each(|key| key.fetch = None);
+    }
+    let held = serde_json::to_string(&held).expect("serializes");
     let optional = |name: &str| hookgate::provider::verify::jwt::PARAMETERS.contains(&name);
-    let wanted = |name: &&str| !optional(name) || written.contains(&format!("{{parameter:{name}}}"));
+    let wanted = |name: &&str| {
+        let variable = format!("{{parameter:{name}}}");
+        held.contains(&variable) || !optional(name) && !whole.contains(&variable)
+    };
     let mut parameters: BTreeMap<String, String> =
         method.parameters().into_iter().filter(wanted).map(|name| (name.to_owned(), format!("a-{name}"))).collect();
     for addressee in schemes.iter().filter_map(|scheme| scheme.addressee.as_ref()) {
@@ -187,11 +199,8 @@ impl Case {
 
     /// A verifier that knows this alternative alone: how a signature is written is its own affair.
     pub(super) fn alone(&self) -> Verifier {
-        let method = Method::compile(&self.spec.methods[0], "").expect("compiles");
-        let field = self.spec.decode.as_ref().and_then(|decode| decode.field.as_deref());
-        let (verifier, _) =
-            Verifier::new(&method.inside(field).sealed_as(&self.method), &self.given(&self.keys.refs, URL))
-                .expect("keys fit");
+        let method = Method::compile(&self.spec.methods[0], "").expect("compiles").beside(&self.method);
+        let (verifier, _) = Verifier::new(&method, &self.given(&self.keys.refs, URL)).expect("keys fit");
         verifier
     }
 
@@ -219,7 +228,7 @@ impl Case {
         let by_send = |schemes: Vec<Scheme>, draft: &mut Draft| {
             let any_of = vec![AllOf { all_of: schemes }];
             let alone = Method::compile(&WrittenMethod { name: method.to_owned(), any_of }, "").expect("compiles");
-            let alone = alone.sealed_as(&self.method);
+            let alone = alone.beside(&self.method);
             alone.sign(draft, &given, private.as_deref().map(str::as_bytes), self.now).map_err(|e| e.to_string())
         };
         if !provider_signers::BY_HAND.contains(&(id, method)) {

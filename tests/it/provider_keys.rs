@@ -10,7 +10,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair,
 };
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hookgate::api::provider::{CipherKeyForm, Decrypt};
 use hookgate::api::scheme::{JwtAlgorithm, KeyEncoding, KeyFormat, PublicKeyAlgorithm, Scheme};
 use hookgate::provider::verify::keys::KeyRef;
 use hookgate::secret::SecretBytes;
@@ -148,6 +149,19 @@ impl Keys {
         own.chain(others.refs.iter().filter(|key| key.purpose.as_deref() == purpose)).cloned().collect()
     }
 
+    /// The same with the key that decrypts, where that is none of them.
+    pub fn and_cipher(mut self, decrypt: Option<&Decrypt>, which: usize) -> Self {
+        let there = |purpose: &Option<String>| self.refs.iter().any(|key| key.purpose == *purpose);
+        if let Some(decrypt) = decrypt.filter(|decrypt| !there(&decrypt.purpose)) {
+            let value = match decrypt.key.unwrap_or_default() {
+                CipherKeyForm::SHA256 => format!("cipher-{which}-of-the-proof"),
+                CipherKeyForm::Base64 => STANDARD_NO_PAD.encode([if which == 0 { 7 } else { 8 }; 32]),
+            };
+            self.refs.push(reference(which, decrypt.purpose.clone(), value));
+        }
+        self
+    }
+
     pub fn ending(&self, at: Timestamp) -> Vec<KeyRef> {
         self.refs.iter().map(|key| KeyRef { not_after: Some(at), ..key.clone() }).collect()
     }
@@ -165,7 +179,7 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
         let value = if let Some(hmac) = &scheme.hmac {
             let prefix = hmac.key_prefix.as_deref().unwrap_or_default();
             match hmac.key_encoding.unwrap_or_default() {
-                KeyEncoding::UTF8 => text,
+                KeyEncoding::UTF8 | KeyEncoding::SHA1 => text,
                 // Letters that are others once they are normalised.
                 KeyEncoding::NFKD => format!("{text}-\u{e9}\u{fb01}"),
                 KeyEncoding::Base64 => format!("{prefix}{}", STANDARD.encode(bytes)),
@@ -184,7 +198,7 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
             match (public.format.unwrap_or_default(), public.key_encoding.unwrap_or_default()) {
                 (KeyFormat::PEM, _) => chosen.public_pem(),
                 (_, KeyEncoding::Hex) => format!("{prefix}{}", hex::encode(der)),
-                (_, KeyEncoding::Base64 | KeyEncoding::UTF8 | KeyEncoding::NFKD) => {
+                (_, KeyEncoding::Base64 | KeyEncoding::UTF8 | KeyEncoding::NFKD | KeyEncoding::SHA1) => {
                     format!("{prefix}{}", STANDARD.encode(der))
                 }
             }
@@ -203,12 +217,16 @@ pub fn keys(schemes: &[Scheme], family: Family, which: usize) -> Keys {
         };
         values.insert(purpose, value);
     }
-    let refs = values.into_iter().map(|(purpose, value)| KeyRef {
+    let refs = values.into_iter().map(|(purpose, value)| reference(which, purpose, value));
+    Keys { refs: refs.collect(), pair }
+}
+
+fn reference(which: usize, purpose: Option<String>, value: String) -> KeyRef {
+    KeyRef {
         secret: format!("keys-{which}"),
         key: purpose.clone().unwrap_or_else(|| "signing".to_owned()),
         purpose,
         not_after: None,
         value: Some(SecretBytes::new(value.into_bytes())),
-    });
-    Keys { refs: refs.collect(), pair }
+    }
 }

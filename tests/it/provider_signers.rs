@@ -291,7 +291,7 @@ fn fill(
 fn tag(hmac: &Written, secret: &[u8], content: &[u8]) -> Option<Vec<u8>> {
     let key = match hmac.key_encoding.unwrap_or_default() {
         KeyEncoding::UTF8 => secret.to_vec(),
-        KeyEncoding::NFKD => return None,
+        KeyEncoding::NFKD | KeyEncoding::SHA1 => return None,
         KeyEncoding::Hex => hex::decode(secret).ok()?,
         KeyEncoding::Base64 => STANDARD.decode(secret).ok()?,
     };

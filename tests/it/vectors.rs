@@ -25,6 +25,11 @@ struct Vector {
     source: String,
     note: String,
     secret: Option<Value>,
+    /// Further secrets by their purposes.
+    #[serde(default)]
+    purposes: BTreeMap<String, String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
     public_key: Option<String>,
     webhook_id: Option<String>,
     method: Option<String>,
@@ -67,19 +72,22 @@ fn judge(vector: &Vector, source: &Value) -> Option<(bool, Vec<Step>)> {
         (_, Some(key)) => vec![key.clone()],
         _ => Vec::new(),
     };
+    let others = vector.purposes.iter().map(|(purpose, text)| (Some(purpose.clone()), text.clone()));
     let keys: Vec<KeyRef> = texts
-        .iter()
+        .into_iter()
+        .map(|text| (None, text))
+        .chain(others)
         .enumerate()
-        .map(|(index, text)| KeyRef {
+        .map(|(index, (purpose, text))| KeyRef {
             secret: format!("secret-{index}"),
             key: "key".to_owned(),
-            purpose: None,
+            purpose,
             not_after: None,
-            value: Some(SecretBytes::new(text.clone().into_bytes())),
+            value: Some(SecretBytes::new(text.into_bytes())),
         })
         .collect();
-    let mut parameters: BTreeMap<String, String> =
-        vector.webhook_id.iter().map(|id| ("webhookId".to_owned(), id.clone())).collect();
+    let mut parameters = vector.parameters.clone();
+    parameters.extend(vector.webhook_id.iter().map(|id| ("webhookId".to_owned(), id.clone())));
     if method.parameters().contains("topicArn") {
         let body: Value = serde_json::from_str(vector.body.as_deref().unwrap_or_default()).expect("a message");
         parameters.insert("topicArn".to_owned(), body["TopicArn"].as_str().expect("a topic").to_owned());
@@ -159,5 +167,5 @@ fn every_published_vector_is_judged_as_published() {
     unknown.dedup();
     assert!(wrong.is_empty(), "{} of {judged} vectors are judged wrongly:\n{}", wrong.len(), wrong.join("\n"));
     assert!(unknown.is_empty(), "no definition for: {unknown:?}");
-    assert_eq!(judged, 223);
+    assert_eq!(judged, 232);
 }

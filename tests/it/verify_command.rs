@@ -20,7 +20,7 @@ fn manifests() -> Folder {
 apiVersion: v1
 kind: Secret
 metadata: {{name: stripe, namespace: shop}}
-stringData: {{secret: {SECRET}, square: square-key}}
+stringData: {{secret: {SECRET}, square: square-key, verify: verify-me}}
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
@@ -36,6 +36,16 @@ apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
 metadata: {{name: keyless, namespace: shop}}
 spec: {{provider: stripe, verification: {{secretRefs: [{{name: elsewhere, key: secret}}]}}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: pages, namespace: shop}}
+spec: {{provider: meta, verification: {{secretRefs: [{{name: stripe, key: square}}, {{name: stripe, key: verify, purpose: verify-token}}]}}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: channel, namespace: shop}}
+spec: {{provider: slack, verification: {{secretRefs: [{{name: stripe, key: square}}]}}}}
 "
         ),
     );
@@ -188,4 +198,38 @@ async fn what_send_would_send_is_authentic() {
     let capture = format!("{}\n\n{body}", lines.join("\n"));
     let (code, answer) = verify(&folder, "payments", &capture, &jiff::Timestamp::now().to_string()).await;
     assert_eq!(code, 0, "{curl}\n{answer}");
+}
+
+#[tokio::test]
+async fn a_handshake_is_told_with_its_answer_and_by_whose_word_it_is_given() {
+    let folder = manifests();
+    let meta = |token: &str| {
+        format!("GET /shop/pages?hub.mode=subscribe&hub.challenge=77&hub.verify_token={token} HTTP/1.1\nHost: x\n\n")
+    };
+    let (code, answer) = verify(&folder, "pages", &meta("verify-me"), THEN).await;
+    assert_eq!((code, &answer["authentic"], answer["answer"]["body"].as_str()), (0, &Value::Bool(true), Some("77")));
+    let (code, answer) = verify(&folder, "pages", &meta("another"), THEN).await;
+    assert_eq!((code, &answer["authentic"], &answer["answer"]), (1, &Value::Bool(false), &Value::Null), "{answer}");
+    // Signed as deliveries are.
+    let body = r#"{"type":"url_verification","challenge":"c-1"}"#;
+    let slack = |key: &[u8]| {
+        let signature = hex::encode(mac(key, &format!("v0:1767225600:{body}")));
+        format!(
+            "POST /shop/channel HTTP/1.1\nHost: x\nContent-Type: application/json\nX-Slack-Request-Timestamp: 1767225600\n\
+             X-Slack-Signature: v0={signature}\n\n{body}"
+        )
+    };
+    let (code, answer) = verify(&folder, "channel", &slack(b"square-key"), THEN).await;
+    assert_eq!((code, answer["answer"]["body"].as_str(), answer["covers"].as_str()), (0, Some("c-1"), Some("Body")));
+    let (code, answer) = verify(&folder, "channel", &slack(b"another"), THEN).await;
+    assert_eq!((code, answer["reason"].as_str(), &answer["answer"]), (1, Some("BadSignature"), &Value::Null));
+    // Nothing proves it: it is answered all the same.
+    let capture =
+        "POST /shop/channel HTTP/1.1\nHost: x\nContent-Type: application/x-www-form-urlencoded\n\ntoken=t&ssl_check=1";
+    let (code, answer) = verify(&folder, "channel", capture, THEN).await;
+    assert_eq!(
+        (code, &answer["authentic"], answer["answer"]["status"].as_u64()),
+        (2, &Value::Null, Some(200)),
+        "{answer}"
+    );
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::extract::Field;
 use crate::api::pattern;
-use crate::api::scheme::Condition;
+use crate::api::scheme::{Condition, Scheme};
 
 /// A request that is answered and never published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -27,6 +27,14 @@ pub struct Handshake {
     /// It arrives encrypted (`decode.decrypt`), and its places are those of what was opened. An unsigned one needs a check.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+    /// What proves this request, where it is not what proves deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Scheme>,
+    /// A regular expression that must match the whole of what the answer signs (`{hmac-…}`). Needed where the key signs deliveries
+    /// that such a text could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub challenge: Option<String>,
     /// A query parameter or member that must equal a secret, compared in constant time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<HandshakeCheck>,

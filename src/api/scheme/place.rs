@@ -12,7 +12,7 @@ pub(super) const SIGNED_TIME: &str = concat!(
     "!has(self.timestamp) || self.content.contains('{timestamp}')",
     " || has(self.timestamp.header) && (self.content.contains('{header-lines:') || self.content.contains('{jws-header-lines:'))",
     " || has(self.timestamp.pointer) && (self.content.contains('{body') || self.content.contains('{lines:') || self.content.contains('{pointer'))",
-    " || has(self.timestamp.query) && (self.content.contains('{url') || self.content.contains('{sorted-query}') || self.content.contains('{pairs-sorted'))",
+    " || has(self.timestamp.query) && (self.content.contains('{query:') || self.content.contains('{url') || self.content.contains('{sorted-query}') || self.content.contains('{pairs-sorted'))",
     " || has(self.timestamp.form) && (self.content.contains('{body') || self.content.contains('{form') || self.content.contains('{pairs-sorted') || self.content.contains('{url-with-form}'))",
 );
 /// What that rule says.
@@ -52,9 +52,9 @@ pub struct Signature {
     /// How it is written. Default: Hex.
     #[serde(default)]
     pub encoding: Encoding,
-    /// Text that must stand before it, such as `sha256=`.
+    /// Text that must stand before it, such as `sha256=`; `{parameter:NAME}` in it is a parameter of the source, `{{` a brace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = pattern::CONTENT.signs))]
     pub prefix: Option<String>,
     /// What separates several signatures or pairs. Default: `,` when `key` is set, else the value is one signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]

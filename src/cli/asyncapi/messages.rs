@@ -168,6 +168,7 @@ impl Published {
                 | BodyFormat::Form
                 | BodyFormat::Multipart
                 | BodyFormat::JSONLines
+                | BodyFormat::XML
                 | BodyFormat::JWT => Some(JSON),
             })
             .collect();

@@ -74,6 +74,7 @@ impl<'h> ContentType<'h> {
             BodyFormat::JWT => essence.ends_with("/jwt") || essence.ends_with("+jwt") || essence == "application/jose",
             BodyFormat::Query => false,
             BodyFormat::CloudEvents => binary_event || essence.starts_with("application/cloudevents"),
+            BodyFormat::XML => matches!(essence, "application/xml" | "text/xml") || essence.ends_with("+xml"),
             BodyFormat::Text => {
                 essence.starts_with("text/") && essence != "text/json"
                     || essence == "application/xml"
@@ -84,7 +85,7 @@ impl<'h> ContentType<'h> {
         let puts_up = |format: &&BodyFormat| match format {
             BodyFormat::JSON => unsaid || names_json(essence),
             BodyFormat::JSONLines => unsaid || names_json(essence),
-            BodyFormat::JWT => unsaid,
+            BodyFormat::JWT | BodyFormat::XML => unsaid,
             BodyFormat::Form | BodyFormat::Text | BodyFormat::Query => essence.is_empty(),
             BodyFormat::Multipart | BodyFormat::CloudEvents => false,
         };

@@ -80,20 +80,71 @@ fn a_form_field_that_holds_the_document_stands_once() {
     assert!(matches!(form(many.as_bytes()), Err(DecodeError::Shape(_))));
 }
 
+/// What pointers of a scheme lead into, of which everything is asked for.
+fn carried(decode: &str, content_type: &str, body: &str) -> String {
+    let carrier = Carrier::compile(Some(&serde_saphyr::from_str(decode).unwrap())).unwrap();
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type.parse().unwrap())]);
+    let received = jiff::Timestamp::UNIX_EPOCH;
+    let head = Head { method: &Method::POST, path: "/", query: None, headers: &headers, received };
+    let request = crate::provider::request::RequestView { head, body: body.as_bytes() };
+    String::from_utf8(carrier.document(&request, &|_| true).into_owned()).unwrap()
+}
+
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+
 #[test]
 fn a_proof_is_read_from_the_one_field_of_a_form_or_a_multipart_body() {
-    let field = |content_type: &str, body: &str| {
-        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type.parse().unwrap())]);
-        field_document(body.as_bytes(), &headers, "json")
-    };
-    let form = "application/x-www-form-urlencoded";
-    assert_eq!(field(form, "a=1&json=%7B%22b%22%3A1%7D").as_deref(), Some(&br#"{"b":1}"#[..]));
-    assert_eq!(field(form, "json={}&json={}"), None, "two readers could take two");
+    let field =
+        |content_type: &str, body: &str| carried("{formats: [Form, Multipart], field: json}", content_type, body);
+    assert_eq!(field(FORM_TYPE, "a=1&json=%7B%22b%22%3A1%7D"), r#"{"b":1}"#);
+    assert_eq!(field(FORM_TYPE, "json={}&json={}"), "", "two readers could take two");
+    assert_eq!(field(FORM_TYPE, "{}"), "", "a form is no document");
     let part = "--x\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{}\r\n";
     let multipart = "multipart/form-data; boundary=x";
-    assert_eq!(field(multipart, &format!("{part}--x--\r\n")).as_deref(), Some(&b"{}"[..]));
-    assert_eq!(field(multipart, &format!("{part}{part}--x--\r\n")), None);
-    assert_eq!(field("application/json", "{}"), None, "then the body is the document");
+    assert_eq!(field(multipart, &format!("{part}--x--\r\n")), "{}");
+    assert_eq!(field(multipart, &format!("{part}{part}--x--\r\n")), "");
+    assert_eq!(field("application/json", "{}"), "{}", "then the body is the document");
+}
+
+#[test]
+fn xml_is_read_alike_before_and_after_the_proof() {
+    let xml = "<xml><A>1</A><B><![CDATA[2]]></B></xml>";
+    let json = r#"{"A":"1","B":"2"}"#;
+    for (media, formats) in [
+        ("text/xml", "[XML]"),
+        ("application/xml; charset=utf-8", "[XML, JSON]"),
+        ("application/atom+xml", "[JSON, XML]"),
+    ] {
+        let decode = format!("formats: {formats}");
+        assert_eq!(carried(&decode, media, xml), json, "{media}");
+        let documents = read(&decoder(&decode), &[("content-type", media)], xml.as_bytes()).unwrap();
+        assert_eq!((documents[0].kind, documents[0].original.as_ref()), (Kind::Json, json.as_bytes()), "{media}");
+    }
+    assert_eq!(
+        kind(&decoder("formats: [XML]"), "application/json", b"{}"),
+        Err(DecodeError::MediaType("application/json".into()))
+    );
+    assert_eq!(kind(&decoder("formats: [XML]"), "text/xml", b"{}"), Err(DecodeError::Malformed("XML")));
+    assert_eq!(carried("formats: [XML]", "text/xml", "{}"), "", "nothing is found in what is none");
+    assert_eq!(carried("formats: [XML, JSON]", "application/json", json), json);
+}
+
+#[test]
+fn a_field_may_hold_xml_in_base64() {
+    let decode = "{formats: [Form], field: p, fieldBase64: true, fieldFormat: XML}";
+    // <n><k>check</k></n>, in lines.
+    let body = "x=1&p=PG4%2BPGs%2BY2hl%0AY2s8L2s%2BPC9uPg%3D%3D%0A";
+    assert_eq!(carried(decode, FORM_TYPE, body), r#"{"k":"check"}"#);
+    let documents = read(&decoder(decode), &[("content-type", FORM_TYPE)], body.as_bytes()).unwrap();
+    assert_eq!(documents[0].original, r#"{"k":"check"}"#);
+    assert_eq!(kind(&decoder(decode), FORM_TYPE, b"p=*"), Err(DecodeError::Malformed("base64")));
+    assert_eq!(kind(&decoder(decode), FORM_TYPE, b"p=e30%3D"), Err(DecodeError::Malformed("XML")));
+    for (wrong, field) in
+        [("fieldBase64: true", "fieldBase64"), ("fieldFormat: XML", "fieldFormat"), ("field: a", "field")]
+    {
+        let compiled = Decoder::compile(Some(&serde_saphyr::from_str(wrong).unwrap()));
+        assert_eq!(compiled.map(|_| ()).map_err(|(at, _)| at), Err(field), "{wrong}");
+    }
 }
 
 #[test]

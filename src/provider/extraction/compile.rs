@@ -63,7 +63,8 @@ impl Extraction {
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
-        let paths = Paths { packed_at: decoder.base64_at().map(str::to_owned), ..paths };
+        let field = spec.decode.as_ref().and_then(|decode| decode.field.clone());
+        let paths = Paths { packed_at: decoder.base64_at().map(str::to_owned), field, ..paths };
         Ok(Self {
             decoder,
             split,
@@ -108,7 +109,7 @@ fn paths(spec: &WebhookProviderSpec) -> Paths {
     let list = if first.pointer.is_empty() { "/".to_owned() } else { first.pointer.clone() };
     let each = spec.split.len() == 1 && eachs(spec).any(|each| is_item(each, spec));
     let lists = [list].into_iter().chain(first.also.iter().cloned()).collect();
-    Paths { packed_at: None, lists, each }
+    Paths { lists, each, ..Paths::default() }
 }
 
 fn eachs(spec: &WebhookProviderSpec) -> impl Iterator<Item = &Each> {

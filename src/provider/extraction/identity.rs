@@ -28,6 +28,8 @@ pub(super) struct Identity {
     id: Vec<Source>,
     /// Ids of items that say more than a part can, the first that holds wins.
     rules: Vec<(Vec<Test>, Vec<Source>)>,
+    /// The place of an item is part of its id, whatever else is.
+    numbered: bool,
     without: WithoutId,
 }
 
@@ -72,6 +74,7 @@ impl Identity {
                     (tests, Source::compile_all(&rule.id, &format!("{path}.id"), compiler))
                 })
                 .collect(),
+            numbered: extract.id_numbered,
             without: extract.without_id,
         }
     }
@@ -90,7 +93,7 @@ impl Identity {
             (None | Some(Deduplicate::Id), Some(id), _) => Some(id),
             (Some(Deduplicate::Content), ..) | (None | Some(Deduplicate::Id), None, WithoutId::Content) => {
                 let text = hash_id(&document.original, document.media_type == MediaType::Json);
-                Some(Id { text, signed: delivery.coverage.body })
+                Some(Id { text, signed: item.document_signed() })
             }
             (Some(Deduplicate::None), ..) | (None | Some(Deduplicate::Id), None, WithoutId::None) => {
                 Some(Id { text: position.number(delivery.once.id(delivery.head.received)), signed: true })
@@ -113,7 +116,7 @@ impl Identity {
             return None;
         }
         let joined = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(":");
-        let shared = parts.iter().all(|part| part.shared);
+        let shared = self.numbered || parts.iter().all(|part| part.shared);
         let text = bounded_id(if shared { position.number(joined) } else { joined });
         Some(Id { text, signed: signed && parts.iter().all(|part| part.signed) })
     }

@@ -25,7 +25,7 @@ impl Extraction {
         let received = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::trim);
         let essence = received.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
         // A document that is packed holds its credentials where no name shows them.
-        let packed = self.decoder.base64_at().is_some() && !self.redactions.is_empty();
+        let packed = self.decoder.packs() && !self.redactions.is_empty();
         let cut = (!packed && !body.is_empty()).then(|| self.redactions.apply_unread(body, essence == FORM)).flatten();
         let (item, media_type) = match cut {
             Some(item) if json::validate(&item).is_ok() => (item, MediaType::Json),

@@ -62,6 +62,8 @@ pub(super) struct Paths {
     pub packed_at: Option<String>,
     /// The lists of the items.
     pub lists: Vec<String>,
+    /// The form field that holds the document, where the body is a form.
+    pub field: Option<String>,
     /// The items of that list are proven one by one, by pointers into the item.
     pub each: bool,
 }
@@ -138,14 +140,20 @@ impl Item<'_> {
         match place {
             Place::Fixed(_) => true,
             Place::Header(name) => coverage.headers.contains(name.as_str()),
-            Place::Query(_) => coverage.url,
+            Place::Query(name) => coverage.url || coverage.query.contains(name),
             Place::Form(_) if self.kind == Kind::Query => coverage.url,
             Place::Form(name) => coverage.body || coverage.form.contains(name),
             Place::Envelope(number) => {
-                coverage.body || covered(coverage, self.delivery.envelope_pointers.text(*number))
+                self.document_signed() || covered(coverage, self.delivery.envelope_pointers.text(*number))
             }
             Place::Pointer(number) => self.member_signed(self.delivery.pointers.text(*number)),
         }
+    }
+
+    /// Whether the proof covers the body, or the form field that holds the document.
+    pub(super) fn document_signed(&self) -> bool {
+        let coverage = self.delivery.coverage;
+        coverage.body || self.delivery.paths.field.as_ref().is_some_and(|field| coverage.form.contains(field))
     }
 
     fn member_signed(&self, pointer: &str) -> bool {
@@ -160,7 +168,7 @@ impl Item<'_> {
             Kind::Form | Kind::Fields => coverage.body || coverage.form.contains(first),
             Kind::Query => coverage.url,
             Kind::Json | Kind::Text => {
-                coverage.body
+                self.document_signed()
                     || match (&paths.packed_at, paths.lists.as_slice()) {
                         (Some(packed), _) => covered(coverage, packed),
                         (None, []) => covered(coverage, pointer),

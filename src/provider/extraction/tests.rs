@@ -141,6 +141,19 @@ fn pings_are_counted_and_not_published() {
 }
 
 #[test]
+fn what_stands_in_a_signed_field_is_signed() {
+    let signed = |field: &str| Coverage { form: [field.to_owned()].into(), ..Coverage::default() };
+    let body = "payload=%7B%22id%22%3A1%2C%22type%22%3A%22push%22%2C%22state%22%3A%22passed%22%2C%22finished_at%22%3A%222026-01-01T00%3A00%3A00Z%22%7D&x=1";
+    let unsigned = |field: &str| {
+        let form = request(body).header("content-type", "application/x-www-form-urlencoded").covered(signed(field));
+        let event = form.event(built_in("travis-ci"));
+        assert_eq!(event.event_type, "push.passed");
+        [event.unsigned.id, event.unsigned.event_type, event.unsigned.time, event.unsigned.subject]
+    };
+    assert_eq!((unsigned("payload"), unsigned("x")), ([false; 4], [true; 4]));
+}
+
+#[test]
 fn github_forms_are_read_by_their_payload() {
     let form = request("payload=%7B%22action%22%3A%22closed%22%7D")
         .header("content-type", "application/x-www-form-urlencoded")

@@ -1,17 +1,17 @@
 //! A method joined with a source's keys: what the source writes must mean something, and nothing may be missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::fetched::Fetch;
 use super::jwt;
 use super::key_text;
 use super::keys::{self, Key, KeyRef, Mac, Material};
-use super::method::{Method, purposes, written};
+use super::method::{Method, needed, purposes, written};
 use super::scheme::{Scheme, SchemeKind};
-use super::signed::Signed;
 use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
 use crate::api::condition::{Problem, Reason};
 use crate::secret::SecretBytes;
@@ -152,7 +152,7 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
         SchemeKind::PublicKey(public) => Some(&public.signed),
         _ => None,
     };
-    let signed = signed.map(|signed| Signed { content: signed.content.with(given.parameters), ..signed.clone() });
+    let signed = signed.map(|signed| signed.with(given.parameters));
     let jwt = match &scheme.kind {
         SchemeKind::Jwt(jwt, _) => {
             let mut jwt = (**jwt).clone();
@@ -169,10 +169,10 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
         }
         _ => None,
     };
-    let optional = |name: &&String| jwt::PARAMETERS.contains(&name.as_str());
-    let absent = |name: &&String| !given.parameters.contains_key(*name);
-    if let Some(absent) = scheme.parameters.iter().filter(|name| !optional(name)).find(absent) {
-        let names_you = scheme.addressee.as_ref().is_some_and(|addressee| addressee.parameter == *absent);
+    let optional = |name: &&str| jwt::PARAMETERS.contains(name);
+    let absent = |name: &&str| !given.parameters.contains_key(*name);
+    if let Some(absent) = read(&scheme, given).filter(|name| !optional(name)).find(absent) {
+        let names_you = scheme.addressee.as_ref().is_some_and(|addressee| addressee.parameter == absent);
         let why = if names_you { SHARED_KEY } else { "the scheme signs it" };
         return Err(invalid(absent, format!("is missing: {why}")));
     }
@@ -187,20 +187,70 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
             .filter_map(|key| one(&scheme, key, unfit))
             .collect(),
     };
-    let fetching =
-        (keys.is_empty() && !written(&scheme, given.keys)).then(|| scheme.fetch()).flatten().map(|fetch| Fetching {
-            parameters: given.parameters.clone(),
-            secrets: fetch
-                .purposes
-                .iter()
-                .filter_map(|purpose| {
-                    let key = given.keys.iter().find(|key| key.purpose.as_ref() == Some(purpose))?;
-                    Some((purpose.clone(), key.value.clone()?))
-                })
-                .collect(),
-            last: ArcSwapOption::empty(),
-        });
+    let fetching = fetched(&scheme, given).map(|fetch| Fetching {
+        parameters: given.parameters.clone(),
+        secrets: fetch
+            .purposes
+            .iter()
+            .filter_map(|purpose| {
+                let key = given.keys.iter().find(|key| key.purpose.as_ref() == Some(purpose))?;
+                Some((purpose.clone(), key.value.clone()?))
+            })
+            .collect(),
+        last: ArcSwapOption::empty(),
+    });
     Ok(Ready { scheme, keys, signed, jwt, addressee, fetching })
+}
+
+/// How a scheme gets its keys that no secretRef of the source holds.
+fn fetched<'s>(scheme: &'s Scheme, given: &Given<'_>) -> Option<&'s Fetch> {
+    scheme.fetch().filter(|_| !written(scheme, given.keys))
+}
+
+/// The parameters that a scheme reads of this source.
+fn read<'s>(scheme: &'s Scheme, given: &Given<'_>) -> impl Iterator<Item = &'s str> {
+    let fetched = fetched(scheme, given).into_iter().flat_map(|fetch| &fetch.parameters);
+    scheme.parameters.iter().chain(fetched).map(String::as_str)
+}
+
+/// Everything that the source writes must be read by what its secretRefs put in force: `fits` knows the whole method.
+pub(super) fn all_read(method: &Method, given: &Given<'_>, in_force: &[&Scheme]) -> Result<(), Problem> {
+    let unread = |field: String, text: &str| {
+        let text = format!("means nothing to method {:?} with {text}: leave it out", method.name);
+        Err(Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text))
+    };
+    let beside = || method.common.proofs.iter().map(AsRef::as_ref);
+    let all = || in_force.iter().copied().chain(beside());
+    let mut known: BTreeSet<&str> = method.common_parameters().collect();
+    all().for_each(|scheme| known.extend(read(scheme, given)));
+    if let Some(name) = given.parameters.keys().find(|name| !known.contains(name.as_str())) {
+        return unread(format!("parameters.{name}"), "these secretRefs");
+    }
+    let sealed = method.sealed.iter().map(|sealed| sealed.purpose.as_deref());
+    let others = given.other_purposes.iter().map(|purpose| Some(*purpose));
+    let purposes: BTreeSet<Option<&str>> =
+        all().flat_map(|scheme| needed(scheme, given.keys)).chain(sealed).chain(others).collect();
+    if let Some(position) = given.keys.iter().position(|key| !purposes.contains(&key.purpose.as_deref())) {
+        return unread(format!("secretRefs[{position}]"), "the others");
+    }
+    if given.tolerance.is_some() && !all().any(Scheme::has_time) {
+        return unread("tolerance".to_owned(), "these secretRefs");
+    }
+    if given.external_url.is_some() && !all().any(Scheme::takes_url) {
+        return unread("externalURL".to_owned(), "these secretRefs");
+    }
+    Ok(())
+}
+
+/// Every parameter that the definition reads beside its schemes must be there.
+pub(super) fn all_there(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
+    match method.common_parameters().find(|name| !given.parameters.contains_key(*name)) {
+        None => Ok(()),
+        Some(absent) => Err(Problem::invalid(
+            format!("spec.verification.parameters.{absent}"),
+            "is missing: it says which of the vendor's customers you are".to_owned(),
+        )),
+    }
 }
 
 /// A secret that a request delivers, as a key of a scheme.

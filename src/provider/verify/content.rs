@@ -6,6 +6,7 @@
 mod canonical;
 mod lists;
 mod url;
+mod variable;
 
 use std::collections::BTreeMap;
 
@@ -17,12 +18,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::canonical::canonical_request;
-use self::lists::{form_sorted, header_lines, header_values, jws_header_lines, pairs_sorted, sorted_query};
+use self::lists::{form_sorted, header_lines, header_values, jws_header_lines, pairs_sorted, sorted, sorted_query};
 use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
+use self::variable::variable;
 use super::signature::Signature;
 use super::view::View;
 use crate::json;
 use crate::provider::Coverage;
+use crate::provider::answer::is_harmless;
+use crate::provider::decode::Carrier;
 use crate::provider::place::Place;
 use crate::template::{self, Piece};
 
@@ -47,6 +51,7 @@ enum Part {
     UrlAnyPort,
     UrlWithForm,
     SortedQuery,
+    Query(String),
     Header(HeaderName),
     Key(String),
     Parameter(String),
@@ -66,6 +71,8 @@ enum Part {
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     parts: Vec<Part>,
+    /// The parts are joined in the order of their bytes.
+    sorted: bool,
 }
 
 /// What the feeding of a content needs beside the request.
@@ -103,12 +110,12 @@ impl Content {
                         parameters.push(parameter.clone());
                         Part::Parameter(parameter)
                     } else {
-                        part(&name, argument.as_deref(), point)?
+                        variable(&name, argument.as_deref(), point)?
                     }
                 }
             });
         }
-        Ok((Self { parts }, parameters))
+        Ok((Self { parts, sorted: false }, parameters))
     }
 
     /// The content with its parameters filled in.
@@ -120,7 +127,24 @@ impl Content {
             },
             _ => part.clone(),
         });
-        Self { parts: parts.collect() }
+        Self { parts: parts.collect(), sorted: self.sorted }
+    }
+
+    /// Whether the parts are joined in the order of their bytes.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+
+    /// Joins the parts in the order of their bytes from now on.
+    ///
+    /// # Errors
+    /// Where text stands between them: nobody could say where it goes.
+    pub(super) fn sort(&mut self) -> Result<(), String> {
+        if self.parts.iter().any(|part| matches!(part, Part::Literal(_))) {
+            return Err("what is sorted holds variables alone, and no text between them".to_owned());
+        }
+        self.sorted = true;
+        Ok(())
     }
 
     /// How many spellings of the URL are tried.
@@ -151,6 +175,7 @@ impl Content {
                 Place::Pointer(_) | Place::Form(_),
             ) => true,
             (Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery, Place::Query(_)) => true,
+            (Part::Query(signed), Place::Query(name)) => signed == name,
             (Part::UrlWithForm, Place::Query(_) | Place::Form(_)) => true,
             (Part::FormSorted { .. }, Place::Form(_)) => true,
             (Part::PairsSorted { except }, Place::Query(name) | Place::Form(name)) => except != name,
@@ -210,6 +235,14 @@ impl Content {
         named.collect()
     }
 
+    /// The query parameters that it holds by name.
+    pub(super) fn queries(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Query(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Adds what the content covers.
     pub(crate) fn cover(&self, coverage: &mut Coverage, pointers: &[String], timestamp: Option<&HeaderName>) {
         for part in &self.parts {
@@ -227,6 +260,9 @@ impl Content {
                 }
                 Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery => coverage.url = true,
                 Part::UrlWithoutQuery | Part::Path => coverage.path = true,
+                Part::Query(name) => {
+                    coverage.query.insert(name.clone());
+                }
                 Part::Header(name) => {
                     coverage.headers.insert(name.as_str().to_owned());
                 }
@@ -255,115 +291,87 @@ impl Content {
         }
     }
 
+    /// Whether a harmless challenge could be the whole of it: nothing in it is sure to hold another character.
+    pub(super) fn could_be_challenge(&self, carrier: &Carrier) -> bool {
+        !self.parts.iter().any(|part| match part {
+            Part::Literal(text) => text.bytes().any(|byte| !is_harmless(byte)),
+            Part::Body => carrier.marks_bodies(),
+            Part::BodyCompactJson | Part::BodyJsonString => true,
+            Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm => true,
+            Part::Lines(_) | Part::HeaderLines { .. } | Part::JwsHeaderLines { .. } | Part::PairsSorted { .. } => true,
+            _ => false,
+        })
+    }
+
     /// Feeds the content to `sink`; `None` where a part of it is not there.
     pub(crate) fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-        let request = view.request();
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => sink(text.as_bytes()),
-                Part::Body => sink(request.body),
-                Part::BodyCompactJson => json::compact_chunks(request.body).for_each(&mut *sink),
-                Part::BodyJsonString => {
-                    sink(serde_json::to_string(std::str::from_utf8(request.body).ok()?).ok()?.as_bytes());
-                }
-                Part::BodySha256Hex => sink(hex::encode(Sha256::digest(request.body)).as_bytes()),
-                Part::BodySha256Raw => sink(&Sha256::digest(request.body)),
-                Part::BodyMd5Base64 => sink(STANDARD.encode(Md5::digest(request.body)).as_bytes()),
-                Part::BodyCrc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
-                Part::Timestamp => sink(context.timestamp.as_bytes()),
-                Part::Secret => sink(context.secret),
-                Part::Method => sink(request.head.method.as_str().as_bytes()),
-                Part::Path => sink(path_of(view).as_bytes()),
-                Part::Url => url(view, view.external_url()?, sink),
-                Part::UrlDecoded => {
-                    let mut whole = Vec::new();
-                    url(view, view.external_url()?, &mut |bytes| whole.extend_from_slice(bytes));
-                    sink(&decoded_url(std::str::from_utf8(&whole).ok()?));
-                }
-                Part::UrlWithoutQuery => sink(view.external_url()?.as_bytes()),
-                Part::UrlAnyPort => url(view, &port_variant(view.external_url()?, context.variant), sink),
-                Part::UrlWithForm => url_with_form(view, sink)?,
-                Part::SortedQuery => sink(sorted_query(view)?.as_bytes()),
-                Part::Header(name) => sink(view.header(name)?),
-                Part::Key(key) => sink(context.signature.part(view, Some(key), None)?.as_bytes()),
-                // A parameter that the source does not give: the route does not compile without it.
-                Part::Parameter(_) => return None,
-                Part::Pointer(index) => sink(view.member_text(*index)?.as_bytes()),
-                Part::PointerOptional(index) => {
-                    if let Some(text) = view.member_text(*index) {
-                        sink(text.as_bytes());
-                    }
-                }
-                Part::PointerPercent(index) => {
-                    sink(utf8_percent_encode(&view.member_text(*index)?, COMPONENT).to_string().as_bytes());
-                }
-                Part::Lines(lines) => lines.iter().try_for_each(|(name, index)| {
-                    for text in [name.as_str(), "\n", &view.member_text(*index)?, "\n"] {
-                        sink(text.as_bytes());
-                    }
-                    Some(())
-                })?,
-                Part::Field(name) => sink(view.field(name)?.as_bytes()),
-                Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
-                Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
-                Part::HeaderLines { list, must } => header_lines(view, list, must.as_ref(), sink)?,
-                Part::JwsHeaderLines { member, must } => {
-                    jws_header_lines(view, context.signature, member, must.as_ref(), sink)?;
-                }
-                Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
-            }
+        if self.sorted {
+            return sorted(&self.parts, |part, sink| part.feed(view, context, sink), sink);
         }
-        Some(())
+        self.parts.iter().try_for_each(|part| part.feed(view, context, sink))
     }
 }
 
-fn part(name: &str, argument: Option<&str>, point: Pointing<'_>) -> Result<Part, String> {
-    let header = |text: &str| HeaderName::try_from(text).map_err(|_| format!("{text:?} is no header name"));
-    let pointer = |text: &str| {
-        if text.starts_with('/') {
-            Ok(text.to_owned())
-        } else {
-            Err(format!("{text:?} is no JSON pointer: it begins with /"))
+impl Part {
+    /// Feeds the part to `sink`; `None` where it is not there.
+    fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+        let request = view.request();
+        match self {
+            Part::Literal(text) => sink(text.as_bytes()),
+            Part::Body => sink(request.body),
+            Part::BodyCompactJson => json::compact_chunks(request.body).for_each(&mut *sink),
+            Part::BodyJsonString => {
+                sink(serde_json::to_string(std::str::from_utf8(request.body).ok()?).ok()?.as_bytes());
+            }
+            Part::BodySha256Hex => sink(hex::encode(Sha256::digest(request.body)).as_bytes()),
+            Part::BodySha256Raw => sink(&Sha256::digest(request.body)),
+            Part::BodyMd5Base64 => sink(STANDARD.encode(Md5::digest(request.body)).as_bytes()),
+            Part::BodyCrc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
+            Part::Timestamp => sink(context.timestamp.as_bytes()),
+            Part::Secret => sink(context.secret),
+            Part::Method => sink(request.head.method.as_str().as_bytes()),
+            Part::Path => sink(path_of(view).as_bytes()),
+            Part::Url => url(view, view.external_url()?, sink),
+            Part::UrlDecoded => {
+                let mut whole = Vec::new();
+                url(view, view.external_url()?, &mut |bytes| whole.extend_from_slice(bytes));
+                sink(&decoded_url(std::str::from_utf8(&whole).ok()?));
+            }
+            Part::UrlWithoutQuery => sink(view.external_url()?.as_bytes()),
+            Part::UrlAnyPort => url(view, &port_variant(view.external_url()?, context.variant), sink),
+            Part::UrlWithForm => url_with_form(view, sink)?,
+            Part::SortedQuery => sink(sorted_query(view)?.as_bytes()),
+            Part::Query(name) => sink(view.parameter(name)?.as_bytes()),
+            Part::Header(name) => sink(view.header(name)?),
+            Part::Key(key) => sink(context.signature.part(view, Some(key), None)?.as_bytes()),
+            // A parameter that the source does not give: the route does not compile without it.
+            Part::Parameter(_) => return None,
+            Part::Pointer(index) => sink(view.member_text(*index)?.as_bytes()),
+            Part::PointerOptional(index) => {
+                if let Some(text) = view.member_text(*index) {
+                    sink(text.as_bytes());
+                }
+            }
+            Part::PointerPercent(index) => {
+                sink(utf8_percent_encode(&view.member_text(*index)?, COMPONENT).to_string().as_bytes());
+            }
+            Part::Lines(lines) => lines.iter().try_for_each(|(name, index)| {
+                for text in [name.as_str(), "\n", &view.member_text(*index)?, "\n"] {
+                    sink(text.as_bytes());
+                }
+                Some(())
+            })?,
+            Part::Field(name) => sink(view.field(name)?.as_bytes()),
+            Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
+            Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
+            Part::HeaderLines { list, must } => header_lines(view, list, must.as_ref(), sink)?,
+            Part::JwsHeaderLines { member, must } => {
+                jws_header_lines(view, context.signature, member, must.as_ref(), sink)?;
+            }
+            Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
         }
-    };
-    Ok(match (name, argument) {
-        ("body", None) => Part::Body,
-        ("body-compact-json", None) => Part::BodyCompactJson,
-        ("body-json-string", None) => Part::BodyJsonString,
-        ("body-sha256", None) => Part::BodySha256Hex,
-        ("body-sha256-raw", None) => Part::BodySha256Raw,
-        ("body-md5-base64", None) => Part::BodyMd5Base64,
-        ("body-crc32", None) => Part::BodyCrc32,
-        ("timestamp", None) => Part::Timestamp,
-        ("secret", None) => Part::Secret,
-        ("method", None) => Part::Method,
-        ("path", None) => Part::Path,
-        ("url", None) => Part::Url,
-        ("url-decoded", None) => Part::UrlDecoded,
-        ("url-without-query", None) => Part::UrlWithoutQuery,
-        ("url-any-port", None) => Part::UrlAnyPort,
-        ("url-with-form", None) => Part::UrlWithForm,
-        ("sorted-query", None) => Part::SortedQuery,
-        ("header", Some(h)) => Part::Header(header(h)?),
-        ("key", Some(k)) => Part::Key(k.to_owned()),
-        ("pointer", Some(p)) => Part::Pointer(point(&pointer(p)?)),
-        ("pointer-optional", Some(p)) => Part::PointerOptional(point(&pointer(p)?)),
-        ("pointer-percent", Some(p)) => Part::PointerPercent(point(&pointer(p)?)),
-        ("lines", Some(names)) => {
-            Part::Lines(names.split(',').map(|name| (name.to_owned(), point(&format!("/{name}")))).collect())
-        }
-        ("form", Some(f)) => Part::Field(f.to_owned()),
-        ("form-sorted", None) => Part::FormSorted { unique: true },
-        ("form-sorted-all", None) => Part::FormSorted { unique: false },
-        ("pairs-sorted-except", Some(except)) => Part::PairsSorted { except: except.to_owned() },
-        ("header-lines", Some(h)) => Part::HeaderLines { list: header(h)?, must: None },
-        ("jws-header-lines", Some(m)) => Part::JwsHeaderLines { member: m.to_owned(), must: None },
-        ("header-values", Some(k)) => Part::HeaderValues(k.to_owned()),
-        _ => {
-            let shown = argument.map_or_else(|| name.to_owned(), |a| format!("{name}:{a}"));
-            return Err(format!("{{{shown}}} is no variable of a content: see docs/providers.md for the list"));
-        }
-    })
+        Some(())
+    }
 }
 
 /// What `encodeURIComponent` leaves as it is (ECMA-262, section 19.2.6.4).

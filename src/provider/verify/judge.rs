@@ -23,7 +23,6 @@ use super::view::View;
 use super::{Alternative, Ready, Verifier};
 use crate::api::scheme::Encoding;
 use crate::json;
-use crate::provider::decode;
 use crate::provider::place::Place;
 use crate::provider::request::RequestView;
 use crate::provider::time;
@@ -57,12 +56,14 @@ pub(super) fn all<O: Observer>(
     Ok(())
 }
 
-/// What the pointers of schemes lead into: the body, or the JSON document of one of its fields.
+/// What the pointers of schemes lead into: the body, or the document that it carries.
 fn document<'r>(verifier: &Verifier, schemes: &[Ready], request: &RequestView<'r>) -> Cow<'r, [u8]> {
-    let leads_inside = |ready: &Ready| ready.scheme.each.is_some() || !ready.scheme.pointers.is_empty();
-    let field = verifier.field.as_deref().filter(|_| schemes.iter().any(leads_inside));
-    let inside = field.and_then(|name| decode::field_document(request.body, request.head.headers, name));
-    inside.map_or(Cow::Borrowed(request.body), Cow::Owned)
+    let inside = |ready: &Ready| ready.scheme.each.is_some() || !ready.scheme.pointers.is_empty();
+    if !schemes.iter().any(inside) {
+        return Cow::Borrowed(request.body);
+    }
+    let wanted = |ready: &Ready, name: &str| ready.scheme.each.is_some() || ready.scheme.pointers.leads_into(name);
+    verifier.common.carrier.document(request, &|name| schemes.iter().any(|ready| wanted(ready, name)))
 }
 
 fn name(scheme: &Scheme) -> &'static str {
@@ -379,8 +380,9 @@ fn tell_content<O: Observer>(view: &View<'_>, signed: &Signed, stamp: &str, obse
     tell(observer, "content", Some(whole), || {
         let shown = String::from_utf8_lossy(&content[..content.len().min(512)]).into_owned();
         let more = if content.len() > 512 { " …" } else { "" };
+        let order = if signed.content.is_sorted() { " (sorted: the secret may stand elsewhere in it)" } else { "" };
         if whole {
-            format!("{} bytes: {shown:?}{more}", content.len())
+            format!("{} bytes: {shown:?}{more}{order}", content.len())
         } else {
             format!("a part of the content is not in the request; before it: {shown:?}")
         }

@@ -247,6 +247,12 @@ impl JwtScheme {
         self.bind.iter().try_for_each(|bind| bound(bind, &claims, view))
     }
 
+    /// Those of [`PARAMETERS`] that mean something to it: where the age of a token is judged nobody asks how long it lives.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        let judged = self.max_age.is_none();
+        PARAMETERS.into_iter().filter(move |name| judged || *name != "maxLifetime")
+    }
+
     fn times(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<(), Refusal> {
         let leeway = self.leeway.as_secs_f64();
         let now = now.as_millisecond() as f64 / 1000.0;
@@ -371,7 +377,7 @@ pub fn primitive(algorithm: JwtAlgorithm) -> Algorithm {
     }
 }
 
-/// Parameters that every `jwt` scheme understands.
+/// Parameters that a `jwt` scheme may understand, and none that a source must write.
 pub const PARAMETERS: [&str; 3] = ["issuer", "audience", "maxLifetime"];
 
 /// Fills in what the source's parameters say. The error names the parameter.

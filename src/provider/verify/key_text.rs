@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest as _, Sha1};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::api::scheme::KeyEncoding;
@@ -23,6 +24,9 @@ pub fn normalized(text: &str) -> String {
 /// A sentence that says what the secret is not; never the secret.
 pub fn decode(secret: &[u8], encoding: KeyEncoding, prefix: Option<&str>) -> Result<Vec<u8>, String> {
     let stripped = prefix.and_then(|prefix| secret.strip_prefix(prefix.as_bytes())).unwrap_or(secret);
+    if stripped.is_empty() {
+        return Err("is empty".to_owned());
+    }
     let decoded = match encoding {
         KeyEncoding::UTF8 => Some(stripped.to_vec()),
         KeyEncoding::NFKD => {
@@ -30,6 +34,7 @@ pub fn decode(secret: &[u8], encoding: KeyEncoding, prefix: Option<&str>) -> Res
                 std::str::from_utf8(stripped).map_err(|_| "is no text, as this provider's keys are".to_owned())?;
             Some(normalized(text).into_bytes())
         }
+        KeyEncoding::SHA1 => Some(Sha1::digest(stripped).to_vec()),
         KeyEncoding::Hex => hex::decode(stripped).ok(),
         KeyEncoding::Base64 => lenient_base64::decode(stripped),
     };

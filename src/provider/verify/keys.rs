@@ -116,6 +116,15 @@ impl Mac {
         })
     }
 
+    /// Its hash function.
+    pub(super) fn algorithm(&self) -> HashAlgorithm {
+        match self {
+            Self::Sha1(_) => HashAlgorithm::SHA1,
+            Self::Sha256(_) => HashAlgorithm::SHA256,
+            Self::Sha512(_) => HashAlgorithm::SHA512,
+        }
+    }
+
     /// Absorbs content.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {

@@ -8,8 +8,21 @@ use super::scheme::{Scheme, SchemeKind};
 use super::sealed::Sealed;
 use super::{PASSWORD, USERNAME};
 use crate::api;
+use crate::api::scheme::HashAlgorithm;
+use crate::provider::decode::Carrier;
 use crate::provider::definition_error::DefinitionError;
 use crate::provider::{Coverage, Covers};
+
+/// What a definition says for all of its methods.
+#[derive(Debug, Default)]
+pub(in crate::provider) struct Common {
+    /// How bodies carry the document that pointers lead into.
+    pub carrier: Carrier,
+    /// The proofs of handshakes that have one of their own, by their numbers.
+    pub proofs: Vec<Arc<Scheme>>,
+    /// Parameters that the answers of handshakes hold.
+    pub parameters: BTreeSet<String>,
+}
 
 /// A method of a definition, compiled. Holds no key.
 #[derive(Debug)]
@@ -17,8 +30,8 @@ pub struct Method {
     /// Its name.
     pub name: Arc<str>,
     pub(super) alternatives: Vec<Vec<Arc<Scheme>>>,
-    /// The form field that holds the JSON document into which pointers lead.
-    pub(super) field: Option<Arc<str>>,
+    /// What the definition says for all of its methods.
+    pub(super) common: Arc<Common>,
     /// Its deliveries arrive encrypted.
     pub(super) sealed: Option<Arc<Sealed>>,
 }
@@ -45,25 +58,35 @@ impl Method {
             alternatives.push(schemes);
         }
         if errors.is_empty() {
-            Ok(Self { name: written.name.as_str().into(), alternatives, field: None, sealed: None })
+            Ok(Self { name: written.name.as_str().into(), alternatives, common: Arc::default(), sealed: None })
         } else {
             Err(errors)
         }
     }
 
-    /// The same, with pointers that lead into the JSON document of a form or multipart field where the body is a form.
-    pub fn inside(self, field: Option<&str>) -> Self {
-        Self { field: field.map(Into::into), ..self }
+    /// The same in a definition.
+    pub(in crate::provider) fn within(self, common: Arc<Common>) -> Self {
+        Self { common, ..self }
     }
 
     /// The same for deliveries that arrive encrypted.
-    pub fn sealed(self, sealed: Option<Arc<Sealed>>) -> Self {
+    pub(crate) fn sealed(self, sealed: Option<Arc<Sealed>>) -> Self {
         Self { sealed, ..self }
     }
 
-    /// The same with what another says of encryption, for one of its alternatives alone.
-    pub fn sealed_as(self, other: &Self) -> Self {
-        self.sealed(other.sealed.clone())
+    /// The same in the definition of another, for one of that one's alternatives alone.
+    pub fn beside(self, other: &Self) -> Self {
+        self.within(other.common.clone()).sealed(other.sealed.clone())
+    }
+
+    /// Whether it signs, with a shared secret and such a hash function, what a challenge could be.
+    pub(in crate::provider) fn signs_any(&self, signs: &dyn Fn(HashAlgorithm) -> bool, carrier: &Carrier) -> bool {
+        self.schemes().any(|scheme| match &scheme.kind {
+            SchemeKind::Hash(hash) => {
+                hash.keyed && signs(hash.algorithm) && hash.signed.content.could_be_challenge(carrier)
+            }
+            _ => false,
+        })
     }
 
     /// Nothing is proven: such a method is never a default.
@@ -73,18 +96,33 @@ impl Method {
 
     /// The weakest that an alternative covers.
     pub fn covers(&self) -> Covers {
-        self.alternatives.iter().map(|schemes| coverage(schemes).covers()).min().unwrap_or(Covers::None)
+        let covers = |schemes: &Vec<Arc<Scheme>>| match &self.sealed {
+            Some(sealed) => sealed.coverage(coverage(schemes)).covers(),
+            None => coverage(schemes).covers(),
+        };
+        self.alternatives.iter().map(covers).min().unwrap_or(Covers::None)
     }
 
     /// The purposes that its schemes know; `None` is the signing secret.
     pub fn purposes(&self) -> BTreeSet<Option<&str>> {
         let sealed = self.sealed.iter().map(|sealed| sealed.purpose.as_deref());
-        self.schemes().flat_map(|scheme| purposes(scheme)).chain(sealed).collect()
+        self.schemes().chain(&self.common.proofs).flat_map(|scheme| purposes(scheme)).chain(sealed).collect()
     }
 
-    /// The parameters that its schemes read.
+    /// The parameters that it reads.
     pub fn parameters(&self) -> BTreeSet<&str> {
-        self.schemes().flat_map(|scheme| scheme.parameters.iter().map(String::as_str)).collect()
+        let own = self.schemes().flat_map(|scheme| {
+            let fetch = scheme.fetch().into_iter().flat_map(|fetch| &fetch.parameters);
+            scheme.parameters.iter().chain(fetch)
+        });
+        own.map(String::as_str).chain(self.common_parameters()).collect()
+    }
+
+    /// Those that it reads whatever secretRefs there are: whom messages are for, and what handshakes say.
+    pub(super) fn common_parameters(&self) -> impl Iterator<Item = &str> {
+        let proofs = self.common.proofs.iter().flat_map(|scheme| &scheme.parameters);
+        let sealed = self.sealed.iter().filter_map(|sealed| sealed.parameter());
+        self.common.parameters.iter().chain(proofs).map(String::as_str).chain(sealed)
     }
 
     /// Whether the source must say the public URL.
@@ -134,4 +172,9 @@ pub(super) fn written(scheme: &Scheme, keys: &[KeyRef]) -> bool {
     // Secrets that a fetch needs are wanted only where it fetches.
     let own = if fetches(scheme) { vec![scheme.purpose.as_deref()] } else { purposes(scheme) };
     own.iter().all(|purpose| keys.iter().any(|key| key.purpose.as_deref() == *purpose))
+}
+
+/// The purposes of the secretRefs that the scheme reads of this source.
+pub(super) fn needed<'s>(scheme: &'s Scheme, keys: &[KeyRef]) -> Vec<Option<&'s str>> {
+    if fetches(scheme) && written(scheme, keys) { vec![scheme.purpose.as_deref()] } else { purposes(scheme) }
 }

@@ -7,6 +7,7 @@ mod bind;
 mod content;
 pub(crate) mod diagnose;
 pub mod fetched;
+mod handshakes;
 mod judge;
 mod jws;
 pub mod jwt;
@@ -31,19 +32,19 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use jiff::Timestamp;
-use subtle::ConstantTimeEq;
 
 pub use self::bind::{Given, UnfitKey};
-use self::bind::{fits, missing, others, ready};
+use self::bind::{all_read, all_there, fits, missing, others, ready};
 use self::fetched::{FetchedKeys, NothingFetched, Wanted};
 use self::jwt::JwtScheme;
 use self::keys::{Key, Material};
+pub(super) use self::method::Common;
 pub use self::method::Method;
 use self::method::{coverage, fetches, written};
 use self::observe::{Observer, Silent};
 pub use self::refusal::Refusal;
 use self::scheme::Scheme;
-use self::sealed::Opener;
+use self::sealed::{Opener, Sealed};
 use self::signed::Signed;
 pub use self::verified::{Proof, Verified};
 use super::request::{Head, RequestView};
@@ -65,14 +66,27 @@ pub struct Verifier {
     others: Vec<(String, Key)>,
     external_url: Option<Box<str>>,
     tolerance: Option<Duration>,
-    field: Option<Arc<str>>,
+    common: Arc<Common>,
+    /// The proofs of handshakes that have one of their own, by their numbers.
+    proofs: Vec<Alternative>,
     opener: Option<Opener>,
+    parameters: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
 struct Alternative {
     schemes: Vec<Ready>,
     coverage: Arc<Coverage>,
+    /// What it covers of a body that it arrives in encrypted.
+    inside: Arc<Coverage>,
+}
+
+impl Alternative {
+    fn new(schemes: Vec<Ready>, coverage: Coverage, sealed: Option<&Sealed>) -> Self {
+        let coverage = Arc::new(coverage);
+        let inside = sealed.map(|sealed| Arc::new(sealed.coverage((*coverage).clone())));
+        Self { schemes, inside: inside.unwrap_or_else(|| coverage.clone()), coverage }
+    }
 }
 
 /// A scheme with its keys.
@@ -117,13 +131,21 @@ impl Verifier {
             if wanted.iter().any(|scheme| scheme.needs_key() && !written(scheme, given.keys) && !fetches(scheme)) {
                 continue;
             }
-            let coverage = Arc::new(coverage(&wanted));
+            let coverage = coverage(&wanted);
             let ready = wanted.into_iter().map(|scheme| ready(scheme, given, &mut unfit)).collect::<Result<_, _>>()?;
-            alternatives.push(Alternative { schemes: ready, coverage });
+            alternatives.push(Alternative::new(ready, coverage, method.sealed.as_deref()));
         }
         if alternatives.is_empty() {
             return Err(missing(method));
         }
+        all_there(method, given)?;
+        let in_force = alternatives.iter().flat_map(|one: &Alternative| &one.schemes);
+        all_read(method, given, &in_force.map(|ready| &*ready.scheme).collect::<Vec<_>>())?;
+        let proofs = method.common.proofs.iter().map(|scheme| {
+            let coverage = coverage(std::slice::from_ref(scheme));
+            Ok(Alternative::new(vec![ready(scheme.clone(), given, &mut unfit)?], coverage, None))
+        });
+        let proofs = proofs.collect::<Result<_, Problem>>()?;
         let opener = method.sealed.as_ref().map(|sealed| Opener::new(sealed, given, &mut unfit));
         if let Some(sealed) = &method.sealed
             && !given.keys.iter().any(|key| key.purpose == sealed.purpose)
@@ -137,8 +159,10 @@ impl Verifier {
             others: others(given),
             external_url: given.external_url.map(Into::into),
             tolerance: given.tolerance,
-            field: method.field.clone(),
+            common: method.common.clone(),
+            proofs,
             opener,
+            parameters: given.parameters.clone(),
         };
         Ok((verifier, unfit))
     }
@@ -150,7 +174,7 @@ impl Verifier {
 
     /// The weakest that an alternative in force covers.
     pub fn covers(&self) -> Covers {
-        self.alternatives.iter().map(|alternative| alternative.coverage.covers()).min().unwrap_or(Covers::None)
+        self.alternatives.iter().map(|alternative| alternative.inside.covers()).min().unwrap_or(Covers::None)
     }
 
     /// Whether some alternative has a live key for each of its schemes: else the route is closed.
@@ -172,82 +196,8 @@ impl Verifier {
     /// How many different secretRefs count at that instant.
     pub fn active_keys(&self, now: Timestamp) -> usize {
         let keys = self.alternatives.iter().flat_map(|alternative| &alternative.schemes).flat_map(|ready| &ready.keys);
+        let keys = keys.chain(self.opener.iter().flat_map(Opener::keys));
         keys.filter(|key| key.live(now)).map(|key| &key.label).collect::<BTreeSet<_>>().len()
-    }
-
-    /// Compares a value with the secretRefs of a purpose that a handshake checks.
-    ///
-    /// # Errors
-    /// Why it is not authentic.
-    pub fn check(&self, purpose: &str, value: Option<&[u8]>, now: Timestamp) -> Result<(), Refusal> {
-        let hash = keys::sent(value.ok_or(Refusal::Missing)?);
-        let keys = self.others.iter().filter(|(known, key)| known == purpose && key.live(now));
-        let (mut tried, mut matched) = (false, false);
-        for (_, key) in keys {
-            if let Material::Sent(expected) = &key.material {
-                matched |= bool::from(expected.ct_eq(&hash));
-                tried = true;
-            }
-        }
-        match (matched, tried) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Refusal::BadSignature),
-            (false, false) => Err(Refusal::NoKey),
-        }
-    }
-
-    /// Judges a request with a secret that it delivers itself, instead of the signing secrets.
-    ///
-    /// # Errors
-    /// As [`Verifier::verify`].
-    pub(in crate::provider) fn verify_under(
-        &self,
-        secret: &SecretBytes,
-        request: &RequestView<'_>,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let under = |ready: &Ready| {
-            let own = ready.scheme.purpose.is_none() && ready.scheme.needs_key();
-            Some(Ready {
-                scheme: ready.scheme.clone(),
-                keys: if own { vec![bind::delivered(&ready.scheme, secret)?] } else { ready.keys.clone() },
-                signed: ready.signed.clone(),
-                jwt: ready.jwt.clone(),
-                addressee: ready.addressee.clone(),
-                fetching: None,
-            })
-        };
-        let mut farthest = Refusal::NoKey;
-        for alternative in &self.alternatives {
-            let Some(schemes) = alternative.schemes.iter().map(under).collect() else { continue };
-            let alternative = Alternative { schemes, coverage: alternative.coverage.clone() };
-            match judge::all(self, &alternative, request, now, &NothingFetched, &mut Silent) {
-                Ok(()) => return Ok(()),
-                Err(refusal) => farthest = farthest.max(refusal),
-            }
-        }
-        Err(farthest)
-    }
-
-    /// Whether a secret is one of the live signing secrets.
-    pub(in crate::provider) fn holds(&self, secret: &SecretBytes, now: Timestamp) -> bool {
-        let all = self.alternatives.iter().flat_map(|alternative| &alternative.schemes);
-        all.filter(|ready| ready.scheme.purpose.is_none()).any(|ready| {
-            let Some(delivered) = bind::delivered(&ready.scheme, secret) else { return false };
-            let live = ready.keys.iter().filter(|key| key.live(now));
-            live.fold(false, |any, key| any | key.material.same(&delivered.material))
-        })
-    }
-
-    /// The MAC of a challenge under the first live key.
-    pub fn tag(&self, challenge: &[u8], now: Timestamp) -> Option<Vec<u8>> {
-        let keys = self.alternatives.iter().flat_map(|alternative| &alternative.schemes).flat_map(|ready| &ready.keys);
-        let mut mac = keys.filter(|key| key.live(now)).find_map(|key| match &key.material {
-            Material::Mac(state, _) => Some(state.clone()),
-            _ => None,
-        })?;
-        mac.update(challenge);
-        Some(mac.finish().as_slice().to_vec())
     }
 
     /// Judges a request.
@@ -293,11 +243,6 @@ impl Verifier {
         self.judged(request, now, fetched, observer).map(|(proof, _)| proof)
     }
 
-    /// What an encrypted body holds, before any proof: nothing of it may be answered but to whoever knows a secret inside it.
-    pub(in crate::provider) fn opened(&self, body: &[u8], now: Timestamp) -> Option<Bytes> {
-        self.opener.as_ref()?.open(body, now).ok()?
-    }
-
     /// The proof, and the body that an encrypted one holds.
     fn judged<O: Observer>(
         &self,
@@ -313,18 +258,20 @@ impl Verifier {
                     let Some(opener) = &self.opener else {
                         return Ok((Proof::new(self.method.clone(), alternative.coverage.clone()), None));
                     };
-                    let opened = opener.open(request.body, now);
+                    let opened = opener.open(&self.common.carrier, request, now);
+                    // What holds nothing encrypted is what it seems only where all of it is proven.
+                    let opened = opened.and_then(|opened| match opened {
+                        None if !alternative.coverage.body => Err(Refusal::Sealed),
+                        opened => Ok(opened),
+                    });
                     observe::tell(observer, "decrypt", Some(opened.is_ok()), || match &opened {
                         Ok(Some(body)) => format!("{} bytes inside", body.len()),
                         Ok(None) => "the body is not encrypted".to_owned(),
                         Err(refusal) => refusal.to_string(),
                     });
                     let opened = opened?;
-                    let coverage = match &opened {
-                        Some(_) => opener.coverage(&alternative.coverage),
-                        None => alternative.coverage.clone(),
-                    };
-                    return Ok((Proof::new(self.method.clone(), coverage), opened));
+                    let coverage = if opened.is_some() { &alternative.inside } else { &alternative.coverage };
+                    return Ok((Proof::new(self.method.clone(), coverage.clone()), opened));
                 }
                 Err(refusal) => farthest = farthest.max(refusal),
             }

@@ -38,7 +38,7 @@ pub(crate) struct Scheme {
     pub pointers: Pointers,
     /// Their text, for coverage.
     pub pointer_texts: Vec<String>,
-    /// Parameters that it reads.
+    /// Parameters that it reads, whether or not it fetches its keys.
     pub parameters: BTreeSet<String>,
 }
 
@@ -134,7 +134,8 @@ impl Scheme {
             .collect::<Result<_, _>>()
             .map_err(|error| at("require")(error.to_string()))?;
         let kind = if let Some(hmac) = &written.hmac {
-            let signed = signed(&hmac.signature, &hmac.content, hmac.timestamp.as_ref(), &mut list, &mut parameters);
+            let signed =
+                signed(&hmac.signature, (&hmac.content, false), hmac.timestamp.as_ref(), &mut list, &mut parameters);
             SchemeKind::Hash(Box::new(HashScheme {
                 algorithm: hmac.algorithm,
                 keyed: true,
@@ -144,8 +145,13 @@ impl Scheme {
                 bind_query: hmac.bind_query.clone(),
             }))
         } else if let Some(digest) = &written.digest {
-            let signed =
-                signed(&digest.signature, &digest.content, digest.timestamp.as_ref(), &mut list, &mut parameters);
+            let signed = signed(
+                &digest.signature,
+                (&digest.content, digest.sorted),
+                digest.timestamp.as_ref(),
+                &mut list,
+                &mut parameters,
+            );
             let signed = signed.map_err(|(field, reason)| (format!("digest.{field}"), reason))?;
             if !signed.content.holds_secret() {
                 return Err(("digest.content".into(), "a hash without {secret} proves nothing".into()));
@@ -159,8 +165,17 @@ impl Scheme {
                 bind_query: None,
             }))
         } else if let Some(public) = &written.public_key {
-            let signed =
-                signed(&public.signature, &public.content, public.timestamp.as_ref(), &mut list, &mut parameters);
+            if let Some(encoding @ (KeyEncoding::NFKD | KeyEncoding::SHA1)) = public.key_encoding {
+                let reason = format!("{encoding:?} makes keys of shared secrets, and this is a public key");
+                return Err(("publicKey.keyEncoding".into(), reason));
+            }
+            let signed = signed(
+                &public.signature,
+                (&public.content, false),
+                public.timestamp.as_ref(),
+                &mut list,
+                &mut parameters,
+            );
             let signed = signed.map_err(|(field, reason)| (format!("publicKey.{field}"), reason))?;
             let jws = public.jws.as_ref().map(|jws| Jws {
                 members: jws.header.iter().map(|claim| (claim.name.clone(), claim.equals.clone())).collect(),
@@ -178,12 +193,13 @@ impl Scheme {
                 key_prefix: public.key_prefix.clone(),
                 signed,
                 jws,
-                fetch: fetch(public.fetch.as_ref(), &mut list, &mut parameters).map_err(at("publicKey.fetch"))?,
+                fetch: fetch(public.fetch.as_ref(), &mut list).map_err(at("publicKey.fetch"))?,
             }))
         } else if let Some(token) = &written.jwt {
-            parameters.extend(jwt::PARAMETERS.map(str::to_owned));
-            let fetch = fetch(token.fetch.as_ref(), &mut list, &mut parameters).map_err(at("jwt.fetch"))?;
-            SchemeKind::Jwt(Box::new(jwt_scheme(token, &mut parameters)?), fetch)
+            let fetch = fetch(token.fetch.as_ref(), &mut list).map_err(at("jwt.fetch"))?;
+            let jwt = jwt_scheme(token, &mut parameters)?;
+            parameters.extend(jwt.parameters().map(str::to_owned));
+            SchemeKind::Jwt(Box::new(jwt), fetch)
         } else if let Some(token) = &written.token {
             let place = Place::compile(token, &mut list).map_err(|error| at("token")(error.to_string()))?;
             SchemeKind::Token { place, prefix: token.prefix.clone() }
@@ -253,6 +269,7 @@ impl Scheme {
             && (own.body || !own.form.is_empty() || own.pointers.is_superset(&wanted.pointers))
             && (own.body || !wanted.body)
             && (own.url || !wanted.url)
+            && (own.url || own.query.is_superset(&wanted.query))
             && (own.url || own.path || !wanted.path)
             && own.headers.is_superset(&wanted.headers)
     }
@@ -284,6 +301,7 @@ impl Scheme {
         coverage.body |= own.body;
         coverage.url |= own.url;
         coverage.path |= own.path;
+        coverage.query.extend(own.query);
         coverage.headers.extend(own.headers);
         coverage.pointers.extend(own.pointers);
         coverage.form.extend(own.form);
@@ -335,15 +353,8 @@ impl Scheme {
     }
 }
 
-fn fetch(
-    written: Option<&scheme::KeyFetch>,
-    list: &mut PointerList,
-    parameters: &mut BTreeSet<String>,
-) -> Result<Option<Fetch>, String> {
-    let Some(written) = written else { return Ok(None) };
-    let fetch = Fetch::compile(written, list)?;
-    parameters.extend(fetch.parameters.iter().cloned());
-    Ok(Some(fetch))
+fn fetch(written: Option<&scheme::KeyFetch>, list: &mut PointerList) -> Result<Option<Fetch>, String> {
+    written.map(|written| Fetch::compile(written, list)).transpose()
 }
 
 fn each(written: &scheme::Each) -> Result<Each, String> {
@@ -360,11 +371,8 @@ fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Resul
         (false, None) => Some(http::header::AUTHORIZATION),
     };
     let bearer = header == Some(http::header::AUTHORIZATION);
-    for claim in &written.claims {
-        if let Some(name) = template::parameter(&claim.equals) {
-            parameters.insert(name.to_owned());
-        }
-    }
+    let values = written.claims.iter().map(|claim| &claim.equals).chain(&written.issuer).chain(&written.audiences);
+    parameters.extend(values.filter_map(|value| template::parameter(value)).map(str::to_owned));
     Ok(JwtScheme {
         header,
         prefix: written.prefix.clone().unwrap_or_else(|| if bearer { "Bearer ".into() } else { String::new() }),

@@ -26,7 +26,9 @@ use super::signed::Signed;
 use super::view::View;
 use super::{Given, Method, PASSWORD, USERNAME};
 use crate::api::scheme::PublicKeyAlgorithm;
+use crate::provider::Coverage;
 use crate::provider::condition::Test;
+use crate::provider::decode::Carrier;
 use crate::provider::place::Place;
 
 pub use draft::{Draft, RequestParts};
@@ -60,7 +62,7 @@ impl Method {
         for schemes in &self.alternatives {
             let wanted: Vec<_> = schemes.iter().filter(|s| !s.optional || written(s, given.keys)).collect();
             let mut attempt = draft.clone();
-            let mut signer = Signer { draft: &mut attempt, given, private, now };
+            let mut signer = Signer { draft: &mut attempt, given, private, now, carrier: &self.common.carrier };
             if let Some(sealed) = &self.sealed {
                 signer.seal(sealed)?;
             }
@@ -81,21 +83,41 @@ struct Signer<'s> {
     given: &'s Given<'s>,
     private: Option<&'s [u8]>,
     now: Timestamp,
+    /// How the body carries the document that pointers lead into.
+    carrier: &'s Carrier,
+}
+
+fn covers_body(scheme: &Scheme) -> bool {
+    let mut coverage = Coverage::default();
+    scheme.cover(&mut coverage);
+    coverage.body
 }
 
 impl Signer<'_> {
+    /// The draft as a scheme sees it.
+    fn with<T>(&self, scheme: &Scheme, look: impl FnOnce(&View<'_>) -> T) -> T {
+        let parts = RequestParts::of(self.draft, self.now);
+        let request = parts.request();
+        let document = self.carrier.document(&request, &|name| scheme.pointers.leads_into(name));
+        look(&View::of_item(request, self.given.external_url, &scheme.pointers, &document))
+    }
+
     /// Encrypts the body.
     fn seal(&mut self, sealed: &Sealed) -> Result<(), SignError> {
         let Some(key) = self.key(sealed.purpose.as_deref()).and_then(|key| key.value.clone()) else {
             return cannot("no secretRef that encrypts has a live value");
         };
-        match sealed.seal(&key, &self.draft.body) {
-            Some(body) => {
-                self.draft.body = body.into();
-                Ok(())
+        let addressee = match sealed.parameter().map(|name| (name, self.given.parameters.get(name))) {
+            Some((name, None)) => {
+                return cannot(format!("parameters.{name} is missing: deliveries are encrypted for it"));
             }
-            None => cannot("the body could not be encrypted"),
-        }
+            named => named.and_then(|(_, value)| value).map(String::as_str),
+        };
+        let Some(text) = sealed.seal(&key, addressee, &self.draft.body) else {
+            return cannot("the body could not be encrypted: is the secret a key of this provider's?");
+        };
+        self.draft.body = self.carrier.holding(sealed.member(), &text, &mut self.draft.headers).into();
+        Ok(())
     }
 
     fn scheme(&mut self, scheme: &Scheme) -> Result<(), SignError> {
@@ -159,8 +181,7 @@ impl Signer<'_> {
     }
 
     fn satisfy(&mut self, requirement: &Test, scheme: &Scheme) -> Result<(), SignError> {
-        let view = RequestParts::of(self.draft, self.now);
-        if requirement.holds(&View::new(view.request(), None, &scheme.pointers)) {
+        if self.with(scheme, |view| requirement.holds(view)) {
             return Ok(());
         }
         match (&requirement.place, &requirement.equals, requirement.absent) {
@@ -189,17 +210,13 @@ impl Signer<'_> {
             None => {}
             Some(Place::Pointer(_) | Place::Form(_)) => {
                 // The body says when; only a body that says it can be signed.
-                let parts = RequestParts::of(self.draft, self.now);
-                let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
-                return match wanted.find(&view, &signed.signature) {
+                return match self.with(scheme, |view| wanted.find(view, &signed.signature)) {
                     Some(text) => Ok(text),
                     None => cannot("the body must hold the time of signing: give data that does"),
                 };
             }
             Some(Place::Query(name)) if self.has_parameter(name) => {
-                let parts = RequestParts::of(self.draft, self.now);
-                let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
-                return match wanted.find(&view, &signed.signature) {
+                return match self.with(scheme, |view| wanted.find(view, &signed.signature)) {
                     Some(text) => Ok(text),
                     None => cannot("the query holds the time of signing twice"),
                 };
@@ -210,17 +227,21 @@ impl Signer<'_> {
     }
 
     fn content(&mut self, scheme: &Scheme, signed: &Signed, stamp: &str, secret: &[u8]) -> Result<Vec<u8>, SignError> {
-        let content_template = signed.content.with(self.given.parameters);
-        for name in content_template.headers() {
+        let signed = signed.with(self.given.parameters);
+        for name in signed.content.headers() {
             if !self.draft.headers.contains_key(&name) {
                 self.header(&name, "hookgate-test")?;
             }
         }
-        let parts = RequestParts::of(self.draft, self.now);
-        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
+        for name in signed.content.queries() {
+            if !self.has_parameter(name) {
+                self.query(name, "hookgate-test");
+            }
+        }
         let mut content = Vec::new();
         let context = Context { timestamp: stamp, secret, signature: &signed.signature, variant: 0 };
-        match content_template.feed(&view, &context, &mut |bytes| content.extend_from_slice(bytes)) {
+        let mut sink = |bytes: &[u8]| content.extend_from_slice(bytes);
+        match self.with(scheme, |view| signed.content.feed(view, &context, &mut sink)) {
             Some(()) => Ok(content),
             None => cannot(
                 "a part of what the method signs is not in the request: give data that has it, and verification.externalURL where the URL is signed",
@@ -241,9 +262,7 @@ impl Signer<'_> {
         }
         let header = URL_SAFE_NO_PAD.encode(Value::Object(header).to_string());
         self.put(place, scheme, &format!("{header}..AA"))?;
-        let parts = RequestParts::of(self.draft, self.now);
-        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
-        match Protected::find(&view, &public.signed.signature) {
+        match self.with(scheme, |view| Protected::find(view, &public.signed.signature)) {
             Ok(protected) => Ok(Some(protected)),
             Err(refusal) => cannot(refusal.to_string()),
         }
@@ -260,9 +279,11 @@ impl Signer<'_> {
         if let Some(header) = &header {
             parts.extend([(None, Some(0), header.as_str()), (None, Some(1), "")]);
         }
-        let value = signed.signature.write(signature, &parts);
+        let value = signed.with(self.given.parameters).signature.write(signature, &parts);
         match signed.signature.places.first() {
             Some(place @ (Place::Header(_) | Place::Query(_))) => self.put(place, scheme, &value),
+            // What signs fields by their names says nothing of the one that this adds.
+            Some(place @ Place::Form(_)) if !covers_body(scheme) => self.put(place, scheme, &value),
             _ => cannot("this method carries its signature inside the body: give a signed body"),
         }
     }
@@ -271,9 +292,7 @@ impl Signer<'_> {
     fn jws_header(&self, scheme: &Scheme, signed: &Signed) -> Option<String> {
         let SchemeKind::PublicKey(public) = &scheme.kind else { return None };
         public.jws.as_ref()?;
-        let parts = RequestParts::of(self.draft, self.now);
-        let view = View::new(parts.request(), self.given.external_url, &scheme.pointers);
-        signed.signature.part(&view, None, Some(0))
+        self.with(scheme, |view| signed.signature.part(view, None, Some(0)))
     }
 
     fn put(&mut self, place: &Place, scheme: &Scheme, value: &str) -> Result<(), SignError> {

@@ -21,7 +21,7 @@ pub(crate) struct Signature {
     pub places: Vec<Place>,
     /// How they are written.
     pub encoding: Encoding,
-    /// Text that must stand before each.
+    /// Text that must stand before each, the source's parameters filled in.
     pub prefix: Option<String>,
     /// What separates several.
     pub separator: Option<String>,

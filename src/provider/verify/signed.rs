@@ -1,6 +1,6 @@
 //! What the schemes that sign are made of: a signature, a content, a time of signing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::content::Content;
@@ -9,6 +9,7 @@ use super::view::View;
 use crate::api::scheme::TimeUnit;
 use crate::api::{duration::DurationString, scheme};
 use crate::provider::place::{Place, PointerList};
+use crate::template::{self, Piece};
 
 /// How far a time of signing may lie away; `None`: not judged.
 pub(crate) type Tolerance = Option<Duration>;
@@ -22,6 +23,26 @@ pub(crate) struct Signed {
     pub content: Content,
     /// When it was made.
     pub timestamp: Option<Time>,
+    /// The text before a signature, which parameters of the source may be part of.
+    prefix: Vec<Piece>,
+}
+
+impl Signed {
+    /// The same with the source's parameters filled in.
+    pub(super) fn with(&self, parameters: &BTreeMap<String, String>) -> Self {
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Variable(_, name) => {
+                name.as_ref().and_then(|name| parameters.get(name)).cloned().unwrap_or_default()
+            }
+        };
+        let prefix = (!self.prefix.is_empty()).then(|| self.prefix.iter().map(text).collect());
+        Self {
+            signature: Signature { prefix, ..self.signature.clone() },
+            content: self.content.with(parameters),
+            ..self.clone()
+        }
+    }
 }
 
 /// Where the time of signing stands.
@@ -51,7 +72,7 @@ impl Time {
 
 pub(super) fn signed(
     signature: &scheme::Signature,
-    content: &str,
+    (content, sorted): (&str, bool),
     timestamp: Option<&scheme::Timestamp>,
     list: &mut PointerList,
     parameters: &mut BTreeSet<String>,
@@ -65,13 +86,21 @@ pub(super) fn signed(
     let compiled = Signature {
         places,
         encoding: signature.encoding,
-        prefix: signature.prefix.clone(),
+        prefix: None,
         separator: signature.separator.clone().or_else(|| separated.then(|| ",".to_owned())),
         key: signature.key.clone(),
         index: signature.index.and_then(|index| usize::try_from(index).ok()),
     };
+    let prefix = template::fixed(signature.prefix.as_deref().unwrap_or_default()).map_err(at("signature.prefix"))?;
+    parameters.extend(prefix.iter().filter_map(|piece| match piece {
+        Piece::Variable(_, name) => name.clone(),
+        Piece::Literal(_) => None,
+    }));
     let timestamp = timestamp.map(|time| self::time(time, list)).transpose().map_err(at("timestamp"))?;
     let (mut content, names) = Content::compile(content, &mut |pointer| list.index(pointer)).map_err(at("content"))?;
+    if sorted {
+        content.sort().map_err(at("content"))?;
+    }
     parameters.extend(names);
     // Whoever has one delivery could else give it another time.
     if let Some(time) = &timestamp
@@ -83,7 +112,7 @@ pub(super) fn signed(
             "must hold {timestamp}, or the part of the request in which the timestamp stands: a time that is not signed proves nothing".to_owned(),
         ));
     }
-    Ok(Signed { signature: compiled, content, timestamp })
+    Ok(Signed { signature: compiled, content, timestamp, prefix })
 }
 
 pub(super) fn time(written: &scheme::Timestamp, list: &mut PointerList) -> Result<Time, String> {

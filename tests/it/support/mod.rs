@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod cluster;
 pub mod folder;
+pub mod framed;
 pub mod nats;
 pub mod nodes;
 pub mod operator;

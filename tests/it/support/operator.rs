@@ -110,6 +110,11 @@ impl Operator {
         self.client.get(path).await
     }
 
+    /// GETs from the public port, as vendors do that test a URL.
+    pub async fn ask(&self, path: &str) -> Option<Answer> {
+        self.client.send(Request::get(format!("{}{path}", self.url())).body(Full::default()).ok()?).await
+    }
+
     /// POSTs to the public port; `None` where no answer comes.
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Option<Answer> {
         self.client.post(path, headers, body).await
@@ -125,7 +130,7 @@ impl Client {
     /// GETs from the admin port.
     pub async fn get(&self, path: &str) -> Option<Answer> {
         let request = Request::get(format!("http://127.0.0.1:{}{path}", self.admin)).body(Full::default()).ok()?;
-        self.ask(request).await
+        self.send(request).await
     }
 
     /// POSTs to the public port; `None` where no answer comes.
@@ -134,10 +139,10 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.ask(request.body(Full::new(body.into())).ok()?).await
+        self.send(request.body(Full::new(body.into())).ok()?).await
     }
 
-    async fn ask(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
+    async fn send(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let (head, body) = self.http.request(request).await.ok()?.into_parts();
         Some(Answer { status: head.status, headers: head.headers, body: body.collect().await.ok()?.to_bytes() })
     }

@@ -243,9 +243,9 @@ fn lists_of_the_platforms_become_events() {
     );
     let batch = pusher.read(built_in("pusher")).unwrap();
     let expected = [
-        "1711800000000:member_added:c:1:-:-:-:-",
-        "1711800000000:member_added:c:2:-:-:-:-",
-        "1711800000000:channel_occupied:c:-:-:-:-:-",
+        "1711800000000:member_added:c:1:-:-:-:-#0",
+        "1711800000000:member_added:c:2:-:-:-:-#1",
+        "1711800000000:channel_occupied:c:-:-:-:-:-#2",
     ];
     assert_eq!(ids(&batch), expected.map(Ok));
 

@@ -1,12 +1,17 @@
 //! What each built-in definition promises of the identity of its events, proven with deliveries made from it.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::*;
 use crate::api::extract::{Extract, Field, IdOf, WithoutId};
+use crate::api::provider::Decode;
 use crate::provider::catalogue::{BuiltIn, built_ins};
-use crate::provider::sample::sample;
+use crate::provider::decode::Carrier;
+use crate::provider::request::RequestView;
+use crate::provider::sample::{self, sample};
 
 /// Definitions whose id names one event whatever its type says, and argue for it: an object that no id depends on, a task
 /// that ends once, a type and a status that no delivery has together.
@@ -28,7 +33,7 @@ fn event(request: &Request, built_in: &BuiltIn) -> Option<Event> {
 }
 
 /// The delivery with one thing changed, once for each: a member of the body, a form field, a parameter, a header.
-fn altered(request: &Request) -> Vec<(String, Request)> {
+fn altered(request: &Request, decode: Option<&Decode>) -> Vec<(String, Request)> {
     let mut all = Vec::new();
     let mut add = |what: String, change: &dyn Fn(&mut Request)| {
         let mut other = Request {
@@ -40,7 +45,23 @@ fn altered(request: &Request) -> Vec<(String, Request)> {
         change(&mut other);
         all.push((what, other));
     };
-    if let Ok(body) = serde_json::from_slice::<Value>(&request.body) {
+    let decode = decode.cloned().unwrap_or_default();
+    let write = |document: &Value| match &decode.field {
+        Some(name) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair(name, &sample::packed(&decode, document)).finish()
+        }
+        None => sample::xml::write(document),
+    };
+    if let Some(body) = spelled_anew(request, &decode) {
+        for pointer in leaves(&body, "") {
+            let mut body = body.clone();
+            if let Some(leaf) = body.pointer_mut(&pointer) {
+                *leaf = other(leaf);
+            }
+            add(pointer, &|request| request.body = write(&body).into());
+        }
+    } else if let Ok(body) = serde_json::from_slice::<Value>(&request.body) {
         for pointer in leaves(&body, "") {
             let mut body = body.clone();
             if let Some(leaf) = body.pointer_mut(&pointer) {
@@ -61,6 +82,18 @@ fn altered(request: &Request) -> Vec<(String, Request)> {
         add(name.to_string(), &|request| drop(request.headers.insert(name, value.clone())));
     }
     all
+}
+
+/// The document of a body that is written otherwise than it is read.
+fn spelled_anew(request: &Request, decode: &Decode) -> Option<Value> {
+    let head = request.head(&Method::POST);
+    let view = RequestView { head, body: &request.body };
+    match Carrier::compile(Some(decode)).unwrap().document(&view, &|_| true) {
+        Cow::Owned(document) if decode.field_format.is_some() || request.body.starts_with(b"<") => {
+            Some(serde_json::from_slice(&document).unwrap())
+        }
+        _ => None,
+    }
 }
 
 fn leaves(value: &Value, at: &str) -> Vec<String> {
@@ -117,8 +150,10 @@ fn wrongs(built_in: &BuiltIn, judged: &mut usize) -> Vec<String> {
     let first = delivery(built_in, "delivery-0001");
     let (Some(once), Some(again)) = (event(&first, built_in), event(&first, built_in)) else { return wrong };
     *judged += 1;
-    let changed: Vec<(String, Event)> =
-        altered(&first).into_iter().filter_map(|(what, request)| Some((what, event(&request, built_in)?))).collect();
+    let changed: Vec<(String, Event)> = altered(&first, built_in.spec().unwrap().decode.as_ref())
+        .into_iter()
+        .filter_map(|(what, request)| Some((what, event(&request, built_in)?)))
+        .collect();
     let apart = changed.iter().filter(|(_, event)| event.id != once.id).count();
     match (vendors(&once.id), extract.id_of, extract.without_id) {
         (false, _, WithoutId::None) => {

@@ -207,6 +207,49 @@ const TOLD: &[Told] = &[
         2,
         false,
     ),
+    // Equal but for their place: sent twice they are these again.
+    (
+        "pusher",
+        &[
+            "{'time_ms':1,'events':[{'name':'client_event','channel':'c','event':'client-ok','data':'1'},{'name':'client_event','channel':'c','event':'client-ok','data':'1'}]}",
+        ],
+        2,
+        true,
+    ),
+    // Messages by their ids, events by all that they say.
+    (
+        "wechat",
+        &[
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType><Content>hi</Content><MsgId>7</MsgId></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType><Content>hi</Content><MsgId>8</MsgId></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>1</CreateTime><MsgType>event</MsgType><Event>subscribe</Event></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>2</CreateTime><MsgType>event</MsgType><Event>subscribe</Event></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>2</CreateTime><MsgType>event</MsgType><Event>CLICK</Event><EventKey>a</EventKey></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>2</CreateTime><MsgType>event</MsgType><Event>CLICK</Event><EventKey>b</EventKey></xml>",
+        ],
+        6,
+        true,
+    ),
+    (
+        "wecom",
+        &[
+            "content-type: text/xml\n\n<xml><FromUserName>u</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType><MsgId>7</MsgId></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>sys</FromUserName><CreateTime>1</CreateTime><MsgType>event</MsgType><Event>change_contact</Event><ChangeType>create_user</ChangeType><UserID>a</UserID></xml>",
+            "content-type: text/xml\n\n<xml><FromUserName>sys</FromUserName><CreateTime>1</CreateTime><MsgType>event</MsgType><Event>change_contact</Event><ChangeType>create_user</ChangeType><UserID>b</UserID></xml>",
+        ],
+        3,
+        true,
+    ),
+    (
+        "braintree",
+        &[
+            "content-type: application/x-www-form-urlencoded\n\nbt_payload=PG5vdGlmaWNhdGlvbj48dGltZXN0YW1wIHR5cGU9ImRhdGV0aW1lIj4yMDI2LTAxLTAxVDAwOjAwOjAwWjwvdGltZXN0YW1wPjxraW5kPnN1YnNjcmlwdGlvbl9jYW5jZWxlZDwva2luZD48c3ViamVjdD48c3Vic2NyaXB0aW9uPjxpZD5zPC9pZD48L3N1YnNjcmlwdGlvbj48L3N1YmplY3Q%2BPC9ub3RpZmljYXRpb24%2B",
+            "content-type: application/x-www-form-urlencoded\n\nbt_payload=PG5vdGlmaWNhdGlvbj48dGltZXN0YW1wIHR5cGU9ImRhdGV0aW1lIj4yMDI2LTAxLTAxVDAwOjAwOjAwWjwvdGltZXN0YW1wPjxraW5kPnN1YnNjcmlwdGlvbl9leHBpcmVkPC9raW5kPjxzdWJqZWN0PjxzdWJzY3JpcHRpb24%2BPGlkPnM8L2lkPjwvc3Vic2NyaXB0aW9uPjwvc3ViamVjdD48L25vdGlmaWNhdGlvbj4%3D",
+            "content-type: application/x-www-form-urlencoded\n\nbt_payload=PG5vdGlmaWNhdGlvbj48dGltZXN0YW1wIHR5cGU9ImRhdGV0aW1lIj4yMDI2LTAxLTAxVDAwOjAwOjAxWjwvdGltZXN0YW1wPjxraW5kPnN1YnNjcmlwdGlvbl9jYW5jZWxlZDwva2luZD48c3ViamVjdD48c3Vic2NyaXB0aW9uPjxpZD5zPC9pZD48L3N1YnNjcmlwdGlvbj48L3N1YmplY3Q%2BPC9ub3RpZmljYXRpb24%2B",
+        ],
+        3,
+        true,
+    ),
     // The body's own clock.
     ("zoom", &["{'event':'meeting.started','event_ts':1}", "{'event':'meeting.started','event_ts':2}"], 2, true),
     (

@@ -1,10 +1,40 @@
 //! Form fields, query parameters and headers put in the orders that vendors sign.
 
+use std::cmp::Ordering;
+
 use http::HeaderName;
+use zeroize::Zeroizing;
 
 use crate::provider::verify::jws::Protected;
 use crate::provider::verify::signature::Signature;
 use crate::provider::verify::view::View;
+
+/// The parts in the order of their bytes, without anything between.
+pub(super) fn sorted<P>(
+    parts: &[P],
+    feed: impl Fn(&P, &mut dyn FnMut(&[u8])) -> Option<()>,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Option<()> {
+    let mut all = Vec::with_capacity(parts.len());
+    for part in parts {
+        // One of them is the secret.
+        let mut bytes = Zeroizing::new(Vec::new());
+        feed(part, &mut |chunk| bytes.extend_from_slice(chunk))?;
+        all.push(bytes);
+    }
+    all.sort_by(|one, other| order(one, other));
+    all.iter().for_each(|bytes| sink(bytes));
+    Some(())
+}
+
+/// The order of two texts, looked at to the end of the shorter one: how far a secret is like what was sent shows in no time.
+fn order(one: &[u8], other: &[u8]) -> Ordering {
+    let first = one.iter().zip(other).fold(0_i16, |first, (a, b)| {
+        let here = i16::from(*a) - i16::from(*b);
+        first + here * i16::from(first == 0)
+    });
+    first.cmp(&0).then(one.len().cmp(&other.len()))
+}
 
 /// Each name and value of the form, sorted by name and value, without anything between.
 pub(super) fn form_sorted(view: &View<'_>, unique: bool, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
@@ -104,4 +134,35 @@ pub(super) fn header_values(
         sink(view.header(&HeaderName::try_from(name).ok()?)?);
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_joined_in_the_order_of_their_bytes() {
+        let joined = |parts: &[&str]| {
+            let mut out = String::new();
+            let feed = |part: &&str, sink: &mut dyn FnMut(&[u8])| {
+                sink(part.as_bytes());
+                Some(())
+            };
+            sorted(parts, feed, &mut |bytes| out.push_str(std::str::from_utf8(bytes).unwrap())).unwrap();
+            out
+        };
+        assert_eq!(joined(&["789", "456", "123"]), "123456789");
+        assert_eq!(joined(&["b", "a", "", "ab", "B", "é"]), "Baabbé");
+        assert!(sorted(&[1], |_, _| None, &mut |_| {}).is_none(), "a part that is not there");
+    }
+
+    #[test]
+    fn the_order_is_that_of_bytes() {
+        let texts: [&[u8]; 8] = [b"", b"a", b"aa", b"ab", b"b", b"\xff", b"\0", b"\x7f\x80"];
+        for one in texts {
+            for other in texts {
+                assert_eq!(order(one, other), one.cmp(other), "{one:?} {other:?}");
+            }
+        }
+    }
 }
