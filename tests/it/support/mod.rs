@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod cluster;
 pub mod folder;
 pub mod nats;
+pub mod nats_cluster;
 pub mod nodes;
 pub mod operator;
 pub mod port;
