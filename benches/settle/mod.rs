@@ -54,7 +54,7 @@ fn secret(number: usize, version: usize) -> (Key, SecretData) {
 fn streams(name: &str, subject: &str) -> Option<Arc<Streams>> {
     let stream =
         Stream { name: name.to_owned(), subjects: vec![subject.to_owned()], file_storage: true, no_ack: false };
-    Some(Arc::new(Streams { streams: vec![stream] }))
+    Some(Arc::new(Streams { streams: vec![stream], ..Default::default() }))
 }
 
 fn since(begun: Instant, ended: Instant) -> f64 {

@@ -65,6 +65,9 @@ pub(super) struct Known {
     streams: Arc<Streams>,
     /// In the order of `streams`.
     beside: Box<[(Arc<str>, Arc<Circuit>)]>,
+    /// Stands for the streams that are there and were never read, of which one may own what no other does. It has no name:
+    /// what such a stream acknowledges is judged when it was read.
+    unread: Option<(Stream, Arc<str>, Arc<Circuit>)>,
 }
 
 /// A stream as the request line sees it.
@@ -82,11 +85,16 @@ impl Known {
             let before = before.and_then(|known| known.beside.iter().find(|(name, _)| **name == *stream.name));
             before.cloned().unwrap_or_else(|| (stream.name.as_str().into(), Arc::default()))
         });
-        Self { beside: beside.collect(), streams }
+        let unread = (!streams.unread.is_empty()).then(|| {
+            let any = Stream { name: String::new(), subjects: vec![">".to_owned()], file_storage: true, no_ack: false };
+            before.and_then(|known| known.unread.clone()).unwrap_or_else(|| (any, Arc::from(""), Arc::default()))
+        });
+        Self { beside: beside.collect(), unread, streams }
     }
 
     pub(super) fn owner(&self, subject: &str) -> Option<Owner<'_>> {
-        self.find(|stream| stream.owns(subject))
+        let unread = || self.unread.as_ref().map(|(stream, name, circuit)| Owner { stream, name, circuit });
+        self.find(|stream| stream.owns(subject)).or_else(unread)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<Owner<'_>> {
@@ -258,9 +266,9 @@ impl Keeper {
     }
 
     /// Hands a reading to all who follow it. True: it differs from the one before.
-    fn publish(&self, mut streams: Vec<Stream>) -> bool {
-        streams.sort_by(|one, other| one.name.cmp(&other.name));
-        let streams = Streams { streams };
+    fn publish(&self, mut streams: Streams) -> bool {
+        streams.streams.sort_by(|one, other| one.name.cmp(&other.name));
+        streams.unread.sort();
         if self.snapshot.borrow().as_ref().is_some_and(|before| **before == streams) {
             return false;
         }
@@ -286,9 +294,15 @@ impl Listing {
     }
 
     /// A stream is known until the server says that it does not exist: one that is silent stays as it was.
-    fn known(self, before: Option<&Streams>) -> Vec<Stream> {
-        let stay = self.silent.iter().filter_map(|name| before?.named(name).cloned());
-        self.streams.into_iter().chain(stay).collect()
+    fn known(self, before: Option<&Streams>) -> Streams {
+        let (mut streams, mut unread) = (self.streams, Vec::new());
+        for name in self.silent {
+            match before.and_then(|before| before.named(&name)) {
+                Some(stream) => streams.push(stream.clone()),
+                None => unread.push(name),
+            }
+        }
+        Streams { streams, unread }
     }
 }
 
@@ -324,13 +338,24 @@ mod tests {
         let streams: Vec<Stream> =
             page.streams.unwrap().into_iter().map(|listed| Stream::from(listed.config)).collect();
         let stream = |name: &str| Stream { name: name.to_owned(), ..streams[0].clone() };
-        let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec() };
+        let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec(), ..Streams::default() };
         let silent = page.missing.unwrap().into_iter().chain(page.offline.unwrap().into_keys()).collect();
         let listing = Listing { streams: streams.clone(), silent };
         assert!(listing.has("A") && listing.has("B") && !listing.has("D"));
-        let names: Vec<String> = listing.known(Some(&before)).into_iter().map(|stream| stream.name).collect();
+        let known = listing.known(Some(&before));
+        assert!(known.unread.is_empty());
+        let names: Vec<String> = known.streams.into_iter().map(|stream| stream.name).collect();
         assert_eq!(names, ["A", "B", "C"]);
         let first = Listing { streams, silent: vec!["B".to_owned()] };
-        assert_eq!(first.known(None).len(), 1, "nothing is known of what was never read");
+        let first = first.known(None);
+        assert_eq!(
+            (first.streams.len(), &*first.unread),
+            (1, &["B".to_owned()][..]),
+            "it is there, and was never read"
+        );
+        let known = Known::new(Arc::new(first), None);
+        assert_eq!(known.owner("a.x").map(|owner| &**owner.name), Some("A"));
+        let unread = known.owner("b.x").expect("it may own that");
+        assert!(unread.name.is_empty() && known.named("").is_none(), "nothing counts that it acknowledges unread");
     }
 }

@@ -192,9 +192,13 @@ async fn streams_decide_whether_a_source_is_programmed() {
         file_storage,
         no_ack: false,
     };
-    operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)] })));
+    operator
+        .streams
+        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)], ..Default::default() })));
     place.until_conditions("calls", &["Programmed=False/NotDurable", "Ready=False/NotDurable"]).await;
-    operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(true)] })));
+    operator
+        .streams
+        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(true)], ..Default::default() })));
     place.until_conditions("calls", &["Programmed=True/Programmed", "Ready=True/Ready"]).await;
 }
 
@@ -270,7 +274,10 @@ fn streams(all: &[(&str, &str)]) -> Option<std::sync::Arc<hookgate::subject::Str
         file_storage: true,
         no_ack: false,
     };
-    Some(std::sync::Arc::new(hookgate::subject::Streams { streams: all.iter().map(stream).collect() }))
+    Some(std::sync::Arc::new(hookgate::subject::Streams {
+        streams: all.iter().map(stream).collect(),
+        ..Default::default()
+    }))
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl World {
             file_storage: true,
             no_ack: false,
         };
-        self.plan.learn_streams(Arc::new(Streams { streams: vec![stream] }));
+        self.plan.learn_streams(Arc::new(Streams { streams: vec![stream], ..Default::default() }));
         self.settle()
     }
 

@@ -65,6 +65,31 @@ impl NatsCluster {
         leader.strip_prefix("node-")?.parse().ok()
     }
 
+    /// Hands a stream's leadership to this node, as an operator does before maintenance.
+    pub async fn hand_over(&self, stream: &str, to: usize) {
+        let client = self.nodes[to].client().await;
+        let body = format!(r#"{{"placement":{{"preferred":"node-{to}"}}}}"#);
+        eventually("the node leads", START, async || {
+            if self.leader(stream, to).await == Some(to) {
+                return true;
+            }
+            let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}");
+            let _ = client.request(subject, body.clone().into()).await;
+            false
+        })
+        .await;
+    }
+
+    /// The node that leads the cluster itself, as the nodes' logs say.
+    pub fn meta_leader(&self) -> Option<usize> {
+        let said = |node: &Nats| {
+            let log = node.log();
+            let line = log.lines().rfind(|line| line.contains("new metadata leader: node-"))?;
+            Some((line.get(..line.find(" [INF]")?)?.to_owned(), line.split("leader: node-").nth(1)?[..1].parse().ok()?))
+        };
+        self.nodes.iter().filter_map(said).max().map(|(_, node)| node)
+    }
+
     /// Waits until another node leads a stream than this one, and says which.
     pub async fn led_by_another(&self, stream: &str, than: usize) -> usize {
         let asked = (than + 1) % NODES;
