@@ -23,7 +23,7 @@ use crate::subject::{Stream, Streams};
 const EVERY: Duration = Duration::from_secs(10);
 /// After a reading that failed.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new.
+/// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new, up to `AGAIN` while one is missing.
 const LEAST: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(5);
 /// For one answer of JetStream.
@@ -76,6 +76,13 @@ pub(super) struct Owner<'a> {
     pub(super) stream: &'a Stream,
     pub(super) name: &'a Arc<str>,
     pub(super) circuit: &'a Circuit,
+}
+
+impl Owner<'_> {
+    /// It is known which stream it is: what it acknowledges counts at once.
+    pub(super) fn is_read(&self) -> bool {
+        !self.name.is_empty()
+    }
 }
 
 impl Known {
@@ -190,7 +197,7 @@ impl Keeper {
             let failed = matches!(result, Err(KeepError::Read(_)));
             match result {
                 Ok(true) => gap = LEAST,
-                Ok(false) => gap = (gap * 2).min(MOST),
+                Ok(false) => gap = (gap * 2).min(if self.is_whole() { MOST } else { AGAIN }),
                 Err(_) => {}
             }
             let problem = result.err().map(|error| error.to_string());
@@ -214,6 +221,11 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Every stream that is there was read once.
+    fn is_whole(&self) -> bool {
+        self.snapshot.borrow().as_ref().is_none_or(|streams| streams.unread.is_empty())
     }
 
     /// Reads all streams and makes the default one where it is missing. True: something changed.

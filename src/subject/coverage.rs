@@ -279,7 +279,7 @@ mod tests {
             };
             let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, no_ack: false };
             let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, no_ack: false };
-            let streams = all(vec![file, volatile]);
+            let streams = Streams { streams: vec![file, volatile], ..Streams::default() };
             prop_assert_eq!(streams.cover(&wanted, None, false), expected);
         }
     }

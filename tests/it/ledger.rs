@@ -42,7 +42,7 @@ pub struct Gate {
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
     pub port: u16,
-    admin: u16,
+    pub admin: u16,
     times: Arc<Times>,
 }
 
@@ -283,6 +283,9 @@ async fn stored(nats: &Nats) -> HashMap<u64, u32> {
     for _ in 0..count {
         let next = tokio::time::timeout(Duration::from_secs(30), messages.next()).await;
         let message = next.expect("the stream is read").unwrap().unwrap();
+        if !message.subject.starts_with("webhooks.sales.github.") {
+            continue;
+        }
         let id = message.headers.as_ref().and_then(|headers| headers.get("ce-id")).unwrap().to_string();
         let number = id.strip_prefix("id-").and_then(|id| id.parse().ok());
         *stored.entry(number.unwrap_or_else(|| panic!("{id} was never sent"))).or_insert(0) += 1;
