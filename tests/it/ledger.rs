@@ -136,7 +136,7 @@ async fn ask(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &[u8])
         None => BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.ok()?),
     };
     connection.get_mut().write_all(request).await.ok()?;
-    let (mut status, mut length, mut line) = (0, 0, String::new());
+    let (mut status, mut length, mut closes, mut line) = (0, 0, false, String::new());
     loop {
         line.clear();
         if connection.read_line(&mut line).await.ok()? == 0 {
@@ -147,13 +147,15 @@ async fn ask(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &[u8])
             status = rest.split(' ').next()?.parse().ok()?;
         } else if let Some(rest) = text.strip_prefix("content-length:") {
             length = rest.trim().parse().ok()?;
+        } else if text == "connection: close" {
+            closes = true;
         } else if text.is_empty() {
             break;
         }
     }
     let mut body = vec![0; length];
     connection.read_exact(&mut body).await.ok()?;
-    *kept = Some(connection);
+    *kept = Some(connection).filter(|_| !closes);
     Some((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
@@ -196,9 +198,19 @@ impl Load {
 
     /// With a pause after each answer.
     pub fn paced(gate: &Gate, pause: Duration) -> Load {
+        Self::to(gate.port, &gate.times, pause)
+    }
+
+    /// To a port behind which somebody is always ready.
+    pub fn at(port: u16, pause: Duration) -> Load {
+        let times = Times { life: AtomicU64::new(1), ..Times::default() };
+        Self::to(port, &Arc::new(times), pause)
+    }
+
+    fn to(port: u16, times: &Arc<Times>, pause: Duration) -> Load {
         let (stop, sent, ledger) = (Arc::default(), Arc::default(), Arc::default());
         let worker = |_| {
-            let (port, times) = (gate.port, Arc::clone(&gate.times));
+            let times = Arc::clone(times);
             let (stop, sent, ledger) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&ledger));
             tokio::spawn(work(port, times, pause, stop, sent, ledger))
         };

@@ -65,6 +65,7 @@ mod receive_line;
 mod receive_listen;
 mod receive_port;
 mod receive_wire;
+mod rolling_restart;
 mod run_flags;
 mod sdk_signers;
 mod send_command;

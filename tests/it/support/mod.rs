@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails loudly")]
 
 pub mod accounts;
+pub mod balancer;
 pub mod cluster;
 pub mod folder;
 pub mod nats;
