@@ -37,6 +37,7 @@ mod flood_port;
 mod ledger;
 mod make_needs;
 mod mapping_voice;
+mod one_copy;
 mod operator_line;
 mod platform_handshakes;
 mod proven_addressee;
