@@ -218,11 +218,6 @@ impl Load {
         Load { stop, sent, ledger, workers }
     }
 
-    /// How many ids were sent until now.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::SeqCst)
-    }
-
     /// How many were answered with 2xx until now.
     pub fn answered(&self) -> usize {
         self.ledger.lock().unwrap().answers.len()
