@@ -22,10 +22,11 @@ test:            ## Format, clippy with warnings as errors, all tests on real se
 	@tests/asyncapi/install.sh >/dev/null
 	cargo test --locked
 
-torture:         ## Kill, pause and cut off Hookgate and NATS under load: KILLS=2000 EVENTS=10000000 SECONDS=7200 SEED=1 FLAGS=--release
+torture:         ## Kill, pause and cut off Hookgate and NATS under load: KILLS=2000 EVENTS=10000000 SECONDS=7200 SEED=1 CASES=1000000 FLAGS=--release
 	@scripts/needs.sh cargo go cc
-	@tests/servers/build.sh nats-server >/dev/null
-	HOOKGATE_TORTURE_KILLS=$(or $(KILLS),400) HOOKGATE_TORTURE_EVENTS=$(or $(EVENTS),250000) \
+	@tests/servers/build.sh nats-server etcd kube-apiserver kubectl >/dev/null
+	HOOKGATE_SPOOL_CASES=$(or $(CASES),100000) cargo test --locked $(FLAGS) --lib deliver::spool::model
+	HOOKGATE_TORTURE_KILLS=$(or $(KILLS),400) HOOKGATE_TORTURE_EVENTS=$(or $(EVENTS),1000000) \
 	HOOKGATE_TORTURE_SECONDS=$(or $(SECONDS),3600) $(if $(SEED),HOOKGATE_TORTURE_SEED=$(SEED)) \
 	cargo test --locked $(FLAGS) --test it torture:: -- --nocapture --test-threads=1
 

@@ -71,7 +71,7 @@ impl Deliveries {
     }
 
     /// Puts the next delivery into `request`.
-    fn next(&self, request: &mut Vec<u8>) -> anyhow::Result<()> {
+    pub fn next(&self, request: &mut Vec<u8>) -> anyhow::Result<()> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         request.clear();
         request.extend_from_slice(&self.requests[number as usize % self.requests.len()]);
@@ -124,7 +124,7 @@ impl Deliveries {
 }
 
 /// Whether an answer is there to its last byte.
-fn whole(answer: &[u8]) -> anyhow::Result<bool> {
+pub fn whole(answer: &[u8]) -> anyhow::Result<bool> {
     let Some(head) = memchr::memmem::find(answer, b"\r\n\r\n") else { return Ok(false) };
     let text = std::str::from_utf8(&answer[..head])?;
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));

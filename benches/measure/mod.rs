@@ -1,4 +1,4 @@
-//! What both benchmarks share: a running Hookgate, what the kernel says of a process, and the middle of many figures.
+//! What benchmarks share: a running Hookgate, what the kernel says of a process, and the middle of many figures.
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub struct Hookgate {
     pub process: Process,
     pub public: SocketAddr,
+    pub admin: SocketAddr,
     /// From the start of the process until `/readyz` said 200.
     pub started: Duration,
 }
@@ -46,7 +47,7 @@ impl Hookgate {
                 bail!("hookgate ended ({status}): {}", process.log());
             }
             if ask(admin, "/readyz").await.is_some_and(|status| status == 200) {
-                return Ok(Self { process, public, started: begun.elapsed() });
+                return Ok(Self { process, public, admin, started: begun.elapsed() });
             }
             if begun.elapsed() > Duration::from_secs(60) {
                 bail!("hookgate is not ready: {}", process.log());
@@ -63,11 +64,16 @@ pub fn local(port: u16) -> SocketAddr {
 
 /// The status of an answer to a GET over a connection of its own; nothing where nobody answers.
 pub async fn ask(to: SocketAddr, path: &str) -> Option<u16> {
-    let mut stream = TcpStream::connect(to).await.ok()?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.ok()?;
+    get(to, path).await.ok()?.get(9..12)?.parse().ok()
+}
+
+/// The whole answer to a GET over a connection of its own, head and body.
+pub async fn get(to: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
-    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// How much processor time a process has had.

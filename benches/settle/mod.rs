@@ -59,7 +59,7 @@ fn streams(name: &str, subject: &str) -> Option<Arc<Streams>> {
         duplicate_window: std::time::Duration::from_secs(3600),
         ..Stream::default()
     };
-    Some(Arc::new(Streams { streams: vec![stream] }))
+    Some(Arc::new(Streams { streams: vec![stream], ..Streams::default() }))
 }
 
 fn since(begun: Instant, ended: Instant) -> f64 {

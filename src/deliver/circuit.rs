@@ -30,13 +30,14 @@ impl Circuit {
             && self.open_until.compare_exchange(until, now + PAUSE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The stream answered, whatever it said; `in_time` where a request would have waited for it.
-    pub(super) fn answered(&self, in_time: bool) {
+    /// The stream answered, whatever it said; `stored` where it stored a message, and a request would have waited for that.
+    /// A leader whose followers are away stores nothing, and is quick to say what it had before or was sent before.
+    pub(super) fn answered(&self, stored: bool) {
         // Written only when it changes: this is on the way of every event.
         if self.missed.load(Ordering::Relaxed) != 0 {
             self.missed.store(0, Ordering::Relaxed);
         }
-        if in_time && self.is_diverted() {
+        if stored && self.is_diverted() {
             self.diverted.store(false, Ordering::Relaxed);
         }
     }
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_in_time_ends_the_way_around() {
+    fn only_what_is_stored_in_time_ends_the_way_around() {
         let circuit = Circuit::default();
         circuit.divert();
         circuit.answered(false);

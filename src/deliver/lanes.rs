@@ -14,6 +14,8 @@ use crate::deadline::SHARE;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Questions to such a stream at one time.
 const QUESTIONS: usize = 8;
+/// How many of them may wait for longer than `deadline::SHARE`: the others see soon that it is back.
+const LONG: usize = 4;
 /// The longest that an acknowledgement is waited for: a slow stream is given more time with each question.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Messages that may wait for another try before reading pauses: some 20 MiB.
@@ -37,6 +39,8 @@ struct Lane {
     /// When it may be asked again.
     due: Instant,
     on_the_way: usize,
+    /// Those on the way that are waited for longer.
+    long: usize,
     patience: Duration,
 }
 
@@ -64,6 +68,7 @@ impl Lanes {
             held: false,
             due: now,
             on_the_way: 0,
+            long: 0,
             patience: SHARE,
         })
     }
@@ -120,7 +125,7 @@ impl Lanes {
     /// The message waits no longer, whatever became of it.
     pub(super) fn gone(&mut self, probe: &Probe) {
         let Some(lane) = self.lanes.get_mut(&probe.lane) else { return };
-        lane.on_the_way = lane.on_the_way.saturating_sub(1);
+        lane.is_back(probe);
         // Streams come and go: what is held here for one ends with its last message.
         if lane.on_the_way == 0 && lane.waiting.is_empty() && !lane.held {
             self.lanes.remove(&probe.lane);
@@ -130,7 +135,7 @@ impl Lanes {
     /// The message must be sent again. `held`: because its stream did not take it.
     pub(super) fn again(&mut self, at: Position, probe: &Probe, held: bool, now: Instant) {
         let lane = self.lane(&probe.lane, now);
-        lane.on_the_way = lane.on_the_way.saturating_sub(1);
+        lane.is_back(probe);
         if held {
             if !lane.held {
                 (lane.held, lane.due) = (true, now + AGAIN);
@@ -157,11 +162,21 @@ impl Lane {
     }
 
     fn ask(&mut self, name: &Arc<str>, now: Instant) -> Probe {
+        let mut patience = self.patience;
         if self.held {
             self.due = now + AGAIN;
+            if self.long >= LONG {
+                patience = SHARE;
+            }
         }
         self.on_the_way += 1;
-        Probe { lane: Arc::clone(name), patience: self.patience, stuck: None }
+        self.long += usize::from(patience > SHARE);
+        Probe { lane: Arc::clone(name), patience, stuck: None }
+    }
+
+    fn is_back(&mut self, probe: &Probe) {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+        self.long = self.long.saturating_sub(usize::from(probe.patience > SHARE));
     }
 }
 
@@ -203,6 +218,27 @@ mod tests {
         lanes.gone(&probe);
         let rest = std::iter::from_fn(|| lanes.next(now + AGAIN)).count();
         assert_eq!(rest, 99, "all that waits goes when one was taken");
+    }
+
+    #[test]
+    fn a_stream_that_answers_nothing_for_long_is_asked_as_often_as_before() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let name = Arc::from("DEAF");
+        (0..100).for_each(|id| drop(lanes.enter(&name, true, &at(id), now)));
+        let (mut out, mut last) = (Vec::<(Instant, Position, Probe)>::new(), now);
+        for _ in 0..3000 {
+            now += Duration::from_millis(10);
+            for (_, at, probe) in out.extract_if(.., |(until, ..)| *until <= now) {
+                lanes.again(at, &probe, true, now);
+            }
+            while let Some((at, probe)) = lanes.next(now) {
+                assert!(now - last <= 2 * AGAIN, "after {:?}", now - last);
+                last = now;
+                out.push((now + probe.patience, at, probe));
+            }
+            assert!(out.len() <= QUESTIONS);
+        }
+        assert!(out.iter().any(|(.., probe)| probe.patience == PATIENCE), "a slow one has its time");
     }
 
     #[test]

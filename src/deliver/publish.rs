@@ -357,18 +357,26 @@ impl Inner {
         self.pulse.waits();
         self.wire.send(connection, message, stream, waiter.number(), by).await?;
         let end = waiter.await;
+        let ack = match &end {
+            End::Answered(answer) => ack::parse(answer.status, &answer.payload),
+            End::Expired | End::Lost => Err(Unavailable::TimedOut),
+        };
         if let Some(owner) = &owner {
-            match end {
-                End::Answered(_) => owner.circuit.answered(began.elapsed() <= SHARE),
+            match (&end, &ack) {
+                // That nobody is there to answer says nothing of when somebody is.
+                (End::Answered(_), Err(Unavailable::NoStream)) => {}
+                (End::Answered(_), ack) => {
+                    let stored = ack.as_ref().is_ok_and(|ack| !ack.duplicate) && owner.is_read();
+                    owner.circuit.answered(stored && began.elapsed() <= SHARE);
+                }
                 // Where nothing comes back at all, that says nothing of this stream.
-                End::Expired if by - began >= TELLING && !self.pulse.is_stalled() => {
+                (End::Expired, _) if by - began >= TELLING && !self.pulse.is_stalled() => {
                     owner.circuit.missed(self.millis(Instant::now()));
                 }
-                End::Expired | End::Lost => {}
+                (End::Expired | End::Lost, _) => {}
             }
         }
-        let End::Answered(answer) = end else { return Err(Unavailable::TimedOut) };
-        let ack = ack::parse(answer.status, &answer.payload).inspect_err(|error| {
+        let ack = ack.inspect_err(|error| {
             if *error == Unavailable::NoStream {
                 self.refresh.notify_one();
             }

@@ -23,7 +23,7 @@ use crate::subject::{Stream, Streams};
 const EVERY: Duration = Duration::from_secs(10);
 /// After a reading that failed.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new.
+/// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new, up to `AGAIN` while one is missing.
 const LEAST: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(5);
 /// For one answer of JetStream.
@@ -65,6 +65,9 @@ pub(super) struct Known {
     streams: Arc<Streams>,
     /// In the order of `streams`.
     beside: Box<[(Arc<str>, Arc<Circuit>)]>,
+    /// Stands for the streams that are there and were never read, of which one may own what no other does. It has no name:
+    /// what such a stream acknowledges is judged when it was read.
+    unread: Option<(Stream, Arc<str>, Arc<Circuit>)>,
 }
 
 /// A stream as the request line sees it.
@@ -75,6 +78,13 @@ pub(super) struct Owner<'a> {
     pub(super) circuit: &'a Circuit,
 }
 
+impl Owner<'_> {
+    /// It is known which stream it is: what it acknowledges counts at once.
+    pub(super) fn is_read(&self) -> bool {
+        !self.name.is_empty()
+    }
+}
+
 impl Known {
     /// Circuits of streams that were known before go on.
     fn new(streams: Arc<Streams>, before: Option<&Known>) -> Self {
@@ -82,11 +92,17 @@ impl Known {
             let before = before.and_then(|known| known.beside.iter().find(|(name, _)| **name == *stream.name));
             before.cloned().unwrap_or_else(|| (stream.name.as_str().into(), Arc::default()))
         });
-        Self { beside: beside.collect(), streams }
+        let unread = (!streams.unread.is_empty()).then(|| {
+            let any =
+                Stream { name: String::new(), subjects: vec![">".to_owned()], file_storage: true, ..Stream::default() };
+            before.and_then(|known| known.unread.clone()).unwrap_or_else(|| (any, Arc::from(""), Arc::default()))
+        });
+        Self { beside: beside.collect(), unread, streams }
     }
 
     pub(super) fn owner(&self, subject: &str) -> Option<Owner<'_>> {
-        self.find(|stream| stream.owns(subject))
+        let unread = || self.unread.as_ref().map(|(stream, name, circuit)| Owner { stream, name, circuit });
+        self.find(|stream| stream.owns(subject)).or_else(unread)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<Owner<'_>> {
@@ -239,7 +255,7 @@ impl Keeper {
             let failed = matches!(result, Err(KeepError::Read(_)));
             match result {
                 Ok(true) => gap = LEAST,
-                Ok(false) => gap = (gap * 2).min(MOST),
+                Ok(false) => gap = (gap * 2).min(if self.is_whole() { MOST } else { AGAIN }),
                 Err(_) => {}
             }
             let problem = result.err().map(|error| error.to_string());
@@ -263,6 +279,11 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Every stream that is there was read once.
+    fn is_whole(&self) -> bool {
+        self.snapshot.borrow().as_ref().is_none_or(|streams| streams.unread.is_empty())
     }
 
     /// Reads all streams and makes the default one where it is missing. True: something changed.
@@ -316,9 +337,9 @@ impl Keeper {
     }
 
     /// Hands a reading to all who follow it. True: it differs from the one before.
-    fn publish(&self, mut streams: Vec<Stream>) -> bool {
-        streams.sort_by(|one, other| one.name.cmp(&other.name));
-        let streams = Streams { streams };
+    fn publish(&self, mut streams: Streams) -> bool {
+        streams.streams.sort_by(|one, other| one.name.cmp(&other.name));
+        streams.unread.sort();
         if self.snapshot.borrow().as_ref().is_some_and(|before| **before == streams) {
             return false;
         }
@@ -346,9 +367,15 @@ impl Listing {
     }
 
     /// A stream is known until the server says that it does not exist: one that is silent stays as it was.
-    fn known(self, before: Option<&Streams>) -> Vec<Stream> {
-        let stay = self.silent.iter().filter_map(|name| before?.named(name).cloned());
-        self.streams.into_iter().chain(stay).collect()
+    fn known(self, before: Option<&Streams>) -> Streams {
+        let (mut streams, mut unread) = (self.streams, Vec::new());
+        for name in self.silent {
+            match before.and_then(|before| before.named(&name)) {
+                Some(stream) => streams.push(stream.clone()),
+                None => unread.push(name),
+            }
+        }
+        Streams { streams, unread }
     }
 }
 
@@ -387,13 +414,24 @@ mod tests {
         let streams: Vec<Stream> =
             page.streams.unwrap().into_iter().map(|listed| Stream::from(listed.config)).collect();
         let stream = |name: &str| Stream { name: name.to_owned(), ..streams[0].clone() };
-        let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec() };
+        let before = Streams { streams: ["A", "B", "C", "D"].map(stream).to_vec(), ..Streams::default() };
         let silent = page.missing.unwrap().into_iter().chain(page.offline.unwrap().into_keys()).collect();
         let listing = Listing { streams: streams.clone(), silent, ..Listing::default() };
         assert!(listing.has("A") && listing.has("B") && !listing.has("D"));
-        let names: Vec<String> = listing.known(Some(&before)).into_iter().map(|stream| stream.name).collect();
+        let known = listing.known(Some(&before));
+        assert!(known.unread.is_empty());
+        let names: Vec<String> = known.streams.into_iter().map(|stream| stream.name).collect();
         assert_eq!(names, ["A", "B", "C"]);
         let first = Listing { streams, silent: vec!["B".to_owned()], ..Listing::default() };
-        assert_eq!(first.known(None).len(), 1, "nothing is known of what was never read");
+        let first = first.known(None);
+        assert_eq!(
+            (first.streams.len(), &*first.unread),
+            (1, &["B".to_owned()][..]),
+            "it is there, and was never read"
+        );
+        let known = Known::new(Arc::new(first), None);
+        assert_eq!(known.owner("a.x").map(|owner| &**owner.name), Some("A"));
+        let unread = known.owner("b.x").expect("it may own that");
+        assert!(unread.name.is_empty() && known.named("").is_none(), "nothing counts that it acknowledges unread");
     }
 }

@@ -31,6 +31,10 @@ impl Stream {
         !self.no_ack && (self.file_storage || allow_memory)
     }
 
+    fn overlaps(&self, pattern: &str) -> bool {
+        self.subjects.iter().any(|owned| overlaps(owned, pattern))
+    }
+
     /// It owns this subject.
     pub fn owns(&self, subject: &str) -> bool {
         self.subjects.iter().any(|pattern| matches(pattern, subject))
@@ -42,6 +46,8 @@ impl Stream {
 pub struct Streams {
     /// In no order. The server sees to it that no two of them own the same subject.
     pub streams: Vec<Stream>,
+    /// Names of those that are there and were never read: what no other owns counts as theirs until they are.
+    pub unread: Vec<String>,
 }
 
 /// How much of a pattern durable streams own.
@@ -75,11 +81,13 @@ impl Streams {
             .filter(|candidate| candidate.is_durable(allow_memory))
             .flat_map(|candidate| candidate.subjects.iter().map(String::as_str))
             .collect();
-        if owned_by_union(pattern, &durable) {
+        let unread = self.unread.iter().any(|unread| stream.is_none_or(|name| unread == name));
+        let volatile = || counted().any(|candidate| !candidate.is_durable(allow_memory) && candidate.overlaps(pattern));
+        if owned_by_union(pattern, &durable) || (unread && !volatile()) {
             Cover::Full
         } else if durable.iter().any(|owned| overlaps(owned, pattern)) {
             Cover::Partly
-        } else if counted().any(|candidate| candidate.subjects.iter().any(|owned| overlaps(owned, pattern))) {
+        } else if counted().any(|candidate| candidate.overlaps(pattern)) {
             Cover::NotDurable
         } else {
             Cover::None
@@ -143,9 +151,24 @@ mod tests {
         }
     }
 
+    fn all(streams: Vec<Stream>) -> Streams {
+        Streams { streams, ..Streams::default() }
+    }
+
+    #[test]
+    fn what_no_other_owns_counts_as_owned_by_a_stream_that_was_never_read() {
+        let memory = Stream { file_storage: false, ..stream("M", &["m.>"]) };
+        let streams = Streams { unread: vec!["U".to_owned()], ..all(vec![stream("A", &["a.>"]), memory]) };
+        let cover = |pattern, stream| streams.cover(pattern, stream, false);
+        assert_eq!(cover("b.>", None), Cover::Full);
+        assert_eq!(cover(">", Some("U")), Cover::Full);
+        assert_eq!(cover("b.>", Some("A")), Cover::None);
+        assert_eq!(cover("m.x", None), Cover::NotDurable, "it is known who owns that");
+    }
+
     #[test]
     fn a_subject_is_owned_by_the_stream_whose_pattern_matches_it() {
-        let streams = Streams { streams: vec![stream("A", &["a.*", "b"]), stream("C", &["c.>"])] };
+        let streams = all(vec![stream("A", &["a.*", "b"]), stream("C", &["c.>"])]);
         let owner = |subject| streams.owner(subject).map(|stream| stream.name.as_str());
         assert_eq!(owner("a.x"), Some("A"));
         assert_eq!(owner("b"), Some("A"));
@@ -158,7 +181,7 @@ mod tests {
 
     #[test]
     fn streams_cover_a_pattern_fully_partly_or_not_at_all() {
-        let streams = Streams { streams: vec![stream("A", &["webhooks.sales.>"]), stream("B", &["webhooks.*.x.one"])] };
+        let streams = all(vec![stream("A", &["webhooks.sales.>"]), stream("B", &["webhooks.*.x.one"])]);
         assert_eq!(streams.cover("webhooks.sales.calls.>", None, false), Cover::Full);
         assert_eq!(streams.cover("webhooks.hr.x.>", None, false), Cover::Partly);
         assert_eq!(streams.cover("other.>", None, false), Cover::None);
@@ -169,10 +192,10 @@ mod tests {
 
     #[test]
     fn several_patterns_together_cover_what_none_covers_alone() {
-        let streams = Streams { streams: vec![stream("A", &["a.*"]), stream("B", &["a.*.*", "a.*.*.>"])] };
+        let streams = all(vec![stream("A", &["a.*"]), stream("B", &["a.*.*", "a.*.*.>"])]);
         assert_eq!(streams.cover("a.>", None, false), Cover::Full);
         assert_eq!(streams.cover(">", None, false), Cover::Partly);
-        let gap = Streams { streams: vec![stream("A", &["a.*", "a.*.*.>"])] };
+        let gap = all(vec![stream("A", &["a.*", "a.*.*.>"])]);
         assert_eq!(gap.cover("a.>", None, false), Cover::Partly, "nobody owns a.b.c");
     }
 
@@ -180,7 +203,7 @@ mod tests {
     fn memory_is_durable_only_where_it_is_allowed_and_no_ack_never_is() {
         let memory = Stream { file_storage: false, ..stream("M", &["m.>"]) };
         let silent = Stream { no_ack: true, ..stream("S", &["s.>"]) };
-        let streams = Streams { streams: vec![memory, silent, stream("F", &["f.>"])] };
+        let streams = all(vec![memory, silent, stream("F", &["f.>"])]);
         assert_eq!(streams.cover("m.x.>", None, false), Cover::NotDurable);
         assert_eq!(streams.cover("m.x.>", None, true), Cover::Full);
         assert_eq!(streams.cover("s.x.>", None, true), Cover::NotDurable);
@@ -262,7 +285,7 @@ mod tests {
             };
             let file = Stream { name: "F".to_owned(), subjects: durable, file_storage: true, ..Stream::default() };
             let volatile = Stream { name: "M".to_owned(), subjects: memory, file_storage: false, ..Stream::default() };
-            let streams = Streams { streams: vec![file, volatile] };
+            let streams = Streams { streams: vec![file, volatile], ..Streams::default() };
             prop_assert_eq!(streams.cover(&wanted, None, false), expected);
         }
     }

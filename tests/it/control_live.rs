@@ -193,9 +193,13 @@ async fn streams_decide_whether_a_source_is_programmed() {
         duplicate_window: std::time::Duration::from_secs(3600),
         ..hookgate::subject::Stream::default()
     };
-    operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)] })));
+    operator
+        .streams
+        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)], ..Default::default() })));
     place.until_conditions("calls", &["Programmed=False/NotDurable", "Ready=False/NotDurable"]).await;
-    operator.streams.send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(true)] })));
+    operator
+        .streams
+        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(true)], ..Default::default() })));
     place.until_conditions("calls", &["Programmed=True/Programmed", "Ready=True/Ready"]).await;
 }
 
@@ -272,7 +276,10 @@ fn streams(all: &[(&str, &str)]) -> Option<std::sync::Arc<hookgate::subject::Str
         duplicate_window: std::time::Duration::from_secs(3600),
         ..hookgate::subject::Stream::default()
     };
-    Some(std::sync::Arc::new(hookgate::subject::Streams { streams: all.iter().map(stream).collect() }))
+    Some(std::sync::Arc::new(hookgate::subject::Streams {
+        streams: all.iter().map(stream).collect(),
+        ..Default::default()
+    }))
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::control_world::{Operator, Place, SOON, generic, said};
 use crate::support::cluster::Cluster;
 use crate::support::wait::{eventually, eventually_some};
 
-async fn install_crds(cluster: &Cluster) {
+pub async fn install_crds(cluster: &Cluster) {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     cluster.kubectl(&["apply", "--filename", &crds.to_string_lossy()]).await.ok();
     cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await.ok();

@@ -162,3 +162,17 @@ async fn where_nats_lets_replicas_not_speak_the_log_says_so_once_and_everything_
     assert_eq!(log.matches("subscribe to _hookgate.>").count(), 1, "{log}");
     assert!(!log.contains("let this user publish on the sources' subjects"), "{log}");
 }
+
+#[tokio::test]
+async fn describe_says_of_a_source_that_needs_a_spool_that_there_is_none() {
+    let world = World::new(Nats::start().await).await;
+    let spec = with(generic("s"), json!({"delivery": {"onOutage": "Spool"}}));
+    world.place.apply("spools", spec).await;
+    let _operator = world.replica(&world.nats.url()).await;
+    world.place.until_conditions("spools", &["Programmed=True/SpoolMissing", "Ready=True/Ready"]).await;
+    let cluster = cluster_with_crds().await;
+    let namespace = ["--namespace", &*world.place.namespace];
+    let described = cluster.kubectl(&[&["describe", "whs", "spools"], &namespace[..]].concat()).await.ok();
+    assert!(described.contains("SpoolMissing") && described.contains("--spool-dir"), "{described}");
+    world.place.until_conditions("calls", &["Programmed=True/Programmed"]).await;
+}

@@ -1,5 +1,5 @@
 //! Floods from one address, against the program itself: whoever signs from another address is answered 200 all the
-//! while, probes are answered, and memory stays small.
+//! while, probes are answered, and memory stays small; and all of it once more while NATS is away and the spool is open.
 //!
 //! Each flood lasts a few seconds and ends by itself. `HOOKGATE_FLOOD=N` makes it N times as large.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails loudly")]
@@ -15,6 +15,7 @@ use crate::receive_wire::{SOON, read_answer};
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::Operator;
+use crate::support::wait::eventually;
 
 const FLOOD: [u8; 4] = [127, 0, 0, 2];
 const GOOD: [u8; 4] = [127, 0, 0, 3];
@@ -78,17 +79,30 @@ async fn deliver(port: u16, n: u32) -> Result<u16, String> {
 
 struct Flooded {
     operator: Operator,
+    nats: Nats,
     _folder: Folder,
-    _nats: Nats,
+}
+
+/// Floods with NATS there, and once more while it is away and the spool is open.
+async fn hold(more: &[&str], flood: impl AsyncFn(&Flooded)) -> Flooded {
+    let mut flooded = Flooded::start(more).await;
+    flooded.hold(flood(&flooded)).await;
+    flooded.nats.kill();
+    eventually("the loss is noticed", SOON, async || flooded.gauge("hookgate_nats_connected").await == 0).await;
+    flooded.hold(flood(&flooded)).await;
+    eventually("deliveries are spooled", SOON, async || flooded.gauge("hookgate_spool_events").await > 10).await;
+    flooded
 }
 
 impl Flooded {
     async fn start(more: &[&str]) -> Self {
         let (folder, nats) = (Folder::new("manifests"), Nats::start().await);
         folder.write("repo.yaml", SOURCE);
-        let operator = Operator::in_folder(folder.path(), &nats.url(), more).await;
+        let spool = folder.join("spool").display().to_string();
+        let flags = [more, &["--spool-dir", &spool, "--spool-volatile"]].concat();
+        let operator = Operator::in_folder(&folder.join("repo.yaml"), &nats.url(), &flags).await;
         assert_eq!(deliver(operator.port, 0).await, Ok(200));
-        Self { operator, _folder: folder, _nats: nats }
+        Self { operator, nats, _folder: folder }
     }
 
     /// Anonymous memory in bytes.
@@ -99,15 +113,21 @@ impl Flooded {
     }
 
     async fn open(&self) -> i64 {
+        self.gauge("hookgate_connections").await
+    }
+
+    async fn gauge(&self, name: &str) -> i64 {
         let metrics = self.operator.get("/metrics").await.expect("/metrics");
         let text = String::from_utf8(metrics.body.to_vec()).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("hookgate_connections ")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
         line.trim().parse().unwrap()
     }
 
     /// Floods, delivers and looks at memory at the same time, for as long as a flood lasts.
     async fn hold(&self, flood: impl Future<Output = ()>) {
         let (until, port) = (Instant::now() + TIME, self.operator.port);
+        let lines = || self.operator.process.log().lines().filter(|line| !line.contains("DEBUG")).count();
+        let before = lines();
         let good = async {
             let (mut n, mut most) = (1, 0);
             while Instant::now() < until {
@@ -122,8 +142,7 @@ impl Flooded {
         };
         let ((), most) = tokio::join!(async { drop(timeout(TIME, flood).await) }, good);
         assert!(most <= MEMORY, "{} MiB", most >> 20);
-        let lines = self.operator.process.log().lines().filter(|line| !line.contains("DEBUG")).count();
-        assert!(lines < 60, "{lines} lines");
+        assert!(lines() < before + 60, "{} lines", lines() - before);
     }
 }
 
@@ -140,37 +159,31 @@ async fn keep(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_of_one_address_lock_nobody_out() {
-    let flooded = Flooded::start(&["--max-connections", "512"]).await;
     let nothing = b"POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
-    flooded
-        .hold(async {
-            let _kept = keep(flooded.operator.port, size(1500), nothing).await;
-            std::future::pending::<()>().await;
-        })
-        .await;
+    let flooded = hold(&["--max-connections", "512"], async |flooded| {
+        let _kept = keep(flooded.operator.port, size(1500), nothing).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
     assert!(flooded.operator.process.log().contains("gave way"), "it is said");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_heads_are_bounded_also_behind_a_request() {
-    let flooded = Flooded::start(&[]).await;
     let head = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(30 << 10));
     let behind = format!("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n{head}");
-    flooded
-        .hold(async {
-            let port = flooded.operator.port;
-            let _kept =
-                tokio::join!(keep(port, size(1000), head.as_bytes()), keep(port, size(1000), behind.as_bytes()));
-            // 2,000 of them would be 60 MiB.
-            assert!(flooded.open().await < 1300, "{}", flooded.open().await);
-            std::future::pending::<()>().await;
-        })
-        .await;
+    hold(&[], async |flooded| {
+        let port = flooded.operator.port;
+        let _kept = tokio::join!(keep(port, size(1000), head.as_bytes()), keep(port, size(1000), behind.as_bytes()));
+        // 2,000 of them would be 60 MiB.
+        assert!(flooded.open().await < 1300, "{}", flooded.open().await);
+        std::future::pending::<()>().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_over_http2_that_nobody_takes_cost_little() {
-    let flooded = Flooded::start(&["--h2c"]).await;
     let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
@@ -179,12 +192,11 @@ async fn answers_over_http2_that_nobody_takes_cost_little() {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
     (0..100).for_each(|n| bytes.extend(frame(1, 5, 2 * n + 1, &[0x83, 0x84, 0x86, 0x41, 0x01, b'h'])));
-    flooded
-        .hold(async {
-            let _kept = keep(flooded.operator.port, size(600), &bytes).await;
-            std::future::pending::<()>().await;
-        })
-        .await;
+    hold(&["--h2c"], async |flooded| {
+        let _kept = keep(flooded.operator.port, size(600), &bytes).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,31 +215,52 @@ async fn memory_is_kept_below_its_limit_and_given_back() {
             std::future::pending::<()>().await;
         })
         .await;
-    crate::support::wait::eventually("memory is given back", SOON, async || flooded.memory() < before + (12 << 20))
-        .await;
+    eventually("memory is given back", SOON, async || flooded.memory() < before + (12 << 20)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_are_answered_beside_idle_connections_on_their_own_port() {
-    let flooded = Flooded::start(&[]).await;
-    flooded
-        .hold(async {
-            let _kept = keep(flooded.operator.admin, size(600), b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await;
-            std::future::pending::<()>().await;
-        })
-        .await;
+    hold(&[], async |flooded| {
+        let _kept = keep(flooded.operator.admin, size(600), b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        std::future::pending::<()>().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_not_said_for_each_request() {
-    let flooded = Flooded::start(&[]).await;
     let strange =
         b"POST /demo/repo HTTP/1.1\r\nHost: h\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n".repeat(50);
-    flooded
-        .hold(async {
-            loop {
-                drop(keep(flooded.operator.port, 1, &strange).await);
-            }
-        })
-        .await;
+    hold(&[], async |flooded| {
+        loop {
+            drop(keep(flooded.operator.port, 1, &strange).await);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_proofs_of_one_address_hold_up_nobody() {
+    let kept_open = signed(0).replace("Connection: close\r\n", "");
+    let forged = kept_open.replace("Keep it logically", "Keep it Logically").into_bytes().repeat(50);
+    let flooded = hold(&[], async |flooded| {
+        loop {
+            drop(keep(flooded.operator.port, 4, &forged).await);
+        }
+    })
+    .await;
+    let refused = r#"hookgate_requests_total{namespace="demo",source="repo",provider="github",outcome="BadSignature"}"#;
+    assert!(flooded.gauge(refused).await > 50, "each was judged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_whose_last_byte_is_withheld_close_no_source() {
+    const LENGTH: usize = 200 << 10;
+    let body = "x".repeat(LENGTH - 1);
+    let begun = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nContent-Length: {LENGTH}\r\n\r\n{body}");
+    hold(&[], async |flooded| {
+        let _kept = keep(flooded.operator.port, size(100), begun.as_bytes()).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
 }

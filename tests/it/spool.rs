@@ -98,19 +98,37 @@ async fn what_is_accepted_while_nats_is_away_arrives_once_in_the_order_of_accept
     nats.kill();
     send_all(&operator, 5..40).await;
     assert_eq!(send(&operator, "rejecting", "refused").await, 503, "a source that does not want the spool");
-    let ready = operator.get("/readyz").await.unwrap();
-    assert_eq!(ready.status, 200);
-    assert!(String::from_utf8_lossy(&ready.body).contains("spooling"), "{:?}", ready.body);
-    nats.start_again().await;
-    arrived(&nats, 40).await;
-    eventually("the spool is empty", SOON, async || {
-        let metrics = operator.get("/metrics").await.unwrap();
-        String::from_utf8_lossy(&metrics.body).contains("hookgate_spool_events 0")
+    let gate = async || {
+        let ready = operator.get("/readyz").await.unwrap();
+        assert_eq!(ready.status, 200, "it does its work all the same");
+        let body: serde_json::Value = serde_json::from_slice(&ready.body).unwrap();
+        let gates = body["gates"].as_array().unwrap();
+        gates.iter().find(|gate| gate["name"] == "spooling").unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    eventually("/readyz says it", SOON, async || gate().await == "degraded").await;
+    let metrics = async || String::from_utf8_lossy(&operator.get("/metrics").await.unwrap().body).into_owned();
+    let gauges = async || {
+        let metrics = metrics().await;
+        let gauge = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        ["hookgate_spool_events", "hookgate_spool_bytes", "hookgate_spool_oldest_seconds"].map(gauge)
+    };
+    eventually("metrics tell of it", SOON, async || {
+        let [events, bytes, oldest] = gauges().await;
+        events == 35.0 && bytes > 35.0 * 500.0 && oldest > 0.0
     })
     .await;
+    nats.start_again().await;
+    arrived(&nats, 40).await;
+    // The file that is appended to stays until it is full.
+    let empty = async || matches!(gauges().await, [0.0, _, 0.0]);
+    eventually("the spool is empty", SOON, empty).await;
+    assert_eq!(gate().await, "open");
     send_all(&operator, 40..45).await;
     arrived(&nats, 45).await;
-    let metrics = String::from_utf8_lossy(&operator.get("/metrics").await.unwrap().body).into_owned();
+    let metrics = metrics().await;
     assert!(metrics.contains(r#"result="spooled"}"#), "{metrics}");
     let log = operator.process.log();
     assert!(log.contains("they are spooled") && log.contains("the spool is empty"), "{log}");

@@ -134,6 +134,7 @@ mod tests {
     fn each_way_of_not_being_durable_has_its_reason_and_its_advice() {
         let streams = Streams {
             streams: vec![stream("WEBHOOKS", &["webhooks.sales.>"], true), stream("MEM", &["mem.>"], false)],
+            ..Streams::default()
         };
         let judge = |patterns: &[&str], stream: Option<&str>, allow| {
             let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
@@ -155,6 +156,7 @@ mod tests {
     fn rejected_items_need_a_stream_too_whichever() {
         let streams = Streams {
             streams: vec![stream("R", &["webhooks._rejected.>"], true), stream("MEM", &["other._rejected.>"], false)],
+            ..Streams::default()
         };
         assert_eq!(rejected("webhooks._rejected.sales.calls", &streams, false), None);
         for uncovered in ["else._rejected.sales.calls", "other._rejected.sales.calls"] {

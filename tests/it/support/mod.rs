@@ -6,10 +6,12 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails loudly")]
 
 pub mod accounts;
+pub mod balancer;
 pub mod cluster;
 pub mod folder;
 pub mod framed;
 pub mod nats;
+pub mod nats_cluster;
 pub mod nodes;
 pub mod operator;
 pub mod port;

@@ -1,4 +1,4 @@
-//! A TCP proxy before nats-server that loses acknowledgements, holds everything back, or cuts connections.
+//! A TCP proxy before nats-server that loses acknowledgements, or holds everything back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -29,14 +29,28 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Stands before the server on this port of 127.0.0.1.
+    /// Stands before the server on this port of 127.0.0.1, for its clients.
     pub async fn before(server: u16) -> Proxy {
+        Self::start(server, true).await
+    }
+
+    /// Stands before any TCP port of 127.0.0.1, such as one for the other servers of a cluster. It is never deaf.
+    pub async fn before_any(port: u16) -> Proxy {
+        Self::start(port, false).await
+    }
+
+    async fn start(server: u16, for_clients: bool) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the proxy");
         let port = listener.local_addr().expect("its address").port();
         let (weather, swallowed) = (Arc::new(AtomicU8::new(Weather::Fair as u8)), Arc::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, server, Arc::clone(&weather), Arc::clone(&swallowed)));
+        let read = for_clients.then(|| Arc::clone(&swallowed));
+        tasks.spawn(accept(listener, server, Arc::clone(&weather), read));
         Proxy { weather, swallowed, port, _tasks: tasks }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -53,19 +67,25 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: u16, weather: Arc<AtomicU8>, swallowed: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, server: u16, weather: Arc<AtomicU8>, swallowed: Option<Arc<AtomicU64>>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (weather, swallowed) = (Arc::clone(&weather), Arc::clone(&swallowed));
+        let (weather, swallowed) = (Arc::clone(&weather), swallowed.clone());
         connections.spawn(async move {
             pass(&weather).await;
             let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
             let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
             // Whichever end closes first takes the other with it.
+            let back = async {
+                match &swallowed {
+                    Some(swallowed) => down(from_server, to_client, &weather, swallowed).await,
+                    None => up(from_server, to_client, &weather).await,
+                }
+            };
             tokio::select! {
                 () = up(from_client, to_server, &weather) => {}
-                () = down(from_server, to_client, &weather, &swallowed) => {}
+                () = back => {}
             }
         });
         while connections.try_join_next().is_some() {}

@@ -210,7 +210,7 @@ fn streams(which: u8) -> Arc<Streams> {
         1 => vec![stream("WEBHOOKS", "webhooks.>")],
         _ => vec![stream("OTHER", "webhooks.>")],
     };
-    Arc::new(Streams { streams })
+    Arc::new(Streams { streams, ..Streams::default() })
 }
 
 proptest! {

@@ -1,0 +1,103 @@
+//! A cluster of NATS that loses a node, whichever and however: nothing acknowledged is lost or doubled, and nothing is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails loudly, and prints its figures"
+)]
+
+use std::time::{Duration, Instant};
+
+use crate::ledger::{Gate, Load, judge};
+use crate::support::nats_cluster::NatsCluster;
+use crate::support::wait::eventually;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// The node that Hookgate is connected to, as its log says.
+fn node_of(log: &str) -> usize {
+    let last = log.lines().rfind(|line| line.contains("connected to NATS")).expect("a connection");
+    let name = last.split("node-").nth(1).expect("the name of a node");
+    name[..1].parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_frozen_or_cut_off_loses_nothing_and_refuses_nobody() {
+    let mut cluster = NatsCluster::start().await;
+    let mut gate = Gate::new(cluster.urls()).await;
+    gate.arguments.extend(["--stream-replicas", "3"].map(str::to_owned));
+    let mut process = gate.start().await;
+    eventually("the stream is there", SOON, async || cluster.leader("WEBHOOKS", 0).await.is_some()).await;
+    let load = Load::paced(&gate, Duration::from_millis(60));
+    let stored = async |cluster: &NatsCluster, node: usize| cluster.nodes[node].count("WEBHOOKS").await;
+    let goes_on = async |cluster: &NatsCluster, node: usize| {
+        let before = stored(cluster, node).await;
+        eventually("events are stored", SOON, async || stored(cluster, node).await > before + 50).await;
+    };
+    goes_on(&cluster, 0).await;
+    let begun = Instant::now();
+    // Not the node that leads the cluster: streams can be read while this one has no leader. Hookgate starts at that moment.
+    let meta = cluster.meta_leader().unwrap();
+    let leader = (meta + 1) % 3;
+    cluster.hand_over("WEBHOOKS", leader).await;
+    gate.kill(&mut process);
+    cluster.nodes[leader].kill();
+    process = gate.start().await;
+    let leader_after = cluster.led_by_another("WEBHOOKS", leader).await;
+    goes_on(&cluster, leader_after).await;
+    cluster.nodes[leader].start_again().await;
+    cluster.whole("WEBHOOKS").await;
+    println!("leader killed: {:?}", begun.elapsed());
+
+    let leader = leader_after;
+    cluster.nodes[leader].pause();
+    let leader_after = cluster.led_by_another("WEBHOOKS", leader).await;
+    goes_on(&cluster, leader_after).await;
+    cluster.nodes[leader].resume();
+    cluster.whole("WEBHOOKS").await;
+    println!("leader frozen: {:?}", begun.elapsed());
+
+    // The node that Hookgate talks to, with Hookgate: nothing that it says reaches the stream.
+    let alone = node_of(&process.log());
+    cluster.hand_over("WEBHOOKS", alone).await;
+    cluster.cut_off(alone);
+    let before = load.answered();
+    let other = (alone + 1) % 3;
+    eventually("the others have a leader", SOON, async || {
+        cluster.leader("WEBHOOKS", other).await.is_some_and(|leader| leader != alone)
+    })
+    .await;
+    eventually("events are spooled", SOON, async || gate.gauge("hookgate_spool_events ").await > 100).await;
+    assert!(load.answered() > before + 100, "requests are answered all the while");
+    cluster.join(alone);
+    cluster.whole("WEBHOOKS").await;
+    goes_on(&cluster, other).await;
+    println!("a minority cut off: {:?}", begun.elapsed());
+
+    // A change of leaders as operators make it: nobody answers for a moment, and who waits nowhere is not told that there
+    // is no stream.
+    let next = |node: usize| (node + 1) % 3;
+    let client = crate::support::operator::Client::at(gate.port, gate.admin);
+    let mut refused = 0;
+    for round in 0..3 {
+        let leader = cluster.leader("WEBHOOKS", other).await.unwrap_or(other);
+        let blip = cluster.hand_over("WEBHOOKS", next(leader));
+        let requests = async {
+            for n in 0..20 {
+                let answer = crate::spool::post(&client, "rejecting", &format!("{round}-{n}")).await;
+                refused += u32::from(answer.unwrap().status != 200);
+            }
+        };
+        tokio::join!(blip, requests);
+    }
+    println!("leaders changed: {:?}, {refused} of 60 refused that wait nowhere", begun.elapsed());
+    assert_eq!(refused, 0, "they wait for a new leader as long as they may");
+
+    let ledger = load.end().await;
+    gate.drained().await;
+    cluster.whole("WEBHOOKS").await;
+    judge("a cluster of NATS", &cluster.nodes[0], &ledger).await;
+    let (_, metrics) = gate.admin("/metrics").await;
+    assert!(!metrics.contains(r#"outcome="NoStream""#), "{metrics}");
+    println!("all: {:?}", begun.elapsed());
+}
