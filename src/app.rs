@@ -171,10 +171,12 @@ fn open_spool(
     let spool = Arc::new(spool);
     delivery.use_spool(spool.clone(), counts);
     let (gate, metrics) = (readiness.gate("spooling"), metrics.clone());
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.spool_max_bytes().set(gauge(args.spool_max_bytes));
     tasks.spawn(named("spool", async move {
         loop {
             let stock = spool.stock();
-            let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+            metrics.spool_refused().set(gauge(spool.refused_stock().events));
             metrics.spool_events().set(gauge(stock.events));
             metrics.spool_bytes().set(gauge(stock.bytes));
             let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);

@@ -52,7 +52,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 /// The first cells of the table rows below a heading, without backticks.
-fn rows(page: &str, heading: &str) -> BTreeSet<String> {
+pub fn rows(page: &str, heading: &str) -> BTreeSet<String> {
     let text = text(page);
     let below = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{page} has no {heading:?}")).1;
     let level = |line: &str| line.bytes().take_while(|byte| *byte == b'#').count();
