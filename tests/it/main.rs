@@ -38,6 +38,7 @@ mod fetched_keys;
 mod flood_port;
 mod make_needs;
 mod mapping_voice;
+mod nats_permissions;
 mod operator_line;
 mod platform_handshakes;
 mod proven_addressee;
