@@ -78,6 +78,7 @@ const MATRIX: &[(&str, &str)] = &[
            dnsPorts: [5353], extraIngress: [{from: [{podSelector: {}}]}], extraEgress: [{to: [{podSelector: {}}]}]}\n\
          fetchAllowCIDRs: [10.1.0.0/16, 'fd00::/8']",
     ),
+    ("outside", "replicas: null"),
     ("walled-in", "networkPolicy: {enabled: true, egress: false}"),
     (
         "watched",
@@ -210,6 +211,9 @@ async fn what_is_written_reaches_the_workload() {
     );
     assert!(volatile["spec"]["template"]["spec"].get("initContainers").is_none());
     assert!(container(&volatile)["args"].to_string().contains("--spool-volatile"));
+
+    let free = kind(&of("replicas: null").await, "StatefulSet").expect("a StatefulSet");
+    assert!(free["spec"].get("replicas").is_none(), "somebody else decides");
 
     // While both are there, one of them has claims, and the other goes on as it was.
     let both = of("keepFormerWorkload: true\nautoscaling: {enabled: true}").await;

@@ -25,47 +25,43 @@ async fn a_deployment_becomes_a_statefulset_in_two_steps_and_claims_outlive_scal
     let cluster = cluster.with_nodes().await;
     let namespace = cluster.namespace().await;
     cluster.kubectl_apply(&disks(3)).await.ok();
-    // As charts before this one did it: CRDs that belong to no release, and a Deployment.
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    cluster.kubectl(&["create", "-f", &crds.display().to_string()]).await.ok();
+    // The chart of commit e335979, packed by helm: CRDs that belong to no release, a Deployment, no spool.
+    let former = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/chart/e335979.tgz").display().to_string();
     let chart = chart();
-    let helm = async |verb: &str, more: &[&str]| {
-        let fixed = [
-            verb,
-            "hookgate",
-            &chart,
-            "--namespace",
-            &namespace,
-            "--set",
-            "nats.url=nats://x:4222",
-            "--wait",
-            "--timeout",
-            "120s",
-        ];
+    let helm = async |verb: &str, chart: &str, more: &[&str]| {
+        let fixed = [verb, "hookgate", chart, "--namespace", &namespace, "--wait", "--timeout", "120s"];
         cluster.helm(&[&fixed[..], more].concat()).await
     };
-    helm("install", &["--set", "spool.persistence.enabled=false,crds.enabled=false"]).await.ok();
+    helm("install", &former, &["--set", "nats.url=nats://x:4222"]).await.ok();
     assert_eq!(ready(cluster, &namespace, "deployment/hookgate").await, "2");
 
     // The CRDs are there and not the release's: helm says so, and what it is told takes them over.
-    let both = "spool.persistence.enabled=true,crds.enabled=true,keepFormerWorkload=true";
-    let both = ["--reset-then-reuse-values", "--set", both];
-    let refused = helm("upgrade", &both).await.err();
+    let both = ["--reset-then-reuse-values", "--set", "keepFormerWorkload=true"];
+    let refused = helm("upgrade", &chart, &both).await.err();
     assert!(refused.contains("ownership"), "{refused}");
-    helm("upgrade", &[&both[..], &["--take-ownership"]].concat()).await.ok();
+    helm("upgrade", &chart, &[&both[..], &["--take-ownership"]].concat()).await.ok();
     assert_eq!(ready(cluster, &namespace, "deployment/hookgate").await, "2");
     assert_eq!(ready(cluster, &namespace, "statefulset/hookgate").await, "2");
+    let upgraded = cluster.kubectl(&["get", "crd", "webhooksources.hookgate.dev", "-o", "json"]).await.ok();
+    assert!(upgraded.contains("lastGood"), "the CRDs are today's");
 
-    helm("upgrade", &["--reset-then-reuse-values", "--set", "keepFormerWorkload=false"]).await.ok();
+    helm("upgrade", &chart, &["--reset-then-reuse-values", "--set", "keepFormerWorkload=false"]).await.ok();
     assert_eq!(ready(cluster, &namespace, "statefulset/hookgate").await, "2");
     eventually("the former workload goes", SOON, async || names(cluster, &namespace, "deployment").await.is_empty())
         .await;
     let claims = "spool-hookgate-0 spool-hookgate-1";
     assert_eq!(names(cluster, &namespace, "persistentvolumeclaim").await, claims);
 
-    helm("upgrade", &["--set", "replicas=1"]).await.ok();
+    helm("upgrade", &chart, &["--reset-then-reuse-values", "--set", "replicas=1"]).await.ok();
     eventually("one is left", SOON, async || names(cluster, &namespace, "pod").await == "hookgate-0").await;
     assert_eq!(names(cluster, &namespace, "persistentvolumeclaim").await, claims);
+
+    // Back to before there were claims and CRDs of the release: nothing that holds data goes.
+    cluster.helm(&["rollback", "hookgate", "1", "--namespace", &namespace, "--wait", "--timeout", "120s"]).await.ok();
+    assert_eq!(ready(cluster, &namespace, "deployment/hookgate").await, "2");
+    assert_eq!(names(cluster, &namespace, "persistentvolumeclaim").await, claims);
+    let kept = cluster.kubectl(&["get", "crd", "webhooksources.hookgate.dev", "-o", "json"]).await.ok();
+    assert!(kept.contains("lastGood"), "the CRDs are today's");
 
     cluster.helm(&["uninstall", "hookgate", "--namespace", &namespace, "--wait"]).await.ok();
     assert_eq!(names(cluster, &namespace, "persistentvolumeclaim").await, claims);

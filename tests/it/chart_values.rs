@@ -142,7 +142,16 @@ async fn a_value_that_is_none_is_refused_with_its_name() {
 }
 
 #[tokio::test]
-async fn the_chart_is_well_formed() {
+async fn the_chart_is_well_formed_and_renders_the_same_without_a_cluster() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/hookgate/templates");
+    for file in std::fs::read_dir(folder).expect("templates") {
+        let template = std::fs::read_to_string(file.expect("a template").path()).expect("a template");
+        for word in ["lookup", "rand", "genCA", "genSelf", "uuid", "now", "Capabilities"] {
+            let called = template.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
+            let words = called.flat_map(|code| code.split(|char: char| !char.is_ascii_alphanumeric()));
+            assert!(!words.into_iter().any(|one| one == word), "{word}: {template}");
+        }
+    }
     helm(&["lint", "--strict", &chart(), "--set", "nats.url=nats://x:4222"]).await.ok();
 }
 
