@@ -7,6 +7,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::chart::{chart, documents};
+use crate::docs::blocks;
 use crate::support::cluster::{Cluster, helm};
 use crate::support::folder::Folder;
 
@@ -154,6 +155,11 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
             }
             write!(objects, "\n---\n{document}").expect("a string");
         }
+    }
+    // What the documents show of other kinds.
+    let jobs = blocks("docs/operating.md", "yaml").into_iter().filter(|block| block.contains("kind: Job"));
+    for job in jobs.map(|block| block.replace("namespace: hookgate", "namespace: defaults")) {
+        write!(objects, "\n---\n{job}").expect("a string");
     }
     cluster.kubectl_with(&["apply", "--server-side", "--filename", "-"], &before).await.ok();
     let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];

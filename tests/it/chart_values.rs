@@ -157,7 +157,6 @@ async fn the_chart_is_well_formed_and_renders_the_same_without_a_cluster() {
 
 /// Values by which every flag of `run` that belongs to a pod is given.
 const ALL: &str = "\
-clusterWide: false
 selector: a=b
 baseUrl: https://x
 sourceBase: urn:x
