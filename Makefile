@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hookgate
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit crds bench clean
+.PHONY: help demo test torture lint audit crds chart bench clean
 
 help:            ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,7 +42,10 @@ audit:           ## Licences, bans, sources and advisories of dependencies (need
 
 crds:            ## Write crds/ and the chart's copy anew
 	@cargo run --locked --quiet -- crds --write crds
-	@cp crds/*.yaml charts/hookgate/crds/
+	@cp crds/*.yaml charts/hookgate/files/crds/
+
+chart:           ## Write the table of values in the chart's README anew
+	@HOOKGATE_WRITE_README=1 cargo test --locked --quiet --test it the_readme_explains_every_value >/dev/null
 
 bench:           ## Figures, beside a bare axum receiver in the same run
 	@tests/servers/build.sh nats-server >/dev/null

@@ -214,10 +214,12 @@ fn drain(
         );
     }
     delivery.use_spool(spool.clone(), counts);
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.spool_max_bytes().set(gauge(args.spool_max_bytes));
     async move {
         loop {
             let stock = spool.stock();
-            let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+            metrics.spool_refused().set(gauge(spool.refused_stock().events));
             metrics.spool_events().set(gauge(stock.events));
             metrics.spool_bytes().set(gauge(stock.bytes));
             let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);

@@ -39,6 +39,8 @@ struct Inner {
     sources: Family<StateLabel, Gauge>,
     spool_events: Gauge,
     spool_bytes: Gauge,
+    spool_max_bytes: Gauge,
+    spool_refused: Gauge,
     spool_oldest: Gauge<f64, AtomicU64>,
     guard_seconds: Gauge<f64, AtomicU64>,
     guard_missed: Counter,
@@ -84,6 +86,8 @@ impl Metrics {
         registry.register("sources", "Sources that this replica knows", sources.clone());
         let spool_events = gauge(registry, "spool_events", "Events in the spool");
         let spool_bytes = gauge(registry, "spool_bytes", "Bytes of the spool");
+        let spool_max_bytes = gauge(registry, "spool_max_bytes", "The most bytes that the spool may hold");
+        let spool_refused = gauge(registry, "spool_refused_events", "Events that NATS refused for good");
         let spool_oldest = Gauge::<f64, AtomicU64>::default();
         registry.register("spool_oldest_seconds", "Age of the oldest event in the spool", spool_oldest.clone());
         let guard_seconds = Gauge::<f64, AtomicU64>::default();
@@ -108,6 +112,8 @@ impl Metrics {
             sources,
             spool_events,
             spool_bytes,
+            spool_max_bytes,
+            spool_refused,
             spool_oldest,
             guard_seconds,
             guard_missed,
@@ -154,6 +160,16 @@ impl Metrics {
     /// `hookgate_spool_bytes`.
     pub fn spool_bytes(&self) -> &Gauge {
         &self.0.spool_bytes
+    }
+
+    /// `hookgate_spool_max_bytes`: 0 without a spool.
+    pub fn spool_max_bytes(&self) -> &Gauge {
+        &self.0.spool_max_bytes
+    }
+
+    /// `hookgate_spool_refused_events`: what lies in `refused/`.
+    pub fn spool_refused(&self) -> &Gauge {
+        &self.0.spool_refused
     }
 
     /// `hookgate_spool_oldest_seconds`.

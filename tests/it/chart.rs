@@ -7,14 +7,37 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
+use serde_json::Value;
 
 use crate::support::cluster::Cluster;
+use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::{Operator, hookgate};
 use crate::support::wait::eventually;
 
-fn chart() -> String {
+pub fn chart() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/hookgate").display().to_string()
+}
+
+/// A default StorageClass and volumes that claims of 2Gi are bound to. Nothing is ever written to them: pods run nothing.
+pub fn disks(count: usize) -> String {
+    let class = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: disks, annotations: {storageclass.kubernetes.io/is-default-class: 'true'}}
+provisioner: kubernetes.io/no-provisioner
+";
+    let disk = |n: usize| {
+        format!(
+            "---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: disk-{n}}}
+spec: {{capacity: {{storage: 2Gi}}, accessModes: [ReadWriteOnce], storageClassName: disks, hostPath: {{path: /nowhere}}}}
+"
+        )
+    };
+    (0..count).fold(class.to_owned(), |all, n| all + &disk(n))
 }
 
 #[tokio::test]
@@ -23,6 +46,7 @@ async fn what_helm_installs_serves_and_may_do_nothing_else() {
     let cluster = Cluster::start().await;
     let cluster = cluster.with_nodes().await;
     let (namespace, nats) = (cluster.namespace().await, Nats::start().await);
+    cluster.kubectl_apply(&disks(2)).await.ok();
     // Pods that do not meet the standard are refused here.
     let label = "pod-security.kubernetes.io/enforce=restricted";
     cluster.kubectl(&["label", "namespace", &namespace, label]).await.ok();
@@ -41,21 +65,22 @@ async fn what_helm_installs_serves_and_may_do_nothing_else() {
     ];
     cluster.helm(&[&install[..], &waits].concat()).await.ok();
 
-    // The simulated pods run nothing: what they would run is started with their account, flags and environment.
-    let pod = cluster
-        .kubectl(&[
-            "get",
-            "deployment",
-            "hookgate",
-            "-n",
-            &namespace,
-            "-o",
-            "jsonpath={.spec.template.spec.containers[0].args}",
-        ])
-        .await
-        .ok();
-    let arguments: Vec<String> = serde_json::from_str(&pod).expect("arguments");
-    let given: Vec<&str> = arguments.iter().skip(1).map(String::as_str).filter(|a| !a.contains("listen=")).collect();
+    // The simulated pods run nothing: what they would run is started with their account, flags and environment, on a disk of its own.
+    let template = "jsonpath={.spec.template.spec}";
+    let pod = cluster.kubectl(&["get", "statefulset", "hookgate", "-n", &namespace, "-o", template]).await.ok();
+    let pod: Value = serde_json::from_str(&pod).expect("a pod");
+    let disk = Folder::new("disk");
+    let arguments = |pointer: &str| -> Vec<String> {
+        let all = pod.pointer(pointer).and_then(Value::as_array).expect("arguments");
+        let all = all.iter().map(|one| one.as_str().expect("an argument"));
+        all.filter(|one| !one.contains("listen="))
+            .map(|one| one.replace("/var/lib/hookgate", &disk.display().to_string()))
+            .collect()
+    };
+    let first = arguments("/initContainers/0/args");
+    hookgate(&first.iter().map(String::as_str).collect::<Vec<_>>()).await.ok();
+    let arguments = arguments("/containers/0/args");
+    let given: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     let account = cluster.kubeconfig_for_service_account(&namespace, "hookgate").await;
     let lease = ["--lease-namespace", &namespace];
     let operator = Operator::in_cluster(&account, &nats.url(), &[&given[..], &lease].concat()).await;
@@ -91,6 +116,9 @@ spec: {{provider: github, verification: {{secretRefs: [{{name: calls, key: secre
     })
     .await;
 
+    assert!(disk.join("spool/.hookgate-persistent").exists(), "the claim is marked");
+    let waiting = operator.get("/readyz").await.expect("an answer").body;
+    assert!(String::from_utf8_lossy(&waiting).contains("spooling"), "the spool is in use: {waiting:?}");
     let client = cluster.client_for(&account).await;
     let denied = |error: kube::Error| error.to_string().contains("forbidden");
     let pods = Api::<Pod>::namespaced(client.clone(), &namespace).list(&ListParams::default()).await;
@@ -121,49 +149,19 @@ spec: {{provider: github, verification: {{secretRefs: [{{name: calls, key: secre
     }
 }
 
-#[tokio::test]
-async fn a_value_that_is_none_is_refused_with_its_name() {
-    let chart = chart();
-    for (set, named) in [
-        ("nats.url=http://x", "nats"),
-        ("replicas=0", "replicas"),
-        ("natss.url=nats://x", "natss"),
-        ("stream.maxAge=7w", "maxAge"),
-        ("nats.url=ws://x", "nats"),
-        ("drainDelay=1h", "drainDelay"),
-        ("maxBodySize=0", "maxBodySize"),
-    ] {
-        let told =
-            crate::support::cluster::helm(&["template", "x", &chart, "--set", "nats.url=nats://x:4222", "--set", set])
-                .await
-                .err();
-        assert!(told.contains(named), "{set}: {told}");
-    }
-    let told = crate::support::cluster::helm(&["template", "x", &chart]).await.err();
-    assert!(told.contains("nats.url is required"), "{told}");
-}
-
-#[tokio::test]
-async fn the_chart_only_passes_flags_that_exist() {
-    let chart = chart();
-    let all = "clusterWide=true,selector=a=b,baseUrl=https://x,sourceBase=urn:x,stream.allowMemory=true,tlsSecret=t,nats.credsSecret.name=c,nats.credsSecret.key=k,nats.caSecret.name=c,nats.caSecret.key=k,nats.clientCertSecret.name=c,nats.url=nats://x:4222,subjectPolicies={a.>},pathPolicies={/**},trustedProxies={10.0.0.0/8},fetchAllowCIDRs={10.0.0.0/8}";
-    let rendered = crate::support::cluster::helm(&["template", "x", &chart, "--set", all]).await.ok();
-    let help = hookgate(&["run", "--help"]).await.ok();
-    let flags: Vec<&str> = rendered.lines().filter_map(|line| line.trim().strip_prefix("- --")).collect();
-    assert!(flags.len() > 20, "{flags:?}");
-    for flag in flags {
-        let name = flag.split('=').next().unwrap_or_default();
-        assert!(help.contains(&format!("--{name}")), "`hookgate run` knows no --{name}");
-    }
-}
-
-async fn rendered(set: &[&str]) -> Vec<serde_json::Value> {
+/// The objects of the chart with these values, beside nats.url.
+pub async fn rendered(set: &[&str]) -> Vec<Value> {
     let chart = chart();
     let mut arguments = vec!["template", "x", &chart, "--set", "nats.url=nats://x:4222"];
     set.iter().for_each(|set| arguments.extend(["--set", set]));
     let all = crate::support::cluster::helm(&arguments).await.ok();
-    let documents = all.split("\n---").filter_map(|text| serde_saphyr::from_str::<serde_json::Value>(text).ok());
-    documents.filter(serde_json::Value::is_object).collect()
+    documents(&all)
+}
+
+/// The objects of a stream of YAML documents.
+pub fn documents(text: &str) -> Vec<Value> {
+    let read = |text: &str| serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    text.trim_start_matches("---\n").split("\n---\n").map(read).filter(Value::is_object).collect()
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const MEND: &str = "make crds";
 fn committed_crds_are_what_the_types_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chart = root.join("charts/hookgate");
-    let folders = [Some(root.join("crds")), chart.exists().then(|| chart.join("crds"))];
+    let folders = [Some(root.join("crds")), chart.exists().then(|| chart.join("files/crds"))];
     for folder in folders.into_iter().flatten() {
         for (name, crd) in crd::all() {
             let (file, text) = (folder.join(name), crd::yaml(&crd).expect("a CRD as YAML"));

@@ -1,11 +1,12 @@
+{{- /* Short enough for what is added to it: -admin, a pod's ordinal, the hash of a StatefulSet's revision. */}}
 {{- define "hookgate.fullname" -}}
-{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
-{{- else if contains (default .Chart.Name .Values.nameOverride) .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-%s" .Release.Name (default .Chart.Name .Values.nameOverride) | trunc 63 | trimSuffix "-" }}{{ end }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains (default .Chart.Name .Values.nameOverride) .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name (default .Chart.Name .Values.nameOverride) | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- define "hookgate.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
@@ -24,6 +25,32 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- /* The namespaces that are watched, as a list; empty for all. */}}
 {{- define "hookgate.namespaces" -}}
 {{- if not .Values.clusterWide }}{{ join "," (default (list .Release.Namespace) .Values.watchNamespaces) }}{{ end }}
+{{- end }}
+
+{{- /* What serves: claims need a StatefulSet. */}}
+{{- define "hookgate.workload" -}}
+{{- ternary "StatefulSet" "Deployment" .Values.spool.persistence.enabled }}
+{{- end }}
+
+{{- define "hookgate.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with .Values.global.imageRegistry }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") }}
+{{- end }}
+{{- with .Values.image.digest }}{{ $repository }}@{{ . }}
+{{- else }}{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- /* A number or a quantity, as flags take it: a number of a values file is a float. */}}
+{{- define "hookgate.quantity" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ int64 . }}{{ end }}
+{{- end }}
+
+{{- /* The bytes of a quantity. */}}
+{{- define "hookgate.bytes" -}}
+{{- $text := include "hookgate.quantity" . }}
+{{- $factors := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- mul (regexFind "^[0-9]+" $text | int64) (get $factors (regexFind "[A-Za-z]*$" $text) | int64) }}
 {{- end }}
 
 {{- /* Seconds that a pod may take to end. */}}
