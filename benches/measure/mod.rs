@@ -1,4 +1,4 @@
-//! What both benchmarks share: a running Hookgate, what the kernel says of a process, and the middle of many figures.
+//! What benchmarks share: a running Hookgate, what the kernel says of a process, and the middle of many figures.
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub struct Hookgate {
     pub process: Process,
     pub public: SocketAddr,
+    pub admin: SocketAddr,
     /// From the start of the process until `/readyz` said 200.
     pub started: Duration,
 }
@@ -46,7 +47,7 @@ impl Hookgate {
                 bail!("hookgate ended ({status}): {}", process.log());
             }
             if ask(admin, "/readyz").await.is_some_and(|status| status == 200) {
-                return Ok(Self { process, public, started: begun.elapsed() });
+                return Ok(Self { process, public, admin, started: begun.elapsed() });
             }
             if begun.elapsed() > Duration::from_secs(60) {
                 bail!("hookgate is not ready: {}", process.log());

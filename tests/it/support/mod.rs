@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod cluster;
+pub mod flood;
 pub mod folder;
 pub mod nats;
 pub mod nodes;
