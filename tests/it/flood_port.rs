@@ -8,66 +8,32 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::receive_wire::{SOON, read_answer};
+use crate::support::flood::{
+    self, FLOOD, GOOD, MEMORY, SOURCE, connect, signed, unanswerable_streams, unfinished_head,
+};
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::Operator;
 use crate::support::wait::eventually;
 
-const FLOOD: [u8; 4] = [127, 0, 0, 2];
-const GOOD: [u8; 4] = [127, 0, 0, 3];
 /// How long a flood lasts.
 const TIME: Duration = Duration::from_secs(3);
-/// Anonymous memory under every flood, and after it.
-const MEMORY: u64 = 200 << 20;
-
-const SOURCE: &str = r#"
-apiVersion: v1
-kind: Secret
-metadata: {name: repo, namespace: demo}
-stringData: {secret: "It's a Secret to Everybody"}
----
-apiVersion: hookgate.dev/v1alpha1
-kind: WebhookSource
-metadata: {name: repo, namespace: demo}
-spec: {provider: github, verification: {secretRefs: [{name: repo, key: secret}]}}
-"#;
-
-/// A delivery that GitHub's documentation signs.
-fn signed(n: u32) -> String {
-    const BODY: &str = "{\"zen\":\"Keep it logically awesome.\"}";
-    let key = hmac_sha256(b"It's a Secret to Everybody", BODY.as_bytes());
-    format!(
-        "POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d-{n}\r\nContent-Type: application/json\r\n\
-         X-Hub-Signature-256: sha256={key}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
-        BODY.len()
-    )
-}
-
-fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
-    use hmac::{Hmac, KeyInit, Mac};
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
-    mac.update(message);
-    hex::encode(mac.finalize().into_bytes())
-}
 
 fn size(ordinary: usize) -> usize {
     ordinary * std::env::var("HOOKGATE_FLOOD").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
-async fn connect(from: [u8; 4], port: u16) -> std::io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((from, 0).into())?;
-    socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await
+fn local(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
 }
 
 /// One signed delivery on a connection of its own.
-async fn deliver(port: u16, n: u32) -> Result<u16, String> {
+async fn deliver(port: u16, n: u64) -> Result<u16, String> {
     let exchange = async {
-        let mut stream = connect(GOOD, port).await?;
+        let mut stream = connect(GOOD, local(port)).await?;
         stream.write_all(signed(n).as_bytes()).await?;
         read_answer(&mut stream).await
     };
@@ -105,11 +71,8 @@ impl Flooded {
         Self { operator, nats, _folder: folder }
     }
 
-    /// Anonymous memory in bytes.
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.operator.process.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+        flood::anonymous_memory(self.operator.process.pid())
     }
 
     async fn open(&self) -> i64 {
@@ -147,14 +110,8 @@ impl Flooded {
 }
 
 /// Opens connections from the flood's address that say `bytes`, and keeps them.
-async fn keep(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
-    let mut kept = Vec::new();
-    for _ in 0..count {
-        let Ok(mut stream) = connect(FLOOD, port).await else { continue };
-        let _ = stream.write_all(bytes).await;
-        kept.push(stream);
-    }
-    kept
+async fn keep(port: u16, count: usize, bytes: &[u8]) -> Vec<tokio::net::TcpStream> {
+    flood::keep(FLOOD, local(port), count, bytes).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +127,7 @@ async fn idle_connections_of_one_address_lock_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_heads_are_bounded_also_behind_a_request() {
-    let head = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(30 << 10));
+    let head = unfinished_head(30 << 10);
     let behind = format!("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n{head}");
     hold(&[], async |flooded| {
         let port = flooded.operator.port;
@@ -184,14 +141,7 @@ async fn unfinished_heads_are_bounded_also_behind_a_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_over_http2_that_nobody_takes_cost_little() {
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    };
-    // INITIAL_WINDOW_SIZE 0, and a hundred requests for answers that have a body.
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
-    (0..100).for_each(|n| bytes.extend(frame(1, 5, 2 * n + 1, &[0x83, 0x84, 0x86, 0x41, 0x01, b'h'])));
+    let bytes = unanswerable_streams();
     hold(&["--h2c"], async |flooded| {
         let _kept = keep(flooded.operator.port, size(600), &bytes).await;
         std::future::pending::<()>().await;
@@ -202,7 +152,7 @@ async fn answers_over_http2_that_nobody_takes_cost_little() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_kept_below_its_limit_and_given_back() {
     let flooded = Flooded::start(&["--memory-limit", "48Mi"]).await;
-    let head = format!("POST /demo/repo HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(15 << 10));
+    let head = unfinished_head(15 << 10);
     let before = flooded.memory();
     flooded
         .hold(async {

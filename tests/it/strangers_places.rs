@@ -1,7 +1,7 @@
 //! Whoever proves nothing closes no source to anybody at another address, however many places it takes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails loudly")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,20 +15,19 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::receive_port::{Port, proven, source};
 use crate::receive_wire::{SOON, post, read_answer};
+use crate::support::flood;
 use crate::support::nats::Nats;
 use crate::support::wait::eventually;
 
 /// A connection from `127.0.0.<last>`: another address than all others.
 pub async fn connect(last: u8, to: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).unwrap();
-    socket.connect(to).await.unwrap()
+    flood::connect([127, 0, 0, last], to).await.unwrap()
 }
 
 /// One request from `127.0.0.<last>`; the status of its answer.

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod balancer;
 pub mod cluster;
+pub mod flood;
 pub mod folder;
 pub mod framed;
 pub mod nats;
