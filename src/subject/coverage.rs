@@ -73,12 +73,9 @@ impl Streams {
             .filter(|candidate| candidate.is_durable(allow_memory))
             .flat_map(|candidate| candidate.subjects.iter().map(String::as_str))
             .collect();
-        let unread = self.unread.iter().any(|unread| stream.is_none_or(|name| unread == name));
-        if owned_by_union(pattern, &durable) {
-            Cover::Full
-        } else if unread
-            && !counted().any(|candidate| !candidate.is_durable(allow_memory) && candidate.overlaps(pattern))
-        {
+        let is_known = || counted().any(|candidate| !candidate.is_durable(allow_memory) && candidate.overlaps(pattern));
+        let is_unread = self.unread.iter().any(|unread| stream.is_none_or(|name| unread == name)) && !is_known();
+        if owned_by_union(pattern, &durable) || is_unread {
             Cover::Full
         } else if durable.iter().any(|owned| overlaps(owned, pattern)) {
             Cover::Partly
