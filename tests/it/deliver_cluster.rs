@@ -16,8 +16,8 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// The node that Hookgate is connected to, as its log says.
 fn node_of(log: &str) -> usize {
-    let last = log.lines().rfind(|line| line.contains("connected to NATS")).expect("a connection");
-    let name = last.split("node-").nth(1).expect("the name of a node");
+    let last = log.lines().rfind(|line| line.contains("connected to NATS")).unwrap();
+    let name = last.split("node-").nth(1).unwrap();
     name[..1].parse().unwrap()
 }
 
