@@ -91,7 +91,7 @@ const MATRIX: &[(&str, &str)] = &[
     ),
     (
         "watched-plainly",
-        "metrics: {serviceMonitor: {enabled: true}, podMonitor: {enabled: true}, prometheusRule: {enabled: true}}",
+        "metrics: {serviceMonitor: {enabled: true}, podMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true, annotations: {a: b}}}",
     ),
 ];
 
@@ -150,7 +150,7 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
             }
             let mut document = document.clone();
             // An object of `extraObjects` goes where the release goes.
-            if document["kind"] == "ConfigMap" {
+            if document["kind"] == "ConfigMap" && document["metadata"].get("namespace").is_none() {
                 document["metadata"]["namespace"] = (*release).into();
             }
             write!(objects, "\n---\n{document}").expect("a string");

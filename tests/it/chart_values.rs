@@ -245,19 +245,35 @@ async fn alerts_are_those_that_the_documents_show() {
     assert_eq!(fewer.len(), written.len() - 1);
     assert!(fewer.iter().all(|rule| rule["alert"] != "HookgateGone" && rule["labels"]["team"] == "a"));
     assert!(fewer.iter().all(|rule| rule["labels"]["severity"].is_string()), "{fewer:?}");
-    // An alert on a metric or an outcome that is none would never sound.
+    written.iter().for_each(|rule| asks_for_what_there_is(rule["expr"].as_str().expect("an expression")));
+}
+
+/// Metrics and outcomes of an expression are those of the documents: an alert on another one would never sound.
+fn asks_for_what_there_is(expression: &str) {
     let known = crate::docs::rows("docs/operating.md", "### Metrics");
     let outcomes = crate::docs::rows("docs/operating.md", "### How requests end");
-    for rule in &written {
-        let expression = rule["expr"].as_str().expect("an expression");
-        let names = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
-        for name in names.filter(|name| name.starts_with("hookgate_")) {
-            assert!(known.contains(name), "{}: {name}", rule["alert"]);
-        }
-        for list in expression.split("outcome=").skip(1).filter_map(|rest| rest.split('"').nth(1)) {
-            assert!(list.split('|').all(|outcome| outcomes.contains(outcome)), "{}: {list}", rule["alert"]);
+    let names = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    for name in names.filter(|name| name.starts_with("hookgate_")) {
+        assert!(known.contains(name.trim_end_matches("_bucket")), "{expression}: {name}");
+    }
+    for matcher in ["outcome=~\"", "outcome!~\"", "outcome=\""] {
+        for list in expression.split(matcher).skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(list.split('|').all(|outcome| outcomes.contains(outcome)), "{expression}: {list}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_what_there_is() {
+    let all = rendered(&["metrics.dashboard.enabled=true"]).await;
+    let map = all.iter().find(|one| one["kind"] == "ConfigMap").expect("a ConfigMap");
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    let board: Value = serde_json::from_str(map["data"]["hookgate.json"].as_str().expect("a dashboard")).expect("JSON");
+    let panels = board["panels"].as_array().expect("panels");
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let asked: Vec<&str> = targets.map(|target| target["expr"].as_str().expect("an expression")).collect();
+    assert!(asked.len() >= panels.len() && panels.len() > 5, "{asked:?}");
+    asked.iter().for_each(|expression| asks_for_what_there_is(expression));
 }
 
 #[tokio::test]

@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::deliver_parts::{options, start};
 use crate::docs::text;
-use crate::spool::{MANIFEST, post};
+use crate::spool::{MANIFEST, post, signature};
 use crate::support::cluster::Cluster;
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
-use crate::support::operator::Operator;
+use crate::support::operator::{Operator, hookgate};
 use crate::support::run::run;
 use crate::support::servers::program;
 use crate::support::wait::eventually;
@@ -45,6 +45,19 @@ async fn the_permissions_of_the_example_are_all_that_hookgate_needs() {
         post(&operator.client, "github", "d-1").await.is_some_and(|answer| answer.status == 200)
     })
     .await;
+
+    // What is too large for a message needs more rights, where it goes beside it.
+    let large = format!(r#"{{"action":"opened","text":"{}"}}"#, "x".repeat(3 << 19));
+    let signed = signature(&large);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-github-event", "issues"),
+        ("x-github-delivery", "d-2"),
+        ("x-hub-signature-256", &signed),
+    ];
+    let claims = hookgate(&["run", "--help"]).await.ok().contains("--claim-check");
+    let answer = operator.post("/sales/github", &headers, large).await.expect("an answer");
+    assert_eq!(answer.status, if claims { 200 } else { 413 });
 
     // What replicas tell each other comes back.
     let delivery = start(&options(url(&nats))).await;

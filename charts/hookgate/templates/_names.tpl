@@ -34,7 +34,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- define "hookgate.image" -}}
 {{- $repository := .Values.image.repository }}
-{{- with .Values.global.imageRegistry }}
+{{- with (.Values.global).imageRegistry }}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") }}
 {{- end }}
 {{- with .Values.image.digest }}{{ $repository }}@{{ . }}

@@ -28,7 +28,7 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "hookgate.serviceAccount" . }}
-  {{- with concat .Values.imagePullSecrets (default list .Values.global.imagePullSecrets) }}
+  {{- with concat .Values.imagePullSecrets (default list (.Values.global).imagePullSecrets) }}
   imagePullSecrets: {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
