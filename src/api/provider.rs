@@ -97,7 +97,8 @@ pub struct WebhookProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub drop: Vec<Condition>,
-    /// JSON pointers of credentials, which are cut from an item before anything else sees it.
+    /// Paths of credentials, which are cut from an item before anything else sees it: JSON pointers in which `*` is every
+    /// member or element, and `**` any number of levels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 256)))]
     pub redact: Vec<String>,

@@ -71,8 +71,11 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 /// The most memory: none, or as much as the process needs to serve at all.
 pub(super) fn memory(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" {
+        return Ok(0);
+    }
     match size(text)? {
-        small if small > 0 && small < LEAST_MEMORY => {
+        small if small < LEAST_MEMORY => {
             Err("is less than Hookgate needs to serve: write 32Mi or more, 0 for no limit".to_owned())
         }
         size => Ok(size),

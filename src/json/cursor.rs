@@ -84,6 +84,12 @@ impl<'a> Cursor<'a> {
         self.at += 1;
     }
 
+    /// Where the next member starts, and its raw name, with the place at its value; as [`Cursor::member`] else.
+    pub fn member_at(&mut self, first: bool) -> Option<Option<(usize, &'a str)>> {
+        let name = self.member(first)?;
+        Some(name.map(|name| (name.as_ptr() as usize - self.text.as_ptr() as usize, name)))
+    }
+
     /// The raw name of the next member, with the place at its value; `Some(None)` behind the last. `first` on entry.
     pub fn member(&mut self, first: bool) -> Option<Option<&'a str>> {
         if !self.more(first, b'}')? {

@@ -1,232 +1,187 @@
 //! Members cut out of a document: every occurrence, however its name is spelled; the rest stays byte for byte.
 //!
-//! By pointer, or by name at any depth where nobody knows how the document is built.
+//! By path, or by name at any depth where nobody knows how the document is built. One pass forward after the one that
+//! checks that it is JSON: no tree, no recursion, and nothing is entered that no path leads into.
 
-use std::fmt;
+mod path;
 
 use bytes::{Bytes, BytesMut};
-use serde::Deserialize as _;
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::pointers::Node;
-use super::text::readable;
-use super::{JsonError, PointerError, Pointers, parse_pointer, utf8};
+use self::path::{Paths, Step};
+use super::cursor::{Cursor, Form};
+use super::{JsonError, validate};
 
-/// How deep a document is searched for names.
-const DEPTH: usize = 64;
+pub use self::path::PathError;
+
+/// How deep a document is searched. What stands deeper cannot be told to hold nothing, so such a document is none.
+const DEPTH: usize = 128;
 
 /// What to cut, compiled.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
-    pointers: Pointers,
+    paths: Paths,
+    /// The last names of the paths, at any depth.
+    anywhere: Paths,
 }
 
 impl Cuts {
-    /// Compiles the pointers of members to cut.
+    /// Compiles the paths of members to cut: JSON pointers, in which `*` stands for every member and element, and `**`
+    /// for any number of levels, none included. The last part is a name.
     ///
     /// # Errors
-    /// The first text that is no pointer.
-    pub fn compile<S: AsRef<str>>(pointers: impl IntoIterator<Item = S>) -> Result<Self, PointerError> {
-        Ok(Self { pointers: Pointers::compile(pointers)? })
+    /// The first text that is no path.
+    pub fn compile<S: AsRef<str>>(paths: impl IntoIterator<Item = S>) -> Result<Self, PathError> {
+        let mut compiled = Self::default();
+        for path in paths {
+            let name = compiled.paths.add(path.as_ref())?;
+            compiled.anywhere.add_anywhere(name);
+        }
+        Ok(compiled)
     }
 
     /// Whether there is nothing to cut.
     pub fn is_empty(&self) -> bool {
-        self.pointers.is_empty()
+        self.paths.is_empty()
     }
 
     /// The document without the members; the same bytes, uncopied, where it holds none of them.
     ///
     /// # Errors
-    /// `Malformed` where the bytes are no JSON document.
+    /// `Malformed` where the bytes are no JSON document, or one deeper than is searched.
     pub fn apply(&self, json: &Bytes) -> Result<Bytes, JsonError> {
-        self.cut(Rule::Trie(self.pointers.root()), json)
+        cut(&self.paths, json)
     }
 
-    /// The document without any member that has the last name of a pointer, wherever it stands.
+    /// The document without any member that has the last name of a path, wherever it stands.
     ///
     /// # Errors
     /// `Malformed` where the bytes are no JSON document, or one deeper than is searched.
     pub fn apply_anywhere(&self, json: &Bytes) -> Result<Bytes, JsonError> {
-        let last = |number| parse_pointer(self.pointers.text(number)).ok().and_then(|mut names| names.pop());
-        let names: Vec<String> = (0..self.pointers.len()).filter_map(last).collect();
-        self.cut(Rule::Names(&names, DEPTH), json)
-    }
-
-    fn cut(&self, rule: Rule<'_>, json: &Bytes) -> Result<Bytes, JsonError> {
-        if self.is_empty() {
-            return Ok(json.clone());
-        }
-        let text = utf8(json)?;
-        let mut ranges = Vec::new();
-        collect(rule, text, &mut Found { base: text.as_ptr() as usize, ranges: &mut ranges })
-            .map_err(|_| JsonError::Malformed)?;
-        if ranges.is_empty() {
-            return Ok(json.clone());
-        }
-        let mut kept = BytesMut::with_capacity(json.len());
-        let mut from = 0;
-        for (start, end) in ranges {
-            kept.extend_from_slice(&json[from..start]);
-            from = end;
-        }
-        kept.extend_from_slice(&json[from..]);
-        Ok(kept.freeze())
+        cut(&self.anywhere, json)
     }
 }
 
-/// Byte ranges to leave out, ascending and apart.
-struct Found<'r> {
-    /// The address of the document, from which slices know their place.
-    base: usize,
-    ranges: &'r mut Vec<(usize, usize)>,
-}
-
-impl Found<'_> {
-    fn start(&self, slice: &str) -> usize {
-        slice.as_ptr() as usize - self.base
+fn cut(paths: &Paths, json: &Bytes) -> Result<Bytes, JsonError> {
+    if paths.is_empty() {
+        return Ok(json.clone());
     }
-
-    fn end(&self, slice: &str) -> usize {
-        self.start(slice) + slice.len()
+    validate(json)?;
+    let ranges = ranges(paths, json).ok_or(JsonError::Malformed)?;
+    if ranges.is_empty() {
+        return Ok(json.clone());
     }
-}
-
-/// Which members are cut.
-#[derive(Clone, Copy)]
-enum Rule<'t> {
-    /// Those that the pointers of a trie name.
-    Trie(&'t Node),
-    /// Those of these names, down to a depth.
-    Names(&'t [String], usize),
-}
-
-/// What becomes of a member.
-enum Fate<'t> {
-    Cut,
-    Search(Rule<'t>),
-    Keep,
-}
-
-impl<'t> Rule<'t> {
-    fn named(self, literal: &str) -> Fate<'t> {
-        match self {
-            Self::Trie(node) => Self::child(node, node.named(literal)),
-            Self::Names(names, _) if readable(literal).is_some_and(|name| names.iter().any(|n| *n == name)) => {
-                Fate::Cut
-            }
-            Self::Names(names, depth) => Fate::Search(Self::Names(names, depth.saturating_sub(1))),
-        }
+    let mut kept = BytesMut::with_capacity(json.len());
+    let mut from = 0;
+    for (start, end) in ranges {
+        kept.extend_from_slice(&json[from..start]);
+        from = end;
     }
-
-    fn at(self, index: usize) -> Fate<'t> {
-        match self {
-            Self::Trie(node) => Self::child(node, node.at(index)),
-            Self::Names(names, depth) => Fate::Search(Self::Names(names, depth.saturating_sub(1))),
-        }
-    }
-
-    fn child(node: &'t Node, at: Option<usize>) -> Fate<'t> {
-        match at.map(|at| &node.children[at].node) {
-            None => Fate::Keep,
-            Some(node) if !node.slots.is_empty() => Fate::Cut,
-            Some(node) => Fate::Search(Self::Trie(node)),
-        }
-    }
+    kept.extend_from_slice(&json[from..]);
+    Ok(kept.freeze())
 }
 
-fn collect(rule: Rule<'_>, json: &str, found: &mut Found<'_>) -> Result<(), serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    if json.trim_start().starts_with(['{', '[']) {
-        if matches!(rule, Rule::Names(_, 0)) {
-            return Err(serde::de::Error::custom("deeper than is searched"));
-        }
-        reader.deserialize_any(Level { rule, found })?;
-    } else {
-        serde::de::IgnoredAny::deserialize(&mut reader)?;
-    }
-    reader.end()
-}
-
-struct Level<'t, 'f, 'r> {
-    rule: Rule<'t>,
-    found: &'f mut Found<'r>,
-}
-
-/// Where one container stands between its members, so that commas come out right.
-#[derive(Default)]
-struct Commas {
+/// A container that is open.
+struct Open {
+    list: bool,
+    /// How many members or elements were met.
+    met: usize,
+    /// Where its steps begin among those of all that are open.
+    steps: usize,
     /// The end of the member before, where one before was kept.
     after_kept: Option<usize>,
     /// The start of a cut that runs up to the next member.
-    open: Option<usize>,
+    cut_from: Option<usize>,
+    /// The end of the last member.
+    last: usize,
 }
 
-impl Level<'_, '_, '_> {
-    /// Takes one member, `whole` from its first to its last byte.
-    fn member<E: serde::de::Error>(
-        &mut self,
-        fate: Fate<'_>,
-        start: usize,
-        value: &str,
-        commas: &mut Commas,
-    ) -> Result<(), E> {
-        if let Some(open) = commas.open.take() {
-            self.found.ranges.push((open, start));
-        }
-        let end = self.found.end(value);
-        match (fate, commas.after_kept) {
-            (Fate::Cut, Some(before)) => {
-                self.found.ranges.push((before, end));
-                commas.after_kept = Some(end);
+/// The byte ranges to leave out, ascending and apart; `None` where the document is deeper than is searched.
+fn ranges(paths: &Paths, json: &[u8]) -> Option<Vec<(usize, usize)>> {
+    let mut ranges = Vec::new();
+    let mut cursor = Cursor::new(json)?;
+    let mut steps = paths.begin();
+    let mut open: Vec<Open> = Vec::new();
+    if let Some(list) = container(&mut cursor) {
+        open.push(Open::enter(&mut cursor, list, 0));
+    }
+    while let Some(inner) = open.last_mut() {
+        let Some((start, name)) = inner.next(&mut cursor)? else {
+            if let Some(from) = inner.cut_from {
+                ranges.push((from, inner.last));
             }
-            (Fate::Cut, None) => commas.open = Some(start),
-            (Fate::Search(rule), _) => {
-                collect(rule, value, self.found).map_err(E::custom)?;
-                commas.after_kept = Some(end);
+            steps.truncate(inner.steps);
+            open.pop();
+            if let Some(outer) = open.last_mut() {
+                outer.kept(cursor.at());
             }
-            (Fate::Keep, _) => commas.after_kept = Some(end),
+            continue;
+        };
+        if let Some(from) = inner.cut_from.take() {
+            ranges.push((from, start));
         }
-        Ok(())
+        let begun = steps.len();
+        let step = match name {
+            Some(name) => paths.named(&mut steps, inner.steps, name),
+            None => paths.at(&mut steps, inner.steps, inner.met - 1),
+        };
+        match (step, container(&mut cursor)) {
+            (Step::Cut, _) => {
+                cursor.skip()?;
+                let end = cursor.at();
+                inner.last = end;
+                match inner.after_kept {
+                    Some(before) => {
+                        ranges.push((before, end));
+                        inner.after_kept = Some(end);
+                    }
+                    None => inner.cut_from = Some(start),
+                }
+            }
+            (Step::Into, Some(list)) => {
+                if open.len() >= DEPTH {
+                    return None;
+                }
+                open.push(Open::enter(&mut cursor, list, begun));
+                continue;
+            }
+            _ => {
+                cursor.skip()?;
+                inner.kept(cursor.at());
+            }
+        }
+        steps.truncate(begun);
+    }
+    Some(ranges)
+}
+
+impl Open {
+    fn enter(cursor: &mut Cursor<'_>, list: bool, steps: usize) -> Self {
+        cursor.enter();
+        Self { list, met: 0, steps, after_kept: None, cut_from: None, last: 0 }
+    }
+
+    /// Where the next member or element starts, with the place at its value, and the name of a member.
+    fn next<'a>(&mut self, cursor: &mut Cursor<'a>) -> Option<Option<(usize, Option<&'a str>)>> {
+        let first = self.met == 0;
+        self.met += 1;
+        if self.list {
+            return Some(cursor.element(first)?.then(|| (cursor.at(), None)));
+        }
+        Some(cursor.member_at(first)?.map(|(start, name)| (start, Some(name))))
+    }
+
+    fn kept(&mut self, end: usize) {
+        self.after_kept = Some(end);
+        self.last = end;
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
-        let mut commas = Commas::default();
-        let mut last = 0;
-        while let Some((name, value)) = object.next_entry::<&'de RawValue, &'de RawValue>()? {
-            let fate = self.rule.named(name.get());
-            let start = self.found.start(name.get());
-            last = self.found.end(value.get());
-            self.member(fate, start, value.get(), &mut commas)?;
-        }
-        if let Some(open) = commas.open {
-            self.found.ranges.push((open, last));
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        let mut commas = Commas::default();
-        let (mut index, mut last) = (0, 0);
-        while let Some(value) = list.next_element::<&'de RawValue>()? {
-            let fate = self.rule.at(index);
-            last = self.found.end(value.get());
-            self.member(fate, self.found.start(value.get()), value.get(), &mut commas)?;
-            index += 1;
-        }
-        if let Some(open) = commas.open {
-            self.found.ranges.push((open, last));
-        }
-        Ok(())
+/// Whether a list (true) or an object (false) comes next.
+fn container(cursor: &mut Cursor<'_>) -> Option<bool> {
+    match cursor.form()? {
+        Form::List => Some(true),
+        Form::Object => Some(false),
+        _ => None,
     }
 }
 

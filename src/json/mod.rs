@@ -14,7 +14,7 @@ mod write;
 
 pub use compact::compact_chunks;
 pub use cursor::{Cursor, Form, lossy_text};
-pub use cut::Cuts;
+pub use cut::{Cuts, PathError};
 pub use media_type::names_json;
 pub use pointers::{Captured, PointerError, Pointers, join_pointer, parse_pointer};
 pub use text::{as_text, id_text, is_number, string_text};

@@ -22,19 +22,19 @@ pub struct Pointers {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Node {
+struct Node {
     /// The pointers that end here.
-    pub(super) slots: Vec<usize>,
+    slots: Vec<usize>,
     /// By name, sorted.
-    pub(super) children: Vec<Child>,
+    children: Vec<Child>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Child {
+struct Child {
     name: Box<str>,
     /// The name as the index of a list.
     index: Option<usize>,
-    pub(super) node: Node,
+    node: Node,
 }
 
 /// A text that is no JSON pointer.
@@ -168,11 +168,6 @@ impl Pointers {
             (Ok(()), None) => Ok(Captured { found: state.found }),
         }
     }
-
-    /// The trie.
-    pub(super) fn root(&self) -> &Node {
-        &self.root
-    }
 }
 
 impl Node {
@@ -189,19 +184,19 @@ impl Node {
     }
 
     /// The child that a name literal spells.
-    pub(super) fn named(&self, literal: &str) -> Option<usize> {
+    fn named(&self, literal: &str) -> Option<usize> {
         let name = decoded(literal)?;
         self.children.binary_search_by(|child| child.name.as_ref().cmp(name.as_ref())).ok()
     }
 
     /// The child of an element.
-    pub(super) fn at(&self, index: usize) -> Option<usize> {
+    fn at(&self, index: usize) -> Option<usize> {
         self.children.iter().position(|child| child.index == Some(index))
     }
 }
 
 /// The index that a name is (RFC 6901, section 4): digits without a leading zero.
-fn index(name: &str) -> Option<usize> {
+pub(super) fn index(name: &str) -> Option<usize> {
     let plain = name == "0" || !name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| name.parse().ok())?
 }

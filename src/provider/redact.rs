@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::decode::{Document, Kind, form_fields, form_view, json_error};
 use super::event::DecodeError;
-use crate::json::{Cuts, PointerError, join_pointer, parse_pointer};
+use crate::json::{Cuts, PathError, join_pointer, parse_pointer};
 
 /// What a definition cuts, compiled.
 #[derive(Debug, Default)]
@@ -23,30 +23,39 @@ pub(super) struct Redactions {
 }
 
 impl Redactions {
-    /// Compiles pointers of members, and names of form fields and of query parameters. `around` are pointers of members that
-    /// stand around the items: no item has them, but a body that nobody could take apart does.
+    /// Compiles paths of members (as [`Cuts::compile`] reads them), and names of form fields and of query parameters. `around`
+    /// are pointers of members that stand around the items: no item has them, but a body that nobody could take apart does.
     ///
     /// # Errors
-    /// The number of the pointer that is none.
+    /// The number of the path that is none.
     pub(super) fn compile(
         pointers: &[String],
         form: &[String],
         query: &[String],
         around: &[String],
-    ) -> Result<Self, (usize, PointerError)> {
+    ) -> Result<Self, (usize, PathError)> {
         let (mut data, mut form) = (Vec::new(), form.to_vec());
         for (at, pointer) in pointers.iter().enumerate() {
-            let names = parse_pointer(pointer).map_err(|error| (at, error))?;
-            match names.split_first() {
-                Some((first, rest)) if first == "data" && !rest.is_empty() => {
-                    data.push(join_pointer(rest.iter().map(String::as_str)));
+            Cuts::compile([pointer]).map_err(|error| (at, error))?;
+            let names = parse_pointer(pointer).map_err(|error| (at, error.into()))?;
+            let inner = |rest: &[String]| join_pointer(rest.iter().map(String::as_str));
+            match names.as_slice() {
+                [first, last] if first == "**" => {
+                    data.push(pointer.clone());
+                    form.push(last.clone());
+                }
+                [first, ..] if first == "**" => data.push(pointer.clone()),
+                [first, rest @ ..] if first == "*" => data.push(inner(rest)),
+                [first, rest @ ..] => {
+                    if first == "data" && !rest.is_empty() {
+                        data.push(inner(rest));
+                    }
                     form.push(first.clone());
                 }
-                Some((first, _)) => form.push(first.clone()),
-                None => {}
+                [] => {}
             }
         }
-        let compiled = |pointers: &[String]| Cuts::compile(pointers).map_err(|error| (0, error));
+        let compiled = |paths: &[String]| Cuts::compile(paths).map_err(|error| (0, error));
         let members: Vec<String> = form.iter().map(|name| join_pointer([name.as_str()])).collect();
         let fields = compiled(&[pointers, &members, around].concat())?;
         let query = [form.as_slice(), query].concat();

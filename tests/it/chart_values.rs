@@ -195,13 +195,9 @@ async fn the_chart_passes_every_flag_of_run_and_no_other() {
     let given: BTreeSet<String> =
         flags.map(twin).chain(names.filter(|name| name.starts_with("HOOKGATE_")).map(str::to_owned)).collect();
     let known: BTreeSet<String> = twins.into_iter().filter(|twin| !NONE.contains(&twin.as_str())).collect();
-    let beside: Vec<&String> =
-        given.symmetric_difference(&known).filter(|twin| !LATER.contains(&twin.as_str())).collect();
+    let beside: Vec<&String> = given.symmetric_difference(&known).collect();
     assert!(beside.is_empty(), "flags without a value, or values without a flag: {beside:?}");
 }
-
-/// Flags that the chart gives ahead of the program, as variables that an older one does not see.
-const LATER: &[&str] = &["HOOKGATE_GUARD_WINDOW", "HOOKGATE_GUARD_MAX_BYTES", "HOOKGATE_CLAIM_CHECK"];
 
 #[tokio::test]
 async fn crds_are_those_of_the_types_and_outlive_the_release() {

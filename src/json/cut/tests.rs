@@ -32,6 +32,46 @@ fn members_inside_are_cut_and_the_rest_stays() {
     assert_eq!(cut(&["/a/b"], r#"{"a":{"b":1},"a":{"b":2}}"#), r#"{"a":{},"a":{}}"#);
 }
 
+fn deep(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn every_item_and_every_level_loses_its_credentials() {
+    for (paths, json, rest) in [
+        (
+            &["/l/*/key"][..],
+            r#"{"l":[{"key":1},{"key":2,"a":3},{"o":{"key":4}}],"key":5}"#,
+            r#"{"l":[{},{"a":3},{"o":{"key":4}}],"key":5}"#,
+        ),
+        (&["/*/key"], r#"{"a":{"key":1},"b":[{"key":2}],"key":3}"#, r#"{"a":{},"b":[{"key":2}],"key":3}"#),
+        (
+            &["/d/**/key"],
+            r#"{"d":{"key":1,"x":[{"y":{"k\u0065y":{"key":2}}}]},"key":3}"#,
+            r#"{"d":{"x":[{"y":{}}]},"key":3}"#,
+        ),
+        (
+            &["/**/s3/secret"],
+            r#"{"s3":{"secret":1,"secre":2},"a":[{"s3":{"secret":3}},{"s3":[{"secret":4}]}]}"#,
+            r#"{"s3":{"secre":2},"a":[{"s3":{}},{"s3":[{"secret":4}]}]}"#,
+        ),
+        (
+            &["/a/**/**/b/*/c"],
+            r#"{"a":{"b":{"b":{"c":1}},"x":{"b":[{"c":2},3]}}}"#,
+            r#"{"a":{"b":{"b":{}},"x":{"b":[{},3]}}}"#,
+        ),
+        (&["/**/a/b", "/**/b"], r#"[{"a":{"b":1},"b":[{"a":1}]},1e400,"\ud800"]"#, r#"[{"a":{}},1e400,"\ud800"]"#),
+    ] {
+        assert_eq!(cut(paths, json), rest, "{paths:?}");
+    }
+    for none in ["/a/*", "/**", "", "a", "/a/~2"] {
+        assert!(Cuts::compile([none]).is_err(), "{none:?} names no member");
+    }
+    let nested = Bytes::from(format!(r#"{{"a":{}}}"#, deep(1000)));
+    assert_eq!(Cuts::compile(["/b/**/key"]).unwrap().apply(&nested).unwrap(), nested, "no path leads into it");
+    assert_eq!(Cuts::compile(["/a/**/key"]).unwrap().apply(&nested), Err(JsonError::Malformed));
+}
+
 #[test]
 fn by_name_a_member_goes_wherever_it_stands() {
     let anywhere = |pointers: &[&str], json: &str| {
@@ -40,8 +80,8 @@ fn by_name_a_member_goes_wherever_it_stands() {
     };
     let nested = r#"{"a":[{"l":[{"key":1,"b":1e400},{"\u006bey":"x"}]}],"key":2,"c":{"other":3,"key":{}}}"#;
     assert_eq!(anywhere(&["/o/key"], nested).unwrap(), r#"{"a":[{"l":[{"b":1e400},{}]}],"c":{"other":3}}"#);
-    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-    assert_eq!(anywhere(&["/key"], &deep), Err(JsonError::Malformed));
+    assert_eq!(anywhere(&["/key"], &deep(100)), Ok(deep(100)));
+    assert_eq!(anywhere(&["/key"], &deep(100_000)), Err(JsonError::Malformed), "nobody can tell what stands there");
 }
 
 #[test]
@@ -63,16 +103,21 @@ fn what_is_no_json_is_malformed() {
 
 /// The oracle: the same pointers removed from a tree.
 fn removed(mut value: Value, pointer: &[String]) -> Value {
-    match (pointer, &mut value) {
-        ([last], Value::Object(map)) => {
-            map.remove(last);
+    let Some((first, rest)) = pointer.split_first() else { return value };
+    if first == "**" {
+        value = removed(value, rest);
+    }
+    let inner: Vec<(String, &mut Value)> = match &mut value {
+        Value::Object(map) if rest.is_empty() && first != "**" => {
+            map.remove(first);
+            Vec::new()
         }
-        ([first, rest @ ..], Value::Object(map)) => {
-            if let Some(inner) = map.get_mut(first) {
-                *inner = removed(inner.take(), rest);
-            }
-        }
-        _ => {}
+        Value::Object(map) => map.iter_mut().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(list) => list.iter_mut().map(|value| (String::new(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (_, inner) in inner.into_iter().filter(|(name, _)| first.starts_with('*') || name == first) {
+        *inner = removed(inner.take(), if first == "**" { pointer } else { rest });
     }
     value
 }
@@ -92,9 +137,10 @@ proptest! {
     #[test]
     fn the_rest_is_what_a_tree_keeps(
         document in objects(),
-        paths in prop::collection::vec(prop::collection::vec("[a-c]{1}", 1..4), 1..4),
+        paths in prop::collection::vec((prop::collection::vec("[a-c]|\\*|\\*\\*", 0..4), "[a-c]"), 1..4),
         pretty in any::<bool>(),
     ) {
+        let paths: Vec<Vec<String>> = paths.into_iter().map(|(to, name)| [to, vec![name]].concat()).collect();
         let pointers: Vec<String> = paths.iter().map(|p| format!("/{}", p.join("/"))).collect();
         let json = if pretty { serde_json::to_string_pretty(&document).unwrap() } else { document.to_string() };
         let cut = Cuts::compile(&pointers).unwrap().apply(&Bytes::from(json)).unwrap();

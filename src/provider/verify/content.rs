@@ -243,8 +243,8 @@ impl Content {
         })
     }
 
-    /// Adds what the content covers.
-    pub(crate) fn cover(&self, coverage: &mut Coverage, pointers: &[String], timestamp: Option<&HeaderName>) {
+    /// Adds what the content covers, but for its time, whose place is the scheme's.
+    pub(crate) fn cover(&self, coverage: &mut Coverage, pointers: &[String]) {
         for part in &self.parts {
             match part {
                 Part::Body
@@ -266,7 +266,6 @@ impl Content {
                 Part::Header(name) => {
                     coverage.headers.insert(name.as_str().to_owned());
                 }
-                Part::Timestamp => coverage.headers.extend(timestamp.map(|name| name.as_str().to_owned())),
                 Part::Pointer(i) | Part::PointerOptional(i) | Part::PointerPercent(i) => {
                     coverage.pointers.insert(pointers[*i].clone());
                 }
@@ -280,6 +279,7 @@ impl Content {
                 Part::BodyCrc32
                 | Part::Literal(_)
                 | Part::Secret
+                | Part::Timestamp
                 | Part::Method
                 | Part::Key(_)
                 | Part::Parameter(_)

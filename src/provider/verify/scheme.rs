@@ -262,7 +262,7 @@ impl Scheme {
     fn proves(&self, content: &Content) -> bool {
         let (mut own, mut wanted) = (Coverage::default(), Coverage::default());
         self.cover(&mut own);
-        content.cover(&mut wanted, &self.pointer_texts, None);
+        content.cover(&mut wanted, &self.pointer_texts);
         let any = wanted != Coverage::default();
         // A signed form field may hold the document into which pointers lead.
         any && (own.body || own.form.is_superset(&wanted.form))
@@ -291,12 +291,16 @@ impl Scheme {
     }
 
     fn cover_signed(&self, signed: &Signed, coverage: &mut Coverage) {
-        let stamp = signed.timestamp.as_ref().and_then(|time| match &time.place {
-            Some(Place::Header(name)) => Some(name),
-            _ => None,
-        });
         let mut own = Coverage::default();
-        signed.content.cover(&mut own, &self.pointer_texts, stamp);
+        signed.content.cover(&mut own, &self.pointer_texts);
+        let stamp = signed.timestamp.as_ref().filter(|_| signed.content.holds_time());
+        match stamp.and_then(|time| time.place.as_ref()) {
+            Some(Place::Header(name)) => _ = own.headers.insert(name.as_str().to_owned()),
+            Some(Place::Query(name)) => _ = own.query.insert(name.clone()),
+            Some(Place::Form(name)) => _ = own.form.insert(name.clone()),
+            Some(Place::Pointer(at) | Place::Envelope(at)) => _ = own.pointers.insert(self.pointer_texts[*at].clone()),
+            Some(Place::Fixed(_)) | None => {}
+        }
         // Pointers of `each` lead into items: they cover the items' members, whatever the list is called.
         coverage.body |= own.body;
         coverage.url |= own.url;

@@ -35,7 +35,7 @@ fn the_event_in_a_multipart_field_is_the_event() {
     let request = request(body).header("content-type", "multipart/form-data; boundary=b");
     assert_eq!(
         read("dropbox-sign", &request),
-        [event("signature_request_sent", "signature_request_sent:3a31:sr1", "sr1")]
+        [event("signature_request_sent", "signature_request_sent:1348177752:sr1", "sr1")]
     );
     let at = request.event(built_in("dropbox-sign")).time;
     assert_eq!(at.as_second(), 1_348_177_752);

@@ -272,6 +272,33 @@ fn what_could_sign_or_confirm_anything_is_cut() {
         ),
         ("aws-sns", r#"{"Type":"Notification","MessageId":"1","UnsubscribeURL":"https://sns.example/?cut-me"}"#),
         ("slack", r#"{"token":"cut-me","event":{"type":"message"}}"#),
+        (
+            "livekit",
+            r#"{"event":"egress_ended","id":"1","egressInfo":{"web":{"fileOutputs":[{},{"s3":{"secret":"cut-me","sessionToken":"cut-me"}},
+                {"azure":{"accountKey":"cut-me"}},{"gcp":{"credentials":"cut-me"}}],"streamOutputs":[{"urls":["rtmp://x/cut-me"]}]}}}"#,
+        ),
+        (
+            "mux",
+            r#"{"type":"video.live_stream.active","id":"1","data":{"srt_passphrase":"cut-me","simulcast_targets":[{},{},{"stream_key":"cut-me"}]}}"#,
+        ),
+        (
+            "vapi",
+            r#"{"message":{"type":"status-update","timestamp":1,"call":{"id":"c","phoneNumber":{"serverUrlSecret":"cut-me","server":{"secret":"cut-me"}},
+                "monitor":{"controlUrl":"https://x.example/cut-me"}}}}"#,
+        ),
+        (
+            "stripe",
+            r#"{"id":"1","type":"charge.succeeded","data":{"object":{"id":"c","source":{"client_secret":"cut-me"}},"previous_attributes":{"client_secret":"cut-me"}}}"#,
+        ),
+        (
+            "calendly",
+            r#"{"event":"invitee.created","payload":{"uri":"u","scheduled_event":{"location":{"data":{"password":"cut-me"}}}}}"#,
+        ),
+        (
+            "cal-com",
+            r#"{"triggerEvent":"BOOKING_CREATED","createdAt":"x","payload":{"uid":"u","videoCallData":{"password":"cut-me"}}}"#,
+        ),
+        ("clerk", r#"{"type":"email.created","data":{"id":"e","otp_code":"cut-me"}}"#),
     ] {
         let event = request(body).event(built_in(provider));
         assert!(!String::from_utf8_lossy(&event.data.original).contains("cut-me"), "{provider}");
