@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::providers_new;
 use crate::api::extract::{Extract, IdOf, WithoutId};
-use crate::api::provider::{Confidence, Retries, WebhookProvider, WebhookProviderSpec};
+use crate::api::provider::{Confidence, Origin, Retries, WebhookProvider, WebhookProviderSpec};
 use crate::provider::Provider;
 use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
 
@@ -130,7 +130,8 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
             Confidence::ThirdParty => "third parties (unconfirmed)",
             Confidence::Known => "common knowledge (unconfirmed)",
         };
-        writeln!(out, "Founded on:    {founded}: {}", spec.sources.join("; "))?;
+        let sources: Vec<String> = spec.sources.iter().map(origin).collect();
+        writeln!(out, "Founded on:    {founded}: {}", sources.join("; "))?;
     }
     writeln!(
         out,
@@ -177,6 +178,13 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
     let name = provider.id;
     writeln!(out, "\nThe definition itself: hookgate providers {name} -o yaml")?;
     Ok(())
+}
+
+/// What was read, in which version and when.
+fn origin(origin: &Origin) -> String {
+    let said = [origin.version.clone(), origin.read.as_ref().map(|day| format!("read {day}"))];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    if said.is_empty() { origin.url.clone() } else { format!("{} ({})", origin.url, said.join(", ")) }
 }
 
 /// What makes two deliveries one event.
