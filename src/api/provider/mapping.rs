@@ -68,7 +68,7 @@ macro_rules! value {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
             pub pointer: Option<String>,
-            /// A word of the member's closed set, or of `cost.unit` and `cost.currency`.
+            /// A word of the member's own, or one that the vendor documents and does not send: `cost.unit`, `cost.currency`, a file's `channel` and `mediaType`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(length(min = 1, max = 64))]
             pub value: Option<String>,

@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Number,
     /// A number, or the vendor's word for one.
     Score,
+    /// A number or a text as sent: digits that are a text stay one.
+    Amount,
     /// A list of texts; a scalar is a list of one.
     Texts,
     /// A list as sent.
@@ -39,7 +41,7 @@ pub(super) enum Shape {
     Object,
     /// One of these words.
     Closed(&'static [&'static str]),
-    /// One of these words where it is one, else the vendor's.
+    /// One of these words where it is one, else the vendor's, unless a table says which are meant.
     Open(&'static [&'static str]),
     /// `true`, or absent.
     Flag,
@@ -119,13 +121,19 @@ impl Shape {
                     put(Some(raw.get()).filter(|raw| raw.starts_with('"')), |raw| object.raw(name, raw))
                 }
             },
+            Self::Amount => match found {
+                Found::Raw(raw) if matches!(raw.get(), "true" | "false") => false,
+                Found::Raw(raw) => put(json::as_text(raw), |_| object.raw(name, raw.get())),
+                found => write_text(name, found, object),
+            },
             Self::Texts => texts(name, found, object),
             Self::List => put(beginning(found, '['), |list| object.raw(name, list)),
             Self::Object | Self::Rest => put(beginning(found, '{'), |map| object.raw(name, map)),
             Self::Closed(own) => put(word(found, manner, own), |word| object.text(name, word)),
             Self::Open(own) => match word(found, manner, own) {
                 Some(word) => put(Some(word), |word| object.text(name, word)),
-                None => write_text(name, found, object),
+                // A table says all words that are meant.
+                None => manner.words.is_empty() && write_text(name, found, object),
             },
             Self::Flag => put(word(found, manner, TRUE), |_| object.raw(name, "true")),
             Self::Any => put(any(found), |value| object.raw(name, &value)),

@@ -137,7 +137,7 @@ fn a_vendors_turns_become_segments() {
 
 #[test]
 fn a_member_with_words_of_its_own_takes_the_vendors_by_a_table_and_no_others() {
-    let mapping = "set: {direction: {pointer: /d, words: {incoming: inbound, 'true': outbound}}, voicemail: {pointer: /v}}, participants: [{set: {role: {pointer: /r, words: {incoming: callee}}, name: {pointer: /n}}}]";
+    let mapping = "set: {direction: {pointer: /d, words: {incoming: inbound, 'true': outbound}}, voicemail: {pointer: /v}}, participants: [{set: {role: {pointer: /r, words: {incoming: callee}, else: [{pointer: /p}]}, name: {pointer: /n}}}, {set: {role: {pointer: /p}, email: {pointer: /n}}}]";
     for (said, direction) in
         [("\"incoming\"", "inbound"), ("true", "outbound"), ("\"Inbound\"", "inbound"), ("\"internal\"", "internal")]
     {
@@ -147,7 +147,9 @@ fn a_member_with_words_of_its_own_takes_the_vendors_by_a_table_and_no_others() {
     let people = |item| map(mapping, item)["participants"][0]["role"].clone();
     assert_eq!(people(r#"{"r":"incoming","n":"A"}"#), "callee");
     assert_eq!(people(r#"{"r":"HOST","n":"A"}"#), "host");
-    assert_eq!(people(r#"{"r":"Observer","n":"A"}"#), "Observer");
+    assert_eq!(people(r#"{"r":"incoming","n":"A"}"#), "callee");
+    assert_eq!(people(r#"{"r":"Observer","n":"A"}"#), Json::Null);
+    assert_eq!(map(mapping, r#"{"p":"Observer","n":"A"}"#)["participants"][1]["role"], "Observer");
     assert_eq!(map(mapping, r#"{"v":true}"#)["voicemail"], true);
 }
 

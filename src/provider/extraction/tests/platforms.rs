@@ -1,7 +1,5 @@
 //! Deliveries of forges, messengers and platforms, in the shapes that their documents show.
 
-use serde_json::json;
-
 use super::*;
 
 /// Header, body, and the type, id and subject that come of it; `#` stands for an id that the vendor did not send.
