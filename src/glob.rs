@@ -21,6 +21,12 @@ impl Globs {
     }
 }
 
+impl std::fmt::Display for Globs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join(" or "))
+    }
+}
+
 /// Whether one glob matches the whole text.
 pub(crate) fn matches(glob: &str, text: &str) -> bool {
     let mut parts = glob.split('*');

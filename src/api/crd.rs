@@ -14,6 +14,9 @@ use super::validate::Kind;
 /// The first line of every generated file.
 const HEAD: &str = "# Generated from src/api: do not edit, change the types and run `make crds`.\n";
 
+/// The field that holds mapped values, by the names of their members.
+const VALUES: &str = "set";
+
 /// Both CRDs by file name, as JSON values.
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![("webhooksources.yaml", of(Kind::Source)), ("webhookproviders.yaml", of(Kind::Provider))]
@@ -42,13 +45,15 @@ pub fn schema(crd: &Value) -> &Value {
 
 fn served(crd: &CustomResourceDefinition) -> Value {
     let mut value = serde_json::to_value(crd).unwrap_or_default();
-    tidy(&mut value["spec"]["versions"][0]["schema"]);
+    tidy(&mut value["spec"]["versions"][0]["schema"], true);
     value
 }
 
 /// Drops what the derived schema says without need: `nullable`, which no field of ours is, formats that Kubernetes does not
-/// know, alternatives of an int-or-string, `additionalProperties: false`. Adds to every pattern the sentence that people read.
-fn tidy(value: &mut Value) {
+/// know, alternatives of an int-or-string, `additionalProperties: false`. Adds to every pattern the sentence that people read, where
+/// `told`: not in mapped values, of which there may be so many that the API server, which adds up what all rules of a CRD could
+/// cost, would take none of them. There the pattern refuses in its own words.
+fn tidy(value: &mut Value, told: bool) {
     match value {
         Value::Object(map) => {
             if map.get("nullable") == Some(&Value::Bool(true)) {
@@ -71,15 +76,17 @@ fn tidy(value: &mut Value) {
             }
             // A rule sees a date-time as a timestamp, which matches no pattern.
             let signs = map.get("pattern").filter(|_| !map.contains_key("format")).and_then(Value::as_str);
-            if let Some(rule) = signs.and_then(|signs| sentence(signs, text_alone)) {
+            if let Some(rule) = signs.filter(|_| told).and_then(|signs| sentence(signs, text_alone)) {
                 let rules = map.entry("x-kubernetes-validations").or_insert_with(|| json!([]));
                 if let Value::Array(rules) = rules {
                     rules.insert(0, rule);
                 }
             }
-            map.values_mut().for_each(tidy);
+            for (name, inner) in map {
+                tidy(inner, told && !(name == VALUES && inner.get("additionalProperties").is_some()));
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Array(items) => items.iter_mut().for_each(|item| tidy(item, told)),
         _ => {}
     }
 }

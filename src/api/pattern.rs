@@ -73,6 +73,8 @@ pub const INSTANT: Pattern = pattern(
     r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
     "write a time in RFC 3339 before the year 3000, such as 2026-12-31T00:00:00Z",
 );
+/// Days.
+pub const DAY: Pattern = pattern("^20[0-9]{2}-[01][0-9]-[0-3][0-9]$", "write a day such as 2026-01-31");
 /// Templates of signed content.
 pub const CONTENT: Pattern = pattern(
     r"^([^{}]|\{\{|\}\}|\{[a-z][a-z0-9-]*(:[^{}]+)?\})*$",
@@ -80,7 +82,7 @@ pub const CONTENT: Pattern = pattern(
 );
 
 /// All of them.
-pub const ALL: [Pattern; 17] = [
+pub const ALL: [Pattern; 18] = [
     KEBAB,
     WORD,
     POINTER,
@@ -96,6 +98,7 @@ pub const ALL: [Pattern; 17] = [
     DURATION,
     SIZE,
     INSTANT,
+    DAY,
     CONTENT,
     PARAMETER,
 ];

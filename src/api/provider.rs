@@ -15,7 +15,7 @@ use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
 
 pub use handshake::{Answer, Confirm, Handshake, HandshakeCheck, HandshakeMethod};
-pub use mapping::{Kind, MapParticipant, MapSegments, MapValue, Mapping};
+pub use mapping::{Kind, MapChoice, MapEntry, MapRecording, MapSegments, MapSet, MapUnit, MapValue, Mapping};
 
 /// How one vendor signs, shapes and retries its webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -51,10 +51,10 @@ pub struct WebhookProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub docs: Option<String>,
-    /// Where the facts of this definition come from.
+    /// What this definition was read from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(min = 1, max = 256)))]
-    pub sources: Vec<String>,
+    #[schemars(length(max = 16))]
+    pub sources: Vec<Origin>,
     /// How good those sources are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Confidence")]
@@ -104,7 +104,7 @@ pub struct WebhookProviderSpec {
     pub redact: Vec<String>,
     /// Mappings to `conversation/v1`, first match wins; events of no match keep the vendor's shape.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 40))]
     pub map: Vec<Mapping>,
     /// What the vendor wants to hear. Default: 200 with an empty body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +119,23 @@ pub struct WebhookProviderSpec {
     /// What the vendor sends again. Default: ServerErrors.
     #[serde(default)]
     pub retries: Retries,
+}
+
+/// What a definition was read from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Origin {
+    /// Its address, or where it has none, what it is called.
+    #[schemars(length(min = 1, max = 256))]
+    pub url: String,
+    /// The version of the API, the document or the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub version: Option<String>,
+    /// The day on which it was read, as `2026-01-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10), regex(pattern = pattern::DAY.signs))]
+    pub read: Option<String>,
 }
 
 /// How well a definition's facts are founded.

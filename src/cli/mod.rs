@@ -8,6 +8,7 @@ mod check;
 mod claimed;
 mod crds;
 mod flags;
+mod map;
 mod nats;
 mod policy;
 mod providers;
@@ -68,6 +69,7 @@ impl Cli {
             Command::AsyncApi(args) => asyncapi::run(args, out).map(|()| 0),
             Command::Schema(args) => schema::run(args, out).map(|()| 0),
             Command::Verify(args) => verify::run(args, out),
+            Command::Map(args) => map::run(args, out),
             Command::Send(args) => runtime()?.block_on(send::run(args, out)).map(verdict),
             Command::Spool(args) => spool::run(args, out),
             Command::Drain(args) => runtime()?.block_on(spool::drain(args, out)),
@@ -77,7 +79,7 @@ impl Cli {
 
     /// The exit code where there was no answer: some commands keep 1 for what they were asked, "not authentic" or "something is wrong".
     pub fn failure(&self) -> u8 {
-        if matches!(self.command, Command::Verify(_) | Command::Check(_)) { 2 } else { 1 }
+        if matches!(self.command, Command::Verify(_) | Command::Check(_) | Command::Map(_)) { 2 } else { 1 }
     }
 }
 
@@ -96,6 +98,8 @@ enum Command {
     Send(send::Args),
     /// Explains step by step why a captured request is or is not authentic
     Verify(verify::Args),
+    /// Shows what a definition makes of a payload, and what of it found no place; exits 1 where nothing is mapped
+    Map(map::Args),
     /// Prints events as they arrive on NATS
     Tail(tail::Args),
     /// Makes, lists and shows a spool

@@ -6,9 +6,10 @@ use clap::ValueEnum;
 
 use super::providers_new;
 use crate::api::extract::{Extract, IdOf, WithoutId};
-use crate::api::provider::{Confidence, Retries, WebhookProvider, WebhookProviderSpec};
+use crate::api::provider::{Confidence, Origin, Retries, WebhookProvider, WebhookProviderSpec};
 use crate::provider::Provider;
 use crate::provider::catalogue::{BuiltIn, Catalogue, built_in, built_ins};
+use crate::provider::documented;
 
 /// Arguments of `providers`.
 #[derive(Debug, clap::Args)]
@@ -18,8 +19,11 @@ pub(super) struct Args {
     command: Option<Command>,
     /// The provider to show. Default: all, a line each
     name: Option<String>,
+    /// Show the deliveries that the vendor documents, small and made up, and what becomes of each
+    #[arg(long, requires = "name")]
+    samples: bool,
     /// How to print
-    #[arg(short, long, value_enum, default_value_t)]
+    #[arg(short, long, value_enum, default_value_t, conflicts_with = "samples")]
     output: Output,
 }
 
@@ -57,6 +61,9 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
             }
         },
     };
+    if args.samples {
+        return chosen.iter().try_for_each(|provider| samples(provider, out));
+    }
     match (args.output, &args.name) {
         (Output::Yaml, _) => {
             for provider in chosen {
@@ -78,6 +85,23 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
         (Output::Table, None) => table(&chosen, out),
         (Output::Table, Some(_)) => chosen.iter().try_for_each(|provider| show(provider, out)),
     }
+}
+
+/// Prints each sample as it is sent, and the conversation that becomes of it.
+fn samples(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut any = false;
+    for documented in documented::of(provider.id) {
+        any = true;
+        writeln!(out, "# {} ({})", documented.name, documented.media_type)?;
+        writeln!(out, "{}", documented.body.trim_end())?;
+        writeln!(out, "# becomes {}.{}", provider.id, documented.event_type())?;
+        writeln!(out, "{}\n", documented.expected.trim_end())?;
+    }
+    if !any {
+        let name = provider.id;
+        anyhow::bail!("{name} has no samples: `hookgate send` makes a delivery from its definition");
+    }
+    Ok(())
 }
 
 fn spec(provider: &BuiltIn) -> anyhow::Result<&'static WebhookProviderSpec> {
@@ -130,7 +154,8 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
             Confidence::ThirdParty => "third parties (unconfirmed)",
             Confidence::Known => "common knowledge (unconfirmed)",
         };
-        writeln!(out, "Founded on:    {founded}: {}", spec.sources.join("; "))?;
+        let sources: Vec<String> = spec.sources.iter().map(origin).collect();
+        writeln!(out, "Founded on:    {founded}: {}", sources.join("; "))?;
     }
     writeln!(
         out,
@@ -175,8 +200,19 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
         }
     }
     let name = provider.id;
+    let samples: Vec<&str> = documented::of(name).map(|documented| documented.name).collect();
+    if !samples.is_empty() {
+        writeln!(out, "\nSamples (hookgate providers {name} --samples): {}", samples.join(", "))?;
+    }
     writeln!(out, "\nThe definition itself: hookgate providers {name} -o yaml")?;
     Ok(())
+}
+
+/// What was read, in which version and when.
+fn origin(origin: &Origin) -> String {
+    let said = [origin.version.clone(), origin.read.as_ref().map(|day| format!("read {day}"))];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    if said.is_empty() { origin.url.clone() } else { format!("{} ({})", origin.url, said.join(", ")) }
 }
 
 /// What makes two deliveries one event.

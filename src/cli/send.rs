@@ -21,6 +21,7 @@ use super::source::{Chosen, choose, definition, load};
 use super::tail::{self, Output};
 use crate::control::object::Key;
 use crate::manifest::Loaded;
+use crate::provider::documented;
 use crate::provider::sample::{Sample, sample};
 use crate::provider::verify::sign::Draft;
 use crate::route::subject::SubjectTemplate;
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// The event type to send. Default: one that the provider maps, or `test`
     #[arg(long, value_name = "TYPE")]
     event: Option<String>,
+    /// The vendor's documented delivery to send: `hookgate providers NAME --samples` shows them
+    #[arg(long, value_name = "EVENT", conflicts_with_all = ["event", "data", "content_type"])]
+    sample: Option<String>,
     /// The body to send. Default: one made from the provider's definition
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -225,7 +229,19 @@ fn draft(args: &Args, loaded: &Loaded, chosen: &Chosen<'_>, uri: &Uri) -> anyhow
 
 fn made(args: &Args, loaded: &Loaded, chosen: &Chosen<'_>, id: &str, now: Timestamp) -> anyhow::Result<Sample> {
     let spec = definition(loaded, chosen.source).context("the provider has no definition")?;
-    Ok(sample(&spec, Some(&chosen.method.name), args.event.as_deref(), id, now))
+    let method = Some(&*chosen.method.name);
+    let Some(wanted) = &args.sample else { return Ok(sample(&spec, method, args.event.as_deref(), id, now)) };
+    let provider = chosen.source.spec.provider.as_str();
+    match documented::of(provider).find(|documented| documented.name == wanted) {
+        Some(documented) => Ok(documented.sample(&spec, method, id, now)),
+        None => {
+            let known: Vec<&str> = documented::of(provider).map(|documented| documented.name).collect();
+            bail!(
+                "--sample: {provider} has no sample {wanted:?}, but {}",
+                if known.is_empty() { "none at all".to_owned() } else { known.join(", ") }
+            )
+        }
+    }
 }
 
 fn full(uri: &Uri, query: Option<&str>) -> String {

@@ -84,6 +84,11 @@ impl<'b> ObjectWriter<'b> {
 }
 
 impl ListWriter<'_> {
+    /// Whether it has no element yet.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
     /// An element that is JSON already.
     pub fn raw(&mut self, value: &str) {
         self.comma();

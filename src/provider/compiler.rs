@@ -28,6 +28,13 @@ impl Compiler {
         self.item.add(pointer).map_err(|e| self.error(path, e.to_string())).ok()
     }
 
+    /// Compiles what stands inside an element of a list, and says the places inside such an element.
+    pub(super) fn within<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> (T, Pointers) {
+        let around = std::mem::take(&mut self.item);
+        let compiled = compile(self);
+        (compiled, std::mem::replace(&mut self.item, around))
+    }
+
     /// Compiles a place.
     pub(super) fn place<'a>(&mut self, written: impl Into<Written<'a>>, path: &str) -> Option<Place> {
         Place::compile(written, self).map_err(|error| self.error(&error.path(path), error.reason)).ok()

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::place::{Numbers, Place, PlaceError, Places, Standing};
 use crate::api::scheme::Condition;
+use crate::glob::Globs;
 use crate::json::{self, compact_chunks};
 
 /// A condition, compiled.
@@ -17,6 +18,8 @@ pub(crate) struct Test {
     pub place: Place,
     /// What; `None`: anything.
     pub equals: Option<String>,
+    /// Globs of which one must match; none: anything.
+    pub matches: Globs,
     /// It must not be there.
     pub absent: bool,
 }
@@ -26,6 +29,7 @@ impl Test {
     pub(crate) fn shown(&self, pointers: &[String]) -> String {
         let place = self.place.shown(pointers);
         match (&self.equals, self.absent) {
+            (None, false) if !self.matches.is_empty() => format!("{place} must match {}", self.matches),
             (None, false) => format!("{place} must be there"),
             (None, true) => format!("{place} must not be there"),
             (Some(wanted), false) => format!("{place} must be {wanted:?}"),
@@ -38,15 +42,18 @@ impl Test {
     /// # Errors
     /// What is wrong with its place, or that it wants two things.
     pub(crate) fn compile(written: &Condition, numbers: &mut impl Numbers) -> Result<Self, PlaceError> {
-        if written.absent && written.equals.is_some() {
-            return Err(PlaceError { field: None, reason: "write equals or absent, not both".to_owned() });
+        if [written.absent, written.equals.is_some(), !written.matches.is_empty()].iter().filter(|said| **said).count()
+            > 1
+        {
+            return Err(PlaceError { field: None, reason: "write one of equals, matches and absent".to_owned() });
         }
         let place = Place::compile(written, numbers)?;
-        Ok(Self { place, equals: written.equals.clone(), absent: written.absent })
+        let matches = Globs::new(&written.matches);
+        Ok(Self { place, equals: written.equals.clone(), matches, absent: written.absent })
     }
 
     /// Whether the request is as the condition says. Null counts as absent, lists and objects do not.
-    pub(crate) fn holds(&self, places: &impl Places) -> bool {
+    pub(crate) fn holds(&self, places: &(impl Places + ?Sized)) -> bool {
         let member = |value: Option<&RawValue>| value.filter(|v| v.get() != "null").map(|value| self.equal(value));
         let says = match &self.place {
             Place::Header(name) => self.say(places.at_header(name).map(Cow::Borrowed)),
@@ -64,13 +71,19 @@ impl Test {
         match (standing, &self.equals) {
             (Standing::Absent, _) => None,
             (Standing::Once(value), Some(wanted)) => Some(value.trim_ascii() == wanted.as_bytes()),
-            (Standing::Several(_), Some(_)) => Some(false),
-            (Standing::Once(_) | Standing::Several(_), None) => Some(true),
+            (Standing::Once(value), None) if !self.matches.is_empty() => {
+                Some(std::str::from_utf8(value.trim_ascii()).is_ok_and(|value| self.matches.matches(value)))
+            }
+            (Standing::Several(_), wanted) if wanted.is_some() || !self.matches.is_empty() => Some(false),
+            (Standing::Once(_) | Standing::Several(_), _) => Some(true),
         }
     }
 
     /// Scalars as text, objects and lists as compact JSON.
     fn equal(&self, value: &RawValue) -> bool {
+        if !self.matches.is_empty() {
+            return json::as_text(value).is_some_and(|scalar| self.matches.matches(&scalar));
+        }
         let Some(wanted) = &self.equals else { return true };
         match json::as_text(value) {
             Some(scalar) => scalar == *wanted,

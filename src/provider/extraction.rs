@@ -236,17 +236,19 @@ impl Extraction {
         let Some(id) = self.identity.of(&item, &document, position) else {
             return Ok(reject(BadItemReason::NoId, event_type, &document));
         };
-        let (time, time_signed) = self.time(&item);
+        let time = self.time(&item);
         let subject = self.subject.iter().find_map(|source| source.find(&item));
         let subject = subject.filter(|found| found.text.len() <= ID_BYTES);
         let unsigned = Unsigned {
             id: !id.signed,
             event_type: !type_signed,
-            time: !time_signed,
+            time: time.is_some_and(|(_, signed)| !signed),
             subject: subject.as_ref().is_some_and(|found| !found.signed),
         };
-        let map = self.maps.iter().find(|map| map.takes(&event_type));
-        let mapped = map.map(|map| map.write(&captured)).transpose().map_err(json_error)?;
+        let occurred = time.map(|(time, _)| time);
+        let map = self.maps.iter().find(|map| map.takes(&event_type, &item));
+        let mapped = map.map(|map| map.write(&item, occurred)).transpose().map_err(json_error)?;
+        let time = occurred.unwrap_or(delivery.head.received);
         let subject = subject.map(|found| found.text.into_owned());
         let json = document.json.clone().filter(|_| document.kind != Kind::Json);
         let data = Data { original: document.original, media_type: document.media_type, mapped, json };
@@ -273,14 +275,13 @@ impl Extraction {
         (bounded_type(published), signed && parts.iter().all(|part| part.signed))
     }
 
-    /// The vendor's time and whether the proof covers it; else the time of receipt.
-    fn time(&self, item: &Item<'_>) -> (Timestamp, bool) {
-        let found = self.time.iter().find_map(|source| {
+    /// The vendor's time and whether the proof covers it.
+    fn time(&self, item: &Item<'_>) -> Option<(Timestamp, bool)> {
+        self.time.iter().find_map(|source| {
             let found = item.find(&source.place, json::as_text)?;
             let time = time::read(&found.text, source.unit)?;
             plausible(time).then_some((time, found.signed))
-        });
-        found.unwrap_or((item.delivery.head.received, true))
+        })
     }
 }
 

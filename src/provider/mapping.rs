@@ -2,58 +2,74 @@
 //!
 //! A place that leads nowhere, holds null or `""`, or is of another kind than its member sets nothing.
 
-mod participants;
+mod entries;
+mod labels;
+mod member;
+mod number;
+mod scope;
 mod segments;
-mod target;
+mod shape;
+mod value;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use self::participants::Participants;
-use self::segments::{Segments, Turn};
-use self::target::{METADATA, Section, Target, Value};
+use self::entries::{Entries, Entry, Written};
+use self::member::{FILE, METADATA, PERSON, Section, Target};
+use self::segments::Segments;
+use self::shape::Shape;
+use self::value::Value;
 use super::compiler::Compiler;
-use crate::api::provider::{Kind, MapValue, Mapping};
-use crate::api::scheme::TimeUnit;
-use crate::glob;
-use crate::json::{Captured, JsonError, ObjectWriter};
+use super::condition::Test;
+use super::place::Places;
+use crate::api::provider::{Kind, MapSet, Mapping};
+use crate::glob::Globs;
+use crate::json::{JsonError, ObjectWriter};
+
+/// Most people and files of one conversation.
+const MOST: usize = 1000;
 
 /// One mapping of a definition, compiled.
 #[derive(Debug)]
 pub(super) struct Map {
-    types: Vec<String>,
+    types: Globs,
+    when: Vec<Test>,
     kind: Kind,
     /// In the order of the schema.
     sets: Vec<Set>,
-    participants: Vec<Participants>,
-    segments: Option<Segments>,
+    participants: Vec<Entries>,
+    /// The file that `set` gives.
+    recording: Entry,
+    /// Further files, and whether everybody is heard in them.
+    recordings: Vec<(Entries, bool)>,
+    segments: Vec<Segments>,
 }
 
 /// One member and where its value stands.
 #[derive(Debug)]
 struct Set {
-    /// Its position in the schema.
     target: &'static Target,
     /// The name below `metadata`.
     below: Option<String>,
-    from: From,
-    unit: Option<TimeUnit>,
-}
-
-#[derive(Debug)]
-enum From {
-    Places(Vec<usize>),
-    Text(String),
+    value: Value,
 }
 
 impl Map {
     /// Compiles a mapping; what is wrong goes to the compiler.
     pub(super) fn compile(mapping: &Mapping, path: &str, compiler: &mut Compiler) -> Self {
-        let mut sets: Vec<Set> = mapping
-            .set
-            .iter()
-            .filter_map(|(name, value)| Set::compile(name, value, &format!("{path}.set[{name}]"), compiler))
-            .collect();
+        let when = compiler.tests(&mapping.when, &format!("{path}.when"));
+        let mut file: MapSet = BTreeMap::new();
+        let mut sets: Vec<Set> = Vec::with_capacity(mapping.set.len());
+        for (name, value) in &mapping.set {
+            match name.strip_prefix("recording.").filter(|name| FILE.iter().any(|member| member.name == *name)) {
+                Some(name) => drop(file.insert(name.to_owned(), value.clone())),
+                None => sets.extend(Set::compile(name, value, &format!("{path}.set[{name}]"), compiler)),
+            }
+        }
         sets.sort_by_key(|set| (set.target.position(), set.below.clone()));
         let whole_and_member = sets
             .windows(2)
@@ -61,140 +77,195 @@ impl Map {
         if whole_and_member {
             compiler.error(&format!("{path}.set"), "set metadata or its members, not both");
         }
-        let participants = mapping
-            .participants
-            .iter()
-            .enumerate()
-            .filter_map(|(n, p)| Participants::compile(p, &format!("{path}.participants[{n}]"), compiler))
+        let recording = Entry::compile(&file, &FILE, &format!("{path}.set"), compiler);
+        let participants = mapping.participants.iter().enumerate().filter_map(|(n, people)| {
+            let written = Written { when: &people.when, from: people.from.as_deref(), only: &people.only };
+            Entries::compile(written, &people.set, &PERSON, &format!("{path}.participants[{n}]"), compiler)
+        });
+        let participants = participants.collect();
+        let recordings = mapping.recordings.iter().enumerate().filter_map(|(n, files)| {
+            let written = Written { when: &files.when, from: files.from.as_deref(), only: &files.only };
+            let path = format!("{path}.recordings[{n}]");
+            Some((Entries::compile(written, &files.set, &FILE, &path, compiler)?, files.mixed))
+        });
+        let recordings = recordings.collect();
+        let segments = mapping.segments.iter().enumerate();
+        let segments: Vec<Segments> = segments
+            .filter_map(|(n, segments)| Segments::compile(segments, &format!("{path}.segments[{n}]"), compiler))
             .collect();
-        let segments = mapping
-            .segments
-            .as_ref()
-            .and_then(|segments| Segments::compile(segments, &format!("{path}.segments"), compiler));
-        let has_text = mapping.set.contains_key("transcript.text");
-        if matches!(segments, Some(Segments::Labels(_))) && !has_text {
-            compiler.error(&format!("{path}.segments.label"), "labels stand in transcript.text: set it");
+        let labels = segments.iter().position(|segments| matches!(segments, Segments::Labels(_)));
+        if let Some(n) = labels.filter(|_| !mapping.set.contains_key(TRANSCRIPT_TEXT)) {
+            compiler.error(&format!("{path}.segments[{n}].label"), "labels stand in transcript.text: set it");
         }
-        Self { types: mapping.types.clone(), kind: mapping.kind, sets, participants, segments }
+        let types = Globs::new(&mapping.types);
+        Self { types, when, kind: mapping.kind, sets, participants, recording, recordings, segments }
     }
 
-    /// Whether events of this type are mapped by it.
-    pub(super) fn takes(&self, event_type: &str) -> bool {
-        self.types.is_empty() || self.types.iter().any(|glob| glob::matches(glob, event_type))
+    /// Whether an item of this type is mapped by it.
+    pub(super) fn takes(&self, event_type: &str, item: &dyn Places) -> bool {
+        (self.types.is_empty() || self.types.matches(event_type)) && self.when.iter().all(|test| test.holds(item))
     }
 
-    /// The mapped data as a JSON object.
+    /// The mapped data as a JSON object; `occurred` is the vendor's time of the event.
     ///
     /// # Errors
-    /// `Duplicate` where a person or a turn has two members of one name.
-    pub(super) fn write(&self, item: &Captured<'_>) -> Result<Bytes, JsonError> {
-        let text = self.sets.iter().find(|set| set.target.name == "transcript.text").and_then(|set| set.value(item));
-        let turns = match &self.segments {
-            Some(segments) => segments.read(item, text.and_then(Value::raw))?,
-            None => Vec::new(),
-        };
-        let mut people = Ok(());
+    /// `Duplicate` where an element that is read has two members of one name.
+    pub(super) fn write(&self, item: &dyn Places, occurred: Option<Timestamp>) -> Result<Bytes, JsonError> {
+        let people = self.people(item)?;
+        let (recording, recordings) = self.files(item)?;
+        let mut writing = Writing { map: self, item, result: Ok(()) };
         let mut out = Vec::with_capacity(512);
         ObjectWriter::write(&mut out, |object| {
-            self.section(Section::Head, item, object);
+            writing.section(Section::Head, object);
             object.text("kind", kind(self.kind));
-            self.section(Section::Top, item, object);
-            object.object("recording", |recording| self.section(Section::Recording, item, recording));
+            if let Some(time) = occurred {
+                object.text("occurredAt", &time.to_string());
+            }
+            writing.section(Section::Top, object);
+            object.object("agent", |agent| writing.section(Section::Agent, agent));
+            object.object("cost", |cost| writing.section(Section::Cost, cost));
+            if let Some(recording) = &recording {
+                object.raw("recording", recording);
+            }
+            object.list("recordings", |list| recordings.iter().for_each(|file| list.raw(file)));
             object.object("transcript", |transcript| {
-                self.section(Section::Transcript, item, transcript);
-                self.turns(item, text, &turns, transcript);
+                writing.section(Section::Transcript, transcript);
+                writing.turns(transcript);
             });
-            object.list("participants", |list| people = self.participants.iter().try_for_each(|p| p.write(item, list)));
-            object.object("analysis", |analysis| self.section(Section::Analysis, item, analysis));
+            object.list("participants", |list| people.iter().for_each(|person| list.raw(person)));
+            object.object("analysis", |analysis| writing.section(Section::Analysis, analysis));
         });
-        people.map(|()| Bytes::from(out))
+        writing.result.map(|()| Bytes::from(out))
     }
 
-    fn section(&self, section: Section, item: &Captured<'_>, object: &mut ObjectWriter<'_>) {
-        let mut sets = self.sets.iter().filter(|set| set.target.section == section).peekable();
+    /// Everybody once.
+    fn people(&self, item: &dyn Places) -> Result<Vec<String>, JsonError> {
+        let mut people = Vec::new();
+        for entries in &self.participants {
+            entries.write(item, |person| once(&mut people, person))?;
+        }
+        Ok(people)
+    }
+
+    /// The file in which everybody is heard, and all of them where there are several.
+    fn files(&self, item: &dyn Places) -> Result<(Option<String>, Vec<String>), JsonError> {
+        let mut mixed = self.recording.write(item)?;
+        let mut files: Vec<String> = mixed.iter().cloned().collect();
+        for (entries, everybody) in &self.recordings {
+            entries.write(item, |file| {
+                if *everybody && mixed.is_none() {
+                    mixed = Some(file.clone());
+                }
+                once(&mut files, file);
+            })?;
+        }
+        Ok(match files.len() {
+            0 | 1 => (files.pop(), Vec::new()),
+            _ => (mixed, files),
+        })
+    }
+}
+
+/// Adds what is not there yet.
+fn once(known: &mut Vec<String>, new: String) {
+    if known.len() < MOST && !known.contains(&new) {
+        known.push(new);
+    }
+}
+
+/// The member in which labels stand.
+const TRANSCRIPT_TEXT: &str = "transcript.text";
+
+/// One object that is being written.
+struct Writing<'w> {
+    map: &'w Map,
+    item: &'w dyn Places,
+    result: Result<(), JsonError>,
+}
+
+impl Writing<'_> {
+    /// What a step says; the first error stays.
+    fn note<T: Default>(&mut self, step: Result<T, JsonError>) -> T {
+        step.unwrap_or_else(|error| {
+            self.result = std::mem::replace(&mut self.result, Ok(())).and(Err(error));
+            T::default()
+        })
+    }
+
+    fn section(&mut self, section: Section, object: &mut ObjectWriter<'_>) {
+        let map = self.map;
+        let mut sets = map.sets.iter().filter(|set| set.target.section == section).peekable();
         while let Some(set) = sets.next() {
-            let Some(name) = &set.below else {
-                set.write(set.target.member(), item, object);
+            let Some(below) = &set.below else {
+                let step = set.value.write(set.target.member(), self.item, object);
+                self.note(step);
                 continue;
             };
             object.object(METADATA, |metadata| {
-                set.write(name, item, metadata);
+                let step = set.value.write(below, self.item, metadata);
+                self.note(step);
                 while let Some(next) = sets.next_if(|next| next.below.is_some()) {
-                    next.write(next.below.as_deref().unwrap_or_default(), item, metadata);
+                    let step = next.value.write(next.below.as_deref().unwrap_or_default(), self.item, metadata);
+                    self.note(step);
                 }
             });
         }
     }
 
-    /// The format, unless the vendor says it, and the segments.
-    fn turns(&self, item: &Captured<'_>, text: Option<Value<'_>>, turns: &[Turn<'_>], object: &mut ObjectWriter<'_>) {
-        let said = self.sets.iter().any(|set| {
-            set.target.name == "transcript.format" && set.value(item).is_some_and(|v| target::format(v).is_some())
-        });
-        if !said && !turns.is_empty() {
-            object.text("format", "diarized");
-        } else if !said && text.is_some_and(|v| target::text(v).is_some()) {
-            object.text("format", "plain");
+    /// The segments, and the format unless the vendor says it.
+    fn turns(&mut self, object: &mut ObjectWriter<'_>) {
+        let map = self.map;
+        let find = |name: &str| map.sets.iter().find(|set| set.target.name == name);
+        let mut text: Option<String> = None;
+        if let Some(set) = find(TRANSCRIPT_TEXT) {
+            let step = set.value.take(self.item, |found, _| {
+                text = found.scalar().map(Cow::into_owned);
+                text.is_some()
+            });
+            self.note(step);
         }
+        let (mut any, mut told) = (false, false);
         object.list("segments", |list| {
-            for turn in turns {
-                list.object(|segment| {
-                    if let Some(speaker) = &turn.speaker {
-                        segment.text("speaker", speaker);
-                    }
-                    segment.text("text", &turn.text);
-                });
+            for segments in &map.segments {
+                let step = segments.write(self.item, text.as_deref(), list);
+                told |= self.note(step);
             }
+            any = !list.is_empty();
         });
+        let said = match find("transcript.format") {
+            Some(set) => {
+                let mut scratch = Vec::new();
+                let mut step = Ok(false);
+                ObjectWriter::write(&mut scratch, |object| step = set.value.write("format", self.item, object));
+                self.note(step)
+            }
+            None => false,
+        };
+        if !said && (any || text.is_some()) {
+            object.text("format", if told { "diarized" } else { "plain" });
+        }
     }
 }
 
 impl Set {
-    fn compile(name: &str, value: &MapValue, path: &str, compiler: &mut Compiler) -> Option<Self> {
+    fn compile(
+        name: &str,
+        value: &crate::api::provider::MapValue,
+        path: &str,
+        compiler: &mut Compiler,
+    ) -> Option<Self> {
         let below = name.strip_prefix("metadata.").filter(|below| !below.is_empty());
         let Some(target) = Target::named(if below.is_some() { METADATA } else { name }) else {
-            compiler.error(path, format!("{name:?} is no member of conversation/v1: write one of {}", Target::names()));
+            let reason = match name {
+                "occurredAt" => "occurredAt is the time of the event: write extract.time".to_owned(),
+                _ => format!("{name:?} is no member of conversation/v1: write one of {}", Target::names()),
+            };
+            compiler.error(path, reason);
             return None;
         };
-        if let Some(unit) = value.unit
-            && let Err(reason) = target.takes(unit)
-        {
-            compiler.error(&format!("{path}.unit"), reason);
-        }
-        let from = match (&value.pointer, &value.value) {
-            (Some(pointer), None) => {
-                let mut places = vec![compiler.item(pointer, &format!("{path}.pointer"))?];
-                if let Some(otherwise) = &value.otherwise {
-                    places.push(compiler.item(otherwise, &format!("{path}.else"))?);
-                }
-                From::Places(places)
-            }
-            (None, Some(text)) => From::Text(text.clone()),
-            _ => {
-                compiler.error(path, "write pointer or value");
-                return None;
-            }
-        };
-        Some(Self { target, below: below.map(str::to_owned), from, unit: value.unit })
-    }
-
-    /// The value, where there is one that is neither null nor `""`.
-    fn value<'a>(&'a self, item: &Captured<'a>) -> Option<Value<'a>> {
-        match &self.from {
-            From::Text(text) => Some(Value::Text(text)),
-            From::Places(places) => {
-                places.iter().filter_map(|place| item.get(*place)).find(|raw| filled(raw)).map(Value::Raw)
-            }
-        }
-    }
-
-    fn write(&self, name: &str, item: &Captured<'_>, object: &mut ObjectWriter<'_>) {
-        let Some(value) = self.value(item) else { return };
-        if self.below.is_some() {
-            target::any(name, value, object);
-        } else {
-            self.target.write(name, value, self.unit, object);
-        }
+        let shape = if below.is_some() { Shape::Any } else { target.shape };
+        let value = Value::compile(value, shape, path, compiler);
+        Some(Self { target, below: below.map(str::to_owned), value })
     }
 }
 

@@ -9,6 +9,7 @@ use http::HeaderName;
 use serde_json::value::RawValue;
 
 use crate::api::extract::{Field, Otherwise, TimeField};
+use crate::api::provider::{MapChoice, MapValue};
 use crate::api::scheme::{Condition, Signature, Timestamp, Token};
 use crate::json::{PointerError, Pointers, parse_pointer};
 
@@ -162,6 +163,8 @@ macro_rules! written {
 written! {
     Field { header, query, form, pointer, envelope, value },
     Otherwise { header, query, form, pointer, envelope, value },
+    MapValue { header, query, form, pointer, envelope, value },
+    MapChoice { header, query, form, pointer, envelope, value },
     TimeField { header, query, form, pointer, envelope },
     Condition { header, query, form, pointer },
     Signature { header, query, form, pointer },

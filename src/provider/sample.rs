@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 use crate::api::extract::{Extract, Field, TimeField};
-use crate::api::provider::{BodyFormat, Decode, FieldFormat, WebhookProviderSpec};
+use crate::api::provider::{BodyFormat, Decode, FieldFormat, MapUnit, WebhookProviderSpec};
 use crate::api::scheme::{Condition, Scheme, TimeUnit};
 use crate::json::parse_pointer;
 
@@ -75,11 +75,11 @@ impl Making {
     fn mapped(&mut self, spec: &WebhookProviderSpec, now: Timestamp) {
         let Some(mapping) = spec.map.first() else { return };
         for (target, value) in &mapping.set {
-            let Some(pointer) = &value.pointer else { continue };
+            // What stands in elements of a list is no sample's concern: vendors with such lists have samples of their own.
+            let (Some(pointer), None) = (&value.pointer, &value.from) else { continue };
             let made = match target.as_str() {
-                "occurredAt" => time_value(now, value.unit.unwrap_or(TimeUnit::RFC3339)),
-                "recording.durationSeconds" if value.unit == Some(TimeUnit::Milliseconds) => json!(61_000),
-                "recording.durationSeconds" => json!(61),
+                name if name.ends_with("At") => mapped_time(now, value.unit.unwrap_or(MapUnit::RFC3339)),
+                name if name.ends_with("durationSeconds") => mapped_duration(value.unit.unwrap_or(MapUnit::Seconds)),
                 "recording.sizeBytes" => json!(1024),
                 "analysis.score" => json!(85),
                 "tags" | "links" | "transcript.speakers" => json!(["sample"]),
@@ -316,6 +316,32 @@ fn time_value(now: Timestamp, unit: TimeUnit) -> Value {
             text.parse::<i64>().map_or(Value::String(text), |n| json!(n))
         }
         _ => Value::String(text),
+    }
+}
+
+fn mapped_time(now: Timestamp, unit: MapUnit) -> Value {
+    let unit = match unit {
+        MapUnit::Seconds | MapUnit::Any => TimeUnit::Seconds,
+        MapUnit::Milliseconds => TimeUnit::Milliseconds,
+        MapUnit::Microseconds => TimeUnit::Microseconds,
+        MapUnit::Nanoseconds => TimeUnit::Nanoseconds,
+        MapUnit::DateTime => TimeUnit::DateTime,
+        MapUnit::HTTPDate => TimeUnit::HTTPDate,
+        MapUnit::RFC3339 | MapUnit::ISO8601 | MapUnit::Minutes | MapUnit::Clock => TimeUnit::RFC3339,
+    };
+    time_value(now, unit)
+}
+
+/// About a minute.
+fn mapped_duration(unit: MapUnit) -> Value {
+    match unit {
+        MapUnit::Milliseconds => json!(61_000),
+        MapUnit::Microseconds => json!(61_000_000),
+        MapUnit::Nanoseconds => json!(61_000_000_000_u64),
+        MapUnit::Minutes => json!(1),
+        MapUnit::Clock => json!("00:01:01"),
+        MapUnit::ISO8601 => json!("PT1M1S"),
+        _ => json!(61),
     }
 }
 

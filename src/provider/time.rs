@@ -22,7 +22,7 @@ pub fn read(text: &str, unit: TimeUnit) -> Option<Timestamp> {
         TimeUnit::Nanoseconds => number(text, 0),
         TimeUnit::RFC3339 => text.parse().ok(),
         TimeUnit::ISO8601 => text.parse().ok().or_else(|| utc(&text.parse::<DateTime>().ok()?)),
-        TimeUnit::DateTime => utc(&DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?),
+        TimeUnit::DateTime => utc(&DateTime::strptime("%Y-%m-%d %H:%M:%S%.f", text).ok()?),
         TimeUnit::HTTPDate => jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()),
         TimeUnit::Any => match number(text, 9) {
             Some(time) if time.as_second().unsigned_abs() < MILLISECONDS => Some(time),

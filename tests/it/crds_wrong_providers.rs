@@ -98,7 +98,7 @@ pub fn providers() -> Vec<Wrong> {
             .wrong("spec.methods[0].anyOf[0].allOf[0].jwt", "the token is the body"),
         provider_with("text that is mapped", "decode: {formats: [Text]}, map: [{kind: call}]").wrong("spec", "text cannot be mapped"),
         provider_with("unknown kind", "map: [{kind: Call}]").wrong_in_words("spec.map[0].kind", "write call, recording", "supported values: \"call\""),
-        provider_with("value from two places", "map: [{kind: call, set: {title: {pointer: /a, value: b}}}]").wrong("spec.map[0].set.title", "write pointer or value"),
+        provider_with("value from two places", "map: [{kind: call, set: {title: {pointer: /a, value: b}}}]").wrong("spec.map[0].set.title", "write exactly one of header, pointer, value"),
         provider_with("answer in HTML", "respond: {contentType: text/html}").wrong("spec.respond.contentType", "write application/json"),
     ]
 }

@@ -351,7 +351,7 @@ fn every_field_of_a_definition_is_explained() {
             missing.insert(name.to_owned());
         }
     });
-    for target in quoted("src/provider/mapping/target.rs", "target(\"") {
+    for target in quoted("src/provider/mapping/member.rs", "target(\"") {
         if !page.contains(&format!("`{target}`")) {
             missing.insert(target);
         }

@@ -132,8 +132,15 @@ fn a_body_is_covered_exactly_where_the_proof_says_so() {
         for pointer in &coverage.pointers {
             let Some(last) = pointer.rsplit('/').next() else { continue };
             let (text, name) = (String::from_utf8_lossy(body).into_owned(), format!("\"{last}\":"));
+            let covered =
+                |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).ok()?.pointer(pointer).cloned();
             // Somewhere inside the body, whatever stands around the covered object.
             for (at, _) in text.match_indices(&name) {
+                // Another member of that name is not covered.
+                let other = altered_at(body, at + name.len()).and_then(|altered| covered(&altered));
+                if other.is_some() && other == covered(body) {
+                    continue;
+                }
                 let doubled = format!("{}{name}\"other\",{}", &text[..at], &text[at..]);
                 let altered = Draft { body: doubled.into(), ..draft.clone() };
                 report.expect(case, &format!("{pointer} doubled"), false, &case.judge(verifier, &altered));

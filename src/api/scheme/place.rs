@@ -196,6 +196,10 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub equals: Option<String>,
+    /// Globs of which one must match its value as text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 256)))]
+    pub matches: Vec<String>,
     /// It must not be there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,

@@ -441,7 +441,10 @@ fn binary_and_structured_cloud_events_read_alike() {
     for event in [&of_structured, &of_binary] {
         assert_eq!((event.event_type.as_str(), event.id.as_str()), ("call.ended", "A B"));
         assert_eq!((event.subject.as_deref(), event.time.to_string().as_str()), (Some("7"), "2026-01-01T00:00:00Z"));
-        assert_eq!(event.data.mapped.as_ref().unwrap().as_ref(), br#"{"id":"7","kind":"call"}"#);
+        assert_eq!(
+            event.data.mapped.as_ref().unwrap().as_ref(),
+            br#"{"id":"7","kind":"call","occurredAt":"2026-01-01T00:00:00Z"}"#
+        );
         assert_eq!(event.data.media_type, MediaType::Json);
     }
     assert_eq!(of_binary.data.original.as_ref(), br#"{"call":7}"#);
@@ -484,7 +487,26 @@ fn a_wrong_definition_is_told_where_and_what() {
         paths("map: [{kind: call, set: {title: {pointer: /a, unit: Seconds}}}]"),
         ["spec.map[0].set[title].unit"]
     );
-    assert_eq!(paths("map: [{kind: call, segments: {label: A}}]"), ["spec.map[0].segments.label"]);
+    for (wrong, path) in [
+        ("segments: [{label: A}]", "segments[0].label"),
+        ("segments: [{set: {txt: {pointer: /a}}}]", "segments[0].set[txt]"),
+        ("segments: [{from: /a, attach: [{pointer: /b}], set: {text: {pointer: /a}}}]", "segments[0].attach"),
+        ("participants: [{where: [{pointer: /b}], set: {name: {pointer: /a}}}]", "participants[0].where"),
+        ("recordings: [{from: /f, set: {url: {pointer: /a}}}]", "recordings[0].set[url]"),
+        ("set: {occurredAt: {pointer: /a}}", "set[occurredAt]"),
+        ("set: {title: {value: Fixed}}", "set[title].value"),
+        ("set: {direction: {value: up}}", "set[direction].value"),
+        ("set: {direction: {pointer: /a, words: {up: down}}}", "set[direction].words"),
+        ("set: {title: {pointer: /a, words: {up: down}}}", "set[title].words"),
+        ("set: {title: {pointer: /a, join: x}}", "set[title].join"),
+        ("set: {title: {from: /a, pointer: /b, attach: [{pointer: /c}]}}", "set[title].attach"),
+        ("set: {title: {pointer: /a, else: [{pointer: b}]}}", "set[title].else[0].pointer"),
+        ("set: {title: {pointer: /a, when: [{pointer: /b, equals: x, matches: [y]}]}}", "set[title].when[0]"),
+        ("set: {startedAt: {pointer: /a, unit: Clock}}", "set[startedAt].unit"),
+        ("set: {durationSeconds: {pointer: /a, unit: RFC3339}}", "set[durationSeconds].unit"),
+    ] {
+        assert_eq!(paths(&format!("map: [{{kind: call, {wrong}}}]")), [format!("spec.map[0].{path}")], "{wrong}");
+    }
     let sets = "map: [{kind: call, set: {metadata: {pointer: /a}, metadata.b: {pointer: /b}}}]";
     assert_eq!(paths(sets), ["spec.map[0].set"]);
 }

@@ -1,178 +1,185 @@
-//! The turns of a transcript: a vendor's list of them, or labels such as `Speaker 1:` inside the text.
-
-use std::borrow::Cow;
+//! The turns of a transcript: elements of a vendor's list, pieces of one that are put together, or labels in the text.
 
 use serde_json::value::RawValue;
 
+use super::entries::{Entries, Taken, Written};
+use super::labels::labelled;
+use super::member::{Member, TEXT, TURN};
+use super::value::Value;
 use crate::api::provider::MapSegments;
-use crate::json::{self, Captured, JsonError, Pointers};
+use crate::json::{self, JsonError, ListWriter, ObjectWriter};
 use crate::provider::compiler::Compiler;
-
-/// Most digits of a speaker's number.
-const DIGITS: usize = 6;
-/// Most turns that are read of a list.
-const MOST: usize = 100_000;
+use crate::provider::condition::Test;
+use crate::provider::place::Places;
 
 /// Where turns come from, compiled.
 #[derive(Debug)]
 pub(super) enum Segments {
-    /// A list in the item.
-    List {
-        /// The list.
-        from: usize,
-        /// Places inside a turn.
-        turn: Pointers,
-        speaker: Option<usize>,
-        text: Option<usize>,
-    },
+    /// Each element is a turn.
+    Turns(Entries),
+    /// Neighbours of one speaker and channel are a turn.
+    Pieces(Taken, Merge),
     /// The word that begins a turn in `transcript.text`.
     Labels(String),
 }
 
-/// One turn.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Turn<'a> {
-    pub speaker: Option<Cow<'a, str>>,
-    pub text: Cow<'a, str>,
+/// How pieces become turns.
+#[derive(Debug)]
+pub(super) struct Merge {
+    /// In the order of the schema.
+    members: Vec<(&'static Member, Value)>,
+    between: String,
+    attach: Vec<Test>,
+}
+
+/// A turn that grows: the members of its first piece as JSON, its text and its end.
+struct Growing {
+    members: Vec<(&'static str, String)>,
+    text: String,
+    pieces: usize,
 }
 
 impl Segments {
     /// Compiles where turns come from; what is wrong goes to the compiler.
     pub(super) fn compile(segments: &MapSegments, path: &str, compiler: &mut Compiler) -> Option<Self> {
-        match (&segments.from, &segments.label) {
-            (Some(from), None) => {
-                let from = compiler.item(from, &format!("{path}.from"))?;
-                let mut turn = Pointers::default();
-                let mut add = |pointer: &Option<String>, field: &str| {
-                    let added = pointer.as_ref().map(|pointer| turn.add(pointer)).transpose();
-                    added.map_err(|error| compiler.error(&format!("{path}.{field}"), error.to_string())).ok().flatten()
-                };
-                let speaker = add(&segments.speaker, "speaker");
-                let text = add(&segments.text, "text");
-                Some(Self::List { from, turn, speaker, text })
+        let written = Written { when: &segments.when, from: segments.from.as_deref(), only: &segments.only };
+        match (&segments.label, segments.set.is_empty(), &segments.merge) {
+            (Some(label), true, _) if !label.trim().is_empty() => return Some(Self::Labels(label.trim().to_owned())),
+            (None, false, None) => {
+                if !segments.attach.is_empty() {
+                    compiler.error(&format!("{path}.attach"), "it is an exception from merge: write merge");
+                }
+                return Some(Self::Turns(Entries::compile(written, &segments.set, &TURN, path, compiler)?));
             }
-            (None, Some(label)) if !label.trim().is_empty() => Some(Self::Labels(label.trim().to_owned())),
-            _ => {
-                compiler.error(path, "write from or label");
-                None
+            (None, false, Some(between)) => {
+                let (taken, (members, attach)) = Taken::compile(written, path, compiler, |compiler| {
+                    let members = segments.set.iter().filter_map(|(name, value)| {
+                        let path = format!("{path}.set[{name}]");
+                        let Some(member) = TURN.iter().find(|member| member.name == name) else {
+                            compiler.error(&path, format!("{name:?} is no member of a turn"));
+                            return None;
+                        };
+                        Some((member, Value::compile(value, member.shape, &path, compiler)))
+                    });
+                    let members: Vec<_> = members.collect();
+                    (members, compiler.tests(&segments.attach, &format!("{path}.attach")))
+                })?;
+                return Some(Self::Pieces(taken, Merge { members, between: between.clone(), attach }));
             }
+            _ => compiler.error(path, "write set or label"),
         }
+        None
     }
 
-    /// The turns of an item whose `transcript.text` is `text`.
+    /// Writes the turns of an item whose `transcript.text` is `text`; says whether any speaker is known.
     ///
     /// # Errors
     /// `Duplicate` for a turn that could be read as two.
-    pub(super) fn read<'a>(&self, item: &Captured<'a>, text: Option<&'a RawValue>) -> Result<Vec<Turn<'a>>, JsonError> {
+    pub(super) fn write(
+        &self,
+        item: &dyn Places,
+        text: Option<&str>,
+        list: &mut ListWriter<'_>,
+    ) -> Result<bool, JsonError> {
+        let mut told = false;
         match self {
-            Self::Labels(label) => Ok(match text.and_then(json::string_text) {
-                None => Vec::new(),
-                Some(Cow::Borrowed(text)) => labelled(text, label),
-                Some(Cow::Owned(text)) => labelled(&text, label).into_iter().map(Turn::into_owned).collect(),
-            }),
-            Self::List { from, turn, speaker, text } => {
-                let Some(list) = item.get(*from) else { return Ok(Vec::new()) };
-                let Some((turns, _)) = json::elements(list.get(), MOST)? else { return Ok(Vec::new()) };
-                turns.into_iter().filter_map(|raw| listed(raw, turn, *speaker, *text).transpose()).collect()
+            Self::Labels(label) => {
+                for turn in text.map(|text| labelled(text, label)).unwrap_or_default() {
+                    list.object(|object| {
+                        if let Some(speaker) = &turn.speaker {
+                            told = true;
+                            object.text("speaker", speaker);
+                        }
+                        object.text(TEXT, turn.text);
+                    });
+                }
+            }
+            Self::Turns(entries) => entries.write(item, |turn| {
+                told |= turn.starts_with(r#"{"speaker""#);
+                list.raw(&turn);
+            })?,
+            Self::Pieces(taken, merge) => {
+                let mut growing: Option<Growing> = None;
+                taken.each(item, |scope| {
+                    let Some((piece, attached)) = merge.piece(scope)? else { return Ok(()) };
+                    match &mut growing {
+                        Some(turn) if turn.is_of(&piece) => turn.grow(piece, attached, &merge.between),
+                        _ => {
+                            if let Some(turn) = growing.replace(piece) {
+                                told |= turn.write(list);
+                            }
+                        }
+                    }
+                    Ok(())
+                })?;
+                if let Some(turn) = growing {
+                    told |= turn.write(list);
+                }
             }
         }
+        Ok(told)
     }
 }
 
-impl Turn<'_> {
-    fn into_owned(self) -> Turn<'static> {
-        Turn { speaker: self.speaker.map(|s| Cow::Owned(s.into_owned())), text: Cow::Owned(self.text.into_owned()) }
-    }
-}
-
-/// A turn of a list; one without text is none.
-fn listed<'a>(
-    raw: &'a RawValue,
-    turn: &Pointers,
-    speaker: Option<usize>,
-    text: Option<usize>,
-) -> Result<Option<Turn<'a>>, JsonError> {
-    let Some(text) = text else {
-        return Ok(json::string_text(raw).map(|text| Turn { speaker: None, text }));
-    };
-    let places = turn.capture_unique(raw.get().as_bytes())?;
-    let scalar = |place: usize| places.get(place).and_then(json::as_text).filter(|text| !text.is_empty());
-    Ok(scalar(text).map(|text| Turn { speaker: speaker.and_then(scalar), text }))
-}
-
-/// The turns of a text in which a word, spaces, a number and a colon begin one. No label: no turns.
-fn labelled<'t>(text: &'t str, label: &str) -> Vec<Turn<'t>> {
-    let mut turns = Vec::new();
-    let mut from = 0;
-    let mut speaker: Option<Cow<'t, str>> = None;
-    let mut search = 0;
-    while let Some(found) = text[search..].find(label) {
-        let start = search + found;
-        search = start + label.len();
-        // A label is a word of its own.
-        if text[..start].chars().next_back().is_some_and(char::is_alphanumeric) {
-            continue;
+impl Merge {
+    /// The piece in a scope, and whether it follows without what stands between; one without text is none.
+    fn piece(&self, scope: &dyn Places) -> Result<Option<(Growing, bool)>, JsonError> {
+        let mut members = Vec::with_capacity(self.members.len());
+        let mut text = None;
+        for (member, value) in &self.members {
+            let mut out = Vec::new();
+            let mut result = Ok(false);
+            ObjectWriter::write(&mut out, |object| result = value.write("", scope, object));
+            let written = result?;
+            // `{"":VALUE}`
+            let json = String::from_utf8(out).ok().filter(|_| written);
+            let Some(json) = json.as_deref().and_then(|json| json.get(4..json.len() - 1)) else { continue };
+            if member.name == TEXT {
+                text = serde_json::from_str::<&RawValue>(json).ok().and_then(json::string_text).map(|t| t.into_owned());
+            } else {
+                members.push((member.name, json.to_owned()));
+            }
         }
-        let Some((number, length)) = number(&text[search..]) else { continue };
-        let before = text[from..start].trim();
-        if speaker.is_some() || !before.is_empty() {
-            turns.push(Turn { speaker: speaker.take(), text: Cow::Borrowed(before) });
-        }
-        speaker = Some(Cow::Owned(format!("{label} {number}")));
-        search += length;
-        from = search;
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let attached = !self.attach.is_empty() && self.attach.iter().all(|test| test.holds(scope));
+        Ok(Some((Growing { members, text, pieces: 1 }, attached)))
     }
-    if speaker.is_some() {
-        turns.push(Turn { speaker, text: Cow::Borrowed(text[from..].trim()) });
-    }
-    turns
 }
 
-/// Spaces, a number and a colon at the front: the number and the length of all three.
-fn number(text: &str) -> Option<(&str, usize)> {
-    let number = text.trim_start_matches([' ', '\t', '\u{a0}', '\u{202f}']);
-    let spaces = text.len() - number.len();
-    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-    let ends = number[digits..].starts_with(':');
-    (spaces > 0 && (1..=DIGITS).contains(&digits) && ends).then(|| (&number[..digits], spaces + digits + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn turns(text: &str) -> Vec<(Option<String>, String)> {
-        labelled(text, "Խոսնակ").into_iter().map(|t| (t.speaker.map(Cow::into_owned), t.text.into_owned())).collect()
+impl Growing {
+    fn member(&self, name: &str) -> Option<&str> {
+        self.members.iter().find(|(known, _)| *known == name).map(|(_, json)| json.as_str())
     }
 
-    fn turn(speaker: &str, text: &str) -> (Option<String>, String) {
-        ((!speaker.is_empty()).then(|| format!("Խոսնակ {speaker}")), text.to_owned())
+    /// Whether a piece goes on with it. Punctuation may have no speaker.
+    fn is_of(&self, piece: &Self) -> bool {
+        ["speaker", "channel"].iter().all(|name| self.member(name) == piece.member(name))
     }
 
-    #[test]
-    fn labels_begin_turns_in_lines_and_inline() {
-        let expected = [turn("1", "Բարև"), turn("2", "Բարև ձեզ"), turn("1", "Այո")];
-        assert_eq!(turns("Խոսնակ 1: Բարև\nԽոսնակ 2: Բարև ձեզ\r\nԽոսնակ 1: Այո\n"), expected);
-        assert_eq!(turns("Խոսնակ 1: Բարև Խոսնակ 2: Բարև ձեզ Խոսնակ 1:Այո"), expected);
-    }
-
-    #[test]
-    fn text_before_the_first_label_has_no_speaker() {
-        assert_eq!(turns("Ողջույն։ Խոսնակ 12:  ա\n բ "), [turn("", "Ողջույն։"), turn("12", "ա\n բ")]);
-        assert_eq!(turns(" \n Խոսնակ  3: ա"), [turn("3", "ա")]);
-    }
-
-    #[test]
-    fn turns_of_one_speaker_stay_apart_and_an_empty_turn_is_one() {
-        assert_eq!(turns("Խոսնակ 1: ա Խոսնակ 1: բ Խոսնակ 2:"), [turn("1", "ա"), turn("1", "բ"), turn("2", "")]);
-    }
-
-    #[test]
-    fn what_only_looks_like_a_label_is_text() {
-        for plain in ["", "ա բ", "Խոսնակ", "Խոսնակ 1", "Խոսնակ: ա", "Խոսնակ1: ա", "մԽոսնակ 1: ա", "Խոսնակ մեկ: ա"]
-        {
-            assert_eq!(turns(plain), [], "{plain}");
+    fn grow(&mut self, piece: Self, attached: bool, between: &str) {
+        if !attached {
+            self.text.push_str(between);
         }
-        assert_eq!(turns("Խոսնակ 1: Խոսնակ Խոսնակ 2: բ"), [turn("1", "Խոսնակ"), turn("2", "բ")]);
+        self.text.push_str(&piece.text);
+        self.pieces += 1;
+        if let Some(end) = piece.members.into_iter().find(|(name, _)| *name == "endSeconds") {
+            self.members.retain(|(name, _)| *name != "endSeconds");
+            self.members.push(end);
+        }
+    }
+
+    /// Writes the turn; says whether its speaker is known. The confidence of one piece is not that of a turn.
+    fn write(&self, list: &mut ListWriter<'_>) -> bool {
+        list.object(|object| {
+            for member in &TURN {
+                match (member.name, self.member(member.name)) {
+                    (TEXT, _) => object.text(TEXT, &self.text),
+                    ("confidence", _) if self.pieces > 1 => {}
+                    (name, Some(json)) => object.raw(name, json),
+                    (_, None) => {}
+                }
+            }
+        });
+        self.member("speaker").is_some()
     }
 }
