@@ -124,7 +124,14 @@ fn their_shown(value: &Theirs) -> String {
 
 fn same(expression: &str, data: &str) {
     let Some(ours) = ours(expression, data) else { return };
-    let theirs = theirs(expression, data);
+    let mut theirs = self::theirs(expression, data);
+    // CEL leaves the order of a map's members open, and the crate takes another each time: one of its answers must be ours.
+    for _ in 0..200 {
+        if theirs == ours || theirs.is_err() || ours.is_err() {
+            break;
+        }
+        theirs = self::theirs(expression, data);
+    }
     match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{expression} over {data}"),
         (Err(_), Err(_)) => {}
