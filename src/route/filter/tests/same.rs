@@ -127,7 +127,7 @@ fn same(expression: &str, data: &str) {
     let mut theirs = self::theirs(expression, data);
     // CEL leaves the order of a map's members open, and the crate takes another each time: one of its answers must be ours.
     for _ in 0..200 {
-        if theirs == ours || theirs.is_err() || ours.is_err() {
+        if theirs.is_err() || ours.is_err() || theirs.as_ref().ok() == ours.as_ref().ok() {
             break;
         }
         theirs = self::theirs(expression, data);
