@@ -85,7 +85,14 @@ impl Delivery {
         let stream = policy.stream.filter(|_| !envelope.is_rejected());
         let (message, namespace) = (envelope.message(content), policy.owner.namespace);
         let Some(spool) = self.spool().filter(|_| policy.spool) else {
-            return self.hand_over(&message, namespace, stream, deadline.acknowledged()).await;
+            // Sent once more where nothing came back: a leader that steps down forgets what it was just handed. The id keeps it one.
+            let first = self.hand_over(&message, namespace, stream, deadline.spooled()).await;
+            return match first.0 {
+                Err(Unavailable::TimedOut | Unavailable::NoResponders) => {
+                    self.hand_over(&message, namespace, stream, deadline.acknowledged()).await
+                }
+                _ => first,
+            };
         };
         let way = self.way(&message, namespace, stream);
         let claimed = matches!(way, Cow::Owned(_));
