@@ -31,8 +31,8 @@ use crate::route::capture;
 
 /// How often certificate files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
-/// How often what the spool holds is told.
-const GAUGES: Duration = Duration::from_secs(1);
+/// How often `/readyz` learns whether the spool holds anything.
+const SPOOLING: Duration = Duration::from_secs(1);
 /// How long the last messages may take to leave.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -50,10 +50,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     let delivery = Delivery::start(&args.delivery()?).await?;
     let spool = open_spool(&args.spool)?;
-    let remembering = guard(args, &delivery, spool.as_ref(), metrics.clone());
-    tasks.spawn(named("guard", until(&stop, remembering)));
+    guard(args, &delivery, spool.as_ref(), &metrics);
     if let Some(spool) = spool {
-        let draining = drain(&args.spool, spool, &delivery, readiness.gate("spooling"), metrics.clone());
+        let draining = drain(&args.spool, spool, &delivery, readiness.gate("spooling"), &metrics);
         tasks.spawn(named("spool", until(&stop, draining)));
     }
     let routes = Arc::new(Routes::new(metrics.clone()));
@@ -168,13 +167,8 @@ fn open_spool(args: &SpoolArgs) -> anyhow::Result<Option<Arc<Spool>>> {
     Ok(Some(Arc::new(spool)))
 }
 
-/// Remembers what NATS acknowledges, beside the spool where there is one that counts, and keeps the gauges.
-fn guard(
-    args: &Args,
-    delivery: &Delivery,
-    spool: Option<&Arc<Spool>>,
-    metrics: Metrics,
-) -> impl Future<Output = ()> + use<> {
+/// Remembers what NATS acknowledges, beside the spool where there is one that counts.
+fn guard(args: &Args, delivery: &Delivery, spool: Option<&Arc<Spool>>, metrics: &Metrics) {
     let options = args.guard();
     let folder = args.spool.spool_dir.as_deref().filter(|_| args.spool.setting() != SpoolSetting::Absent);
     let room: Room = match spool.zip(folder) {
@@ -184,27 +178,23 @@ fn guard(
         None => Box::new(move |_| options.max_bytes),
     };
     delivery.use_guard(options, folder, room);
-    let delivery = delivery.clone();
-    async move {
-        let mut before = GuardStatus::default();
-        loop {
-            let status = delivery.guard().unwrap_or_default();
-            metrics.guard_seconds().set(status.reach.as_secs_f64());
-            metrics.guard_missed().inc_by(status.missed - before.missed);
-            metrics.guard_republished().inc_by(status.again - before.again);
-            before = status;
-            tokio::time::sleep(GAUGES).await;
-        }
-    }
+    let (delivery, mut before) = (delivery.clone(), GuardStatus::default());
+    metrics.read_with(move |metrics| {
+        let status = delivery.guard().unwrap_or_default();
+        metrics.guard_seconds().set(status.reach.as_secs_f64());
+        metrics.guard_missed().inc_by(status.missed - before.missed);
+        metrics.guard_republished().inc_by(status.again - before.again);
+        before = status;
+    });
 }
 
-/// Drains the spool, and keeps its gauges and its word on `/readyz`.
+/// Drains the spool, and keeps its word on `/readyz`.
 fn drain(
     args: &SpoolArgs,
     spool: Arc<Spool>,
     delivery: &Delivery,
     gate: Gate,
-    metrics: Metrics,
+    metrics: &Metrics,
 ) -> impl Future<Output = ()> + use<> {
     let counts = args.setting() != SpoolSetting::Absent;
     if !counts {
@@ -216,16 +206,19 @@ fn drain(
     delivery.use_spool(spool.clone(), counts);
     let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.spool_max_bytes().set(gauge(args.spool_max_bytes));
+    let held = spool.clone();
+    metrics.read_with(move |metrics| {
+        let stock = held.stock();
+        metrics.spool_refused().set(gauge(held.refused_stock().events));
+        metrics.spool_events().set(gauge(stock.events));
+        metrics.spool_bytes().set(gauge(stock.bytes));
+        let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);
+        metrics.spool_oldest().set(Duration::from_millis(age.try_into().unwrap_or(0)).as_secs_f64());
+    });
     async move {
         loop {
-            let stock = spool.stock();
-            metrics.spool_refused().set(gauge(spool.refused_stock().events));
-            metrics.spool_events().set(gauge(stock.events));
-            metrics.spool_bytes().set(gauge(stock.bytes));
-            let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);
-            metrics.spool_oldest().set(Duration::from_millis(age.try_into().unwrap_or(0)).as_secs_f64());
-            gate.set(if stock.events > 0 { GateState::Degraded } else { GateState::Open });
-            tokio::time::sleep(GAUGES).await;
+            gate.set(if spool.stock().events > 0 { GateState::Degraded } else { GateState::Open });
+            tokio::time::sleep(SPOOLING).await;
         }
     }
 }

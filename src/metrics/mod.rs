@@ -9,8 +9,8 @@ pub(crate) mod process;
 pub(crate) mod source;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -27,12 +27,21 @@ pub use source::SourceMetrics;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Every metric of the process. Cloning shares them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Sets what is known elsewhere and is worth knowing only when somebody asks.
+type Reading = Box<dyn FnMut(&Metrics) + Send>;
+
 struct Inner {
     registry: Registry,
+    readings: Mutex<Vec<Reading>>,
     families: source::Families,
     request_duration: Durations,
     publish_duration: Durations,
@@ -106,6 +115,7 @@ impl Metrics {
         let unrouted = families.source("", "", "");
         Self(Arc::new(Inner {
             registry: root,
+            readings: Mutex::default(),
             families,
             request_duration,
             publish_duration,
@@ -212,11 +222,20 @@ impl Metrics {
         &self.0.connections
     }
 
+    /// Reads what others know before each answer of [`Metrics::render`]: a gauge that was set a second ago tells of a spool
+    /// that is empty no more.
+    pub fn read_with(&self, reading: impl FnMut(&Metrics) + Send + 'static) {
+        self.0.readings.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(reading));
+    }
+
     /// Every metric in the OpenMetrics text format.
     ///
     /// # Errors
     /// Only when a collector's formatting fails.
     pub fn render(&self) -> Result<String, fmt::Error> {
+        for reading in self.0.readings.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            reading(self);
+        }
         let mut text = String::with_capacity(16 << 10);
         encode(&mut text, &self.0.registry)?;
         Ok(text)
@@ -232,6 +251,20 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_know_is_read_when_somebody_asks() {
+        let metrics = Metrics::new();
+        let mut asked = 0;
+        metrics.read_with(move |metrics| {
+            asked += 1;
+            metrics.spool_events().set(asked);
+        });
+        for events in 1..3 {
+            let text = metrics.render().unwrap();
+            assert!(text.contains(&format!("hookgate_spool_events {events}\n")), "{text}");
+        }
+    }
 
     #[test]
     fn every_metric_of_the_contract_is_there_under_its_name() {
