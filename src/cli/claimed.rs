@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use async_nats::Client;
+use anyhow::Context as _;
+use async_nats::jetstream;
 use tokio::io::AsyncReadExt;
 
 /// What a reference begins with.
@@ -15,11 +15,11 @@ const WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// Where it is not there, or this user may not read it.
-pub(super) async fn fetch(client: &Client, reference: &str) -> anyhow::Result<Vec<u8>> {
+pub(super) async fn fetch(context: &jetstream::Context, reference: &str) -> anyhow::Result<Vec<u8>> {
     let place = reference.strip_prefix(SCHEME).and_then(|place| place.split_once('/'));
     let (bucket, name) = place.with_context(|| format!("{reference:?} refers to no object of NATS"))?;
     let read = async {
-        let store = async_nats::jetstream::new(client.clone()).get_object_store(bucket).await?;
+        let store = context.get_object_store(bucket).await?;
         let mut object = store.get(name).await?;
         let mut bytes = Vec::new();
         object.read_to_end(&mut bytes).await?;

@@ -8,11 +8,12 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 
 use super::flags;
+use super::nats::NatsArgs;
 use super::policy::{Bounds, Policy};
 use super::selector::selector;
 use crate::control::settings::{Settings, SpoolSetting};
 use crate::deliver::spool::MARKER;
-use crate::deliver::{GuardOptions, NatsOptions, Options as DeliveryOptions, StreamOptions};
+use crate::deliver::{GuardOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
 use crate::receive::handle::Options as ReceiverOptions;
@@ -48,7 +49,7 @@ pub struct Args {
     #[arg(long, env = "HOOKGATE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
     #[command(flatten)]
-    nats: Nats,
+    nats: NatsArgs,
     #[command(flatten)]
     stream: Stream,
     #[command(flatten)]
@@ -105,32 +106,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// How to reach NATS.
-#[derive(Debug, clap::Args)]
-pub(super) struct Nats {
-    /// The servers of NATS; a user and password or a token may stand in the URL (repeatable)
-    #[arg(
-        long,
-        env = "HOOKGATE_NATS_URL",
-        hide_env_values = true,
-        value_delimiter = ',',
-        default_value = "nats://127.0.0.1:4222"
-    )]
-    nats_url: Vec<String>,
-    /// A credentials file, read again for every connection
-    #[arg(long, env = "HOOKGATE_NATS_CREDS", value_name = "FILE")]
-    nats_creds: Option<PathBuf>,
-    /// The certificate authority of the servers, PEM
-    #[arg(long, env = "HOOKGATE_NATS_CA", value_name = "FILE")]
-    nats_ca: Option<PathBuf>,
-    /// A client certificate, PEM
-    #[arg(long, env = "HOOKGATE_NATS_CLIENT_CERT", value_name = "FILE")]
-    nats_client_cert: Option<PathBuf>,
-    /// Its private key, PEM
-    #[arg(long, env = "HOOKGATE_NATS_CLIENT_KEY", value_name = "FILE")]
-    nats_client_key: Option<PathBuf>,
-}
-
 /// What happens to events that are too large for a message.
 #[derive(Debug, clap::Args)]
 pub(super) struct Claim {
@@ -174,19 +149,6 @@ struct Stream {
     /// Count streams in memory as durable: what they hold ends with the server
     #[arg(long, env = "HOOKGATE_ALLOW_MEMORY_STREAMS", default_value = "false", value_parser = flags::truth, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     allow_memory_streams: bool,
-}
-
-impl Nats {
-    /// As delivery takes them.
-    pub(super) fn options(&self) -> NatsOptions {
-        NatsOptions {
-            urls: self.nats_url.iter().map(|url| url.as_str().into()).collect(),
-            creds: self.nats_creds.clone(),
-            ca: self.nats_ca.clone(),
-            client_cert: self.nats_client_cert.clone(),
-            client_key: self.nats_client_key.clone(),
-        }
-    }
 }
 
 /// Where events wait while NATS is away.

@@ -9,7 +9,8 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::flags;
-use super::run::{Claim, Nats};
+use super::nats::NatsArgs;
+use super::run::Claim;
 use crate::deliver::spool::{self, Contents, Spool};
 use crate::deliver::{Delivery, Options, StreamOptions, drain_once};
 
@@ -63,7 +64,7 @@ pub(super) struct DrainArgs {
     #[arg(long, default_value = "10m", value_parser = flags::duration)]
     timeout: Duration,
     #[command(flatten)]
-    nats: Nats,
+    nats: NatsArgs,
     #[command(flatten)]
     claim: Claim,
     /// Replicas of a bucket for what is too large for a message, where it is created

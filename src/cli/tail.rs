@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::Context as _;
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use clap::ValueEnum;
@@ -38,7 +39,7 @@ const SHOWN: [&str; 12] = [
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The subject, wildcards allowed
-    #[arg(default_value = "webhooks.>")]
+    #[arg(default_value = "webhooks.>", value_parser = subject)]
     subject: String,
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
@@ -75,14 +76,15 @@ pub(super) enum Output {
 /// NATS that cannot be reached, or a closed output.
 pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     let client = args.nats.connect().await?;
+    let context = args.nats.jetstream(client.clone());
     let mut messages = match args.past() {
         None => select_all(nats::subscribe(&client, std::slice::from_ref(&args.subject)).await?).boxed(),
-        Some(from) => kept(client.clone(), &args.subject, from, args.last).await?,
+        Some(from) => kept(&context, &args.subject, from, args.last).await?,
     };
     let mut left = args.count;
     while left != Some(0) {
         let Some(message) = messages.next().await else { break };
-        Read::of(&message).with_data(&client).await.print(args.output, out)?;
+        Read::of(&message).with_data(&context).await.print(args.output, out)?;
         left = left.map(|left| left - 1);
     }
     Ok(())
@@ -101,14 +103,28 @@ impl Args {
     }
 }
 
+/// A subject with or without wildcards (docs.nats.io, "Subject-Based Messaging").
+fn subject(text: &str) -> Result<String, String> {
+    let tokens: Vec<&str> = text.split('.').collect();
+    let last = tokens.len() - 1;
+    let fits = |(at, token): (usize, &&str)| match *token {
+        "" => false,
+        ">" => at == last,
+        token => !token.contains(char::is_whitespace),
+    };
+    if tokens.iter().enumerate().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("is no subject: write tokens with dots between them, such as webhooks.sales.*.> ('*' is one token, '>' all that follow)".to_owned())
+}
+
 /// What the stream of a subject keeps, then what arrives; of what it keeps no more than the last so many.
 async fn kept(
-    client: async_nats::Client,
+    context: &jetstream::Context,
     subject: &str,
     from: DeliverPolicy,
     last: Option<u64>,
 ) -> anyhow::Result<BoxStream<'static, async_nats::Message>> {
-    let context = async_nats::jetstream::new(client);
     let name = context.stream_by_subject(subject).await.with_context(|| {
         format!("no stream keeps {subject}: without --since, --last and --all events are shown as they arrive")
     })?;
@@ -158,9 +174,9 @@ impl<'m> Read<'m> {
     }
 
     /// With the data that it refers to, where that can be read; why not is said on the error output.
-    pub(super) async fn with_data(mut self, client: &async_nats::Client) -> Self {
+    pub(super) async fn with_data(mut self, context: &jetstream::Context) -> Self {
         let Some(reference) = self.header(DATAREF.name) else { return self };
-        match claimed::fetch(client, reference).await {
+        match claimed::fetch(context, reference).await {
             Ok(bytes) => self.data = value(&bytes),
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "{error:#}");

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_nats::Client;
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::{Context, ContextBuilder, RequestErrorKind};
+use async_nats::jetstream::context::{Context, RequestErrorKind};
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use base64::Engine as _;
@@ -30,8 +29,6 @@ const PLACES: usize = 16;
 const SLACK: Duration = Duration::from_secs(30 * 60);
 /// Between tries to lengthen the life of what a bucket holds.
 const QUIET: Duration = Duration::from_secs(60);
-/// For one answer of JetStream.
-const ANSWER: Duration = Duration::from_secs(5);
 /// How much longer than its event an object lasts, beside the guard's window.
 const HOUR: Duration = Duration::from_secs(3600);
 const DESCRIPTION: &str = "Data of webhook events that are too large for a message. Made by hookgate.";
@@ -50,9 +47,9 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn new(client: Client, options: &StreamOptions, guard_window: Duration) -> Self {
+    pub(super) fn new(context: Context, options: &StreamOptions, guard_window: Duration) -> Self {
         Self {
-            context: ContextBuilder::new().timeout(ANSWER).build(client),
+            context,
             replicas: options.replicas,
             outlive: guard_window.saturating_add(HOUR),
             subjects: options.subjects.clone(),

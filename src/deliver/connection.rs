@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
@@ -37,12 +39,18 @@ pub struct NatsOptions {
     pub urls: Vec<Secret>,
     /// A credentials file as `nsc` writes it; read again for each connection.
     pub creds: Option<PathBuf>,
+    /// A file with the seed of an nkey user, `SU…`; read again for each connection.
+    pub nkey: Option<PathBuf>,
     /// PEM file of the authorities to trust instead of the system's; read again for each connection.
     pub ca: Option<PathBuf>,
     /// PEM file of the client certificate; read again for each connection.
     pub client_cert: Option<PathBuf>,
     /// PEM file of its key.
     pub client_key: Option<PathBuf>,
+    /// What the subjects of answers begin with; `None`: `_INBOX`.
+    pub inbox_prefix: Option<String>,
+    /// The domain of JetStream; `None`: that of the servers.
+    pub domain: Option<String>,
 }
 
 /// A URL that may hold a password: not shown by `Debug`.
@@ -78,9 +86,9 @@ pub enum OptionsError {
     /// Two logins in the URLs.
     #[error("the URLs of --nats-url name different logins: write the same in each, or in one only")]
     TwoLogins,
-    /// A login in a URL, and a credentials file.
-    #[error("--nats-creds and a login in --nats-url exclude each other: keep one of them")]
-    LoginAndCredentials,
+    /// More than one of a login in a URL, a credentials file and an nkey.
+    #[error("--nats-creds, --nats-nkey and a login in --nats-url exclude each other: keep one of them")]
+    TwoKindsOfLogin,
     /// A certificate without a key, or the other way round.
     #[error("--nats-client-cert and --nats-client-key belong together: give both or neither")]
     HalfCertificate,
@@ -112,11 +120,12 @@ pub struct Link {
 /// What cannot be used, by the name of its flag.
 fn access(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Access), OptionsError> {
     let (addresses, login) = addresses(&options.urls)?;
-    let login = match (login, &options.creds) {
-        (Some(_), Some(_)) => return Err(OptionsError::LoginAndCredentials),
-        (Some(login), None) => login,
-        (None, Some(file)) => Login::File(Arc::new(Credentials::new(file.clone()))),
-        (None, None) => Login::Nobody,
+    let login = match (login, &options.creds, &options.nkey) {
+        (Some(login), None, None) => login,
+        (None, Some(file), None) => Login::File(Arc::new(Credentials::of_nsc(file.clone()))),
+        (None, None, Some(file)) => Login::File(Arc::new(Credentials::nkey(file.clone()))),
+        (None, None, None) => Login::Nobody,
+        _ => return Err(OptionsError::TwoKindsOfLogin),
     };
     let certificate = match (&options.client_cert, &options.client_key) {
         (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
@@ -145,8 +154,20 @@ pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Connect
     if let Some((cert, key)) = certificate {
         connect = connect.add_client_certificate(cert, key);
     }
+    if let Some(prefix) = &options.inbox_prefix {
+        connect = connect.custom_inbox_prefix(prefix);
+    }
     // Who says which authorities or certificate to use wants neither to be skipped silently.
     Ok((addresses, connect.require_tls(tls).name("hookgate")))
+}
+
+/// JetStream's API; `answer`: how long it may take to answer.
+pub(crate) fn jetstream(client: Client, domain: Option<&str>, answer: Duration) -> Context {
+    let context = ContextBuilder::new().timeout(answer);
+    match domain {
+        Some(domain) => context.domain(domain).build(client),
+        None => context.build(client),
+    }
 }
 
 /// Both ways to NATS: a client for what is no event, and the parts of the line that events go over.
@@ -163,7 +184,7 @@ pub(super) struct Ways {
 pub(super) async fn connect(options: &NatsOptions, refusals: Refusals) -> Result<Ways, OptionsError> {
     let (addresses, access) = access(options)?;
     let (_, connect) = prepare(options)?;
-    let log = Arc::new(EventLog::new(&addresses, options.creds.as_deref(), refusals));
+    let log = Arc::new(EventLog::new(&addresses, options, refusals));
     let (refused, events) = (Arc::clone(&log), Arc::clone(&log));
     let client = connect
         .retry_on_initial_connect()

@@ -1,4 +1,4 @@
-//! A credentials file as `nsc` writes it: a user JWT and the seed that signs the server's nonce.
+//! The seed that signs the server's nonce: in a credentials file as `nsc` writes it, beside a user JWT, or alone, of an nkey user.
 //!
 //! The file is read for each connection, so a rotated one takes effect without a restart. The seed is wiped after use.
 
@@ -11,11 +11,17 @@ use zeroize::Zeroizing;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
     file: PathBuf,
+    /// The file holds a seed alone.
+    bare: bool,
 }
 
 impl Credentials {
-    pub(super) fn new(file: PathBuf) -> Self {
-        Self { file }
+    pub(super) fn of_nsc(file: PathBuf) -> Self {
+        Self { file, bare: false }
+    }
+
+    pub(super) fn nkey(file: PathBuf) -> Self {
+        Self { file, bare: true }
     }
 
     /// Signs a nonce. The error says what is wrong with the file, and nothing of what is in it.
@@ -23,12 +29,22 @@ impl Credentials {
         let file = self.file.display();
         let text = tokio::fs::read_to_string(&self.file).await;
         let text = Zeroizing::new(text.map_err(|error| format!("cannot read the credentials file {file}: {error}"))?);
-        let (jwt, seed) = parse(&text).ok_or_else(|| {
-            format!("{file} is no credentials file: it holds a USER JWT block and a USER NKEY SEED block, as nsc writes them")
+        let (jwt, seed) = match self.bare {
+            true => (None, text.trim()),
+            false => {
+                let (jwt, seed) = parse(&text).ok_or_else(|| {
+                    format!("{file} is no credentials file: it holds a USER JWT block and a USER NKEY SEED block, as nsc writes them")
+                })?;
+                (Some(jwt), seed)
+            }
+        };
+        let key = nkeys::KeyPair::from_seed(seed).map_err(|_| match self.bare {
+            true => format!("{file} holds no seed of an nkey user: it is one line that begins with SU"),
+            false => format!("the seed in {file} is not valid"),
         })?;
-        let key = nkeys::KeyPair::from_seed(seed).map_err(|_| format!("the seed in {file} is not valid"))?;
         let mut auth = Auth::new();
-        auth.jwt = Some(jwt.to_owned());
+        auth.nkey = self.bare.then(|| key.public_key());
+        auth.jwt = jwt.map(str::to_owned);
         auth.signature = Some(key.sign(nonce).map_err(|_| format!("the seed in {file} cannot sign"))?);
         Ok(auth)
     }
@@ -62,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_says_what_is_wrong_and_nothing_of_the_content() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = Credentials::new(folder.path().join("missing")).sign(&[1]).await.err().unwrap();
+        let missing = Credentials::of_nsc(folder.path().join("missing")).sign(&[1]).await.err().unwrap();
         assert!(missing.contains("cannot read"), "{missing}");
         let file = folder.path().join("user.creds");
         std::fs::write(
@@ -70,7 +86,7 @@ mod tests {
             "-----BEGIN A-----\njwt\n-----END A-----\n-----BEGIN B-----\nSUSECRET\n-----END B-----\n",
         )
         .unwrap();
-        let wrong = Credentials::new(file).sign(&[1]).await.err().unwrap();
+        let wrong = Credentials::of_nsc(file).sign(&[1]).await.err().unwrap();
         assert!(wrong.contains("seed") && !wrong.contains("SUSECRET"), "{wrong}");
     }
 }

@@ -1,6 +1,5 @@
 //! What is said of the connection to NATS: where it leads, why it is not there and what to do, each reason once; never a login.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,6 +7,7 @@ use async_nats::{Event, ServerAddr};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::NatsOptions;
 use super::exchange;
 use super::wire::DialError;
 
@@ -26,6 +26,10 @@ pub(super) struct Refusals {
 /// Writes why NATS is not there: each reason once, until it changes.
 #[derive(Debug)]
 pub(super) struct EventLog {
+    /// What subjects of JetStream's API begin with.
+    api: String,
+    /// What the subjects of answers begin with.
+    inbox: String,
     /// Hosts and ports, without a login.
     hosts: String,
     /// What to do when the login is refused.
@@ -38,11 +42,13 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    pub(super) fn new(addresses: &[ServerAddr], credentials: Option<&Path>, refusals: Refusals) -> Self {
+    pub(super) fn new(addresses: &[ServerAddr], options: &NatsOptions, refusals: Refusals) -> Self {
         let hosts: Vec<String> = addresses.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
-        let (advice, refused) = (advice(credentials), AtomicBool::new(false));
+        let (advice, refused) = (advice(options), AtomicBool::new(false));
         let (guard_said, last) = (AtomicBool::new(false), Mutex::default());
-        Self { hosts: hosts.join(", "), advice, refused, refusals, guard_said, last }
+        let api = options.domain.as_ref().map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"));
+        let inbox = options.inbox_prefix.clone().unwrap_or_else(|| "_INBOX".to_owned());
+        Self { hosts: hosts.join(", "), api, inbox, advice, refused, refusals, guard_said, last }
     }
 
     /// The login is refused, and seldom better a moment later.
@@ -116,23 +122,27 @@ impl EventLog {
             if self.is_news(Some("claims")) {
                 tracing::error!(
                     "{text}: events that are too large for a message are answered 503 or wait in the spool. Let this user \
-                     publish on $O.>, $JS.API.STREAM.MSG.GET.* and $JS.API.STREAM.*.* (narrower for a namespace: \
-                     $O.hookgate-NAMESPACE.> and the stream OBJ_hookgate-NAMESPACE), or write --claim-check off"
+                     publish on $O.>, {api}.STREAM.MSG.GET.* and {api}.STREAM.*.* (narrower for a namespace: \
+                     $O.hookgate-NAMESPACE.> and the stream OBJ_hookgate-NAMESPACE), or write --claim-check off",
+                    api = self.api
                 );
             }
         } else if lower.contains("permissions violation") && text.contains("STREAM.MSG.GET") {
             self.refusals.guard.send_replace(true);
             if !self.guard_said.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "{text}: let this user publish on $JS.API.STREAM.MSG.GET.*; until then the guard is off, and events that a \
-                     server acknowledged and forgot in a power cut are not published again"
+                    "{text}: let this user publish on {}.STREAM.MSG.GET.*; until then the guard is off, and events that a \
+                     server acknowledged and forgot in a power cut are not published again",
+                    self.api
                 );
             }
         } else if lower.contains("permissions violation") {
             if self.is_news(Some(text)) {
                 tracing::error!(
-                    "{text}: let this user publish on the sources' subjects and on $JS.API.STREAM.LIST and \
-                     $JS.API.STREAM.CREATE.*, and subscribe to _INBOX.>"
+                    "{text}: let this user publish on the sources' subjects and on {api}.STREAM.LIST and \
+                     {api}.STREAM.CREATE.*, and subscribe to {inbox}.>",
+                    api = self.api,
+                    inbox = self.inbox
                 );
             }
         } else {
@@ -159,11 +169,16 @@ pub(super) fn lame_duck() {
 }
 
 /// What to do when NATS refuses the login.
-fn advice(credentials: Option<&Path>) -> String {
-    match credentials {
-        Some(file) => {
+fn advice(options: &NatsOptions) -> String {
+    match (&options.creds, &options.nkey) {
+        (Some(file), _) => {
             format!("check the credentials file {} (--nats-creds) and that its account may log in", file.display())
         }
-        None => "check the user and password in --nats-url, or give a credentials file with --nats-creds".to_owned(),
+        (None, Some(file)) => {
+            format!("check the seed in {} (--nats-nkey) and that the servers know this nkey", file.display())
+        }
+        (None, None) => {
+            "check the user and password in --nats-url, or give a credentials file with --nats-creds".to_owned()
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_nats::Client;
+use async_nats::jetstream::Context;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -67,6 +68,9 @@ pub struct Counters {
     pub late: AtomicU64,
 }
 
+/// How long JetStream's API may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Publishes messages; shared by all routes.
 #[derive(Clone)]
 pub struct Delivery {
@@ -75,6 +79,8 @@ pub struct Delivery {
 
 pub(super) struct Inner {
     pub(super) client: Client,
+    /// For what is no event: the guard's questions and the object store.
+    pub(super) context: Context,
     wire: Wire,
     pub(super) waiting: Arc<Waiting>,
     pulse: Arc<Pulse>,
@@ -107,6 +113,7 @@ impl Delivery {
         let refusals = Refusals::default();
         let Refusals { exchange: exchange_refused, guard: guard_refused } = refusals.clone();
         let Ways { client, addresses, access, log } = connection::connect(&options.nats, refusals).await?;
+        let context = connection::jetstream(client.clone(), options.nats.domain.as_deref(), ANSWER);
         let wire = Wire::new(format!("{}.", client.new_inbox()));
 
         let (link_sender, link) = watch::channel(Link::default());
@@ -138,7 +145,7 @@ impl Delivery {
             events,
         };
         let keeper = streams::Keeper {
-            client: client.clone(),
+            context: context.clone(),
             options: options.stream.clone(),
             known: Arc::clone(&known),
             snapshot: snapshot_sender,
@@ -151,9 +158,10 @@ impl Delivery {
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         tasks.close();
 
-        let buckets = options.claim_check.then(|| Buckets::new(client.clone(), &options.stream, options.guard_window));
+        let buckets = options.claim_check.then(|| Buckets::new(context.clone(), &options.stream, options.guard_window));
         let inner = Inner {
             client,
+            context,
             wire,
             waiting,
             pulse,

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use async_nats::Client;
-use async_nats::jetstream::context::{Context, ContextBuilder};
+use async_nats::jetstream::context::Context;
 use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{ErrorCode, response::Response};
 use serde::Deserialize;
@@ -26,8 +25,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Between readings that publishes ask for; doubled up to `MOST` while they find nothing new, up to `AGAIN` while one is missing.
 const LEAST: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(5);
-/// For one answer of JetStream.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// The stream that the operator makes sure of, and what counts as durable.
 #[derive(Clone, Debug)]
@@ -234,7 +231,7 @@ pub(super) enum KeepError {
 
 /// The task that keeps the reading fresh.
 pub(super) struct Keeper {
-    pub(super) client: Client,
+    pub(super) context: Context,
     pub(super) options: StreamOptions,
     pub(super) known: Arc<ArcSwapOption<Known>>,
     pub(super) snapshot: watch::Sender<Option<Arc<Streams>>>,
@@ -246,7 +243,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) async fn run(mut self) {
-        let context = ContextBuilder::new().timeout(ANSWER).build(self.client.clone());
+        let context = self.context.clone();
         let mut said: Option<String> = None;
         let mut gap = LEAST;
         loop {

@@ -62,6 +62,10 @@ const MATRIX: &[(&str, &str)] = &[
          tlsSecret: tls\nclusterWide: true\nrbac: {captureSecrets: [a]}\nserviceAccount: {create: false, name: default}",
     ),
     (
+        "leaf",
+        "nats: {url: 'nats://x:4222', nkeySecret: {name: login, key: seed}, inboxPrefix: _INBOX_h, jsDomain: hub}",
+    ),
+    (
         "bounded",
         "watchNamespaces: [default, kube-public]\nnamespaceQuota: {sources: 10, filters: 20, bytes: 16Mi}\nmemoryLimit: 200Mi\nmaxConnections: 100000\n\
          h2c: true\nmaxBodySize: 1048576\nfetch: false\nfetchAllowCIDRs: [10.0.0.0/8]\nrbac: {aggregate: false, providers: false}",

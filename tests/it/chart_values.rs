@@ -162,7 +162,7 @@ baseUrl: https://x
 sourceBase: urn:x
 stream: {allowMemory: true}
 tlsSecret: t
-nats: {url: 'nats://x:4222', credsSecret: {name: c, key: k}, caSecret: {name: c, key: k}, clientCertSecret: {name: c}}
+nats: {url: 'nats://x:4222', credsSecret: {name: c, key: k}, nkeySecret: {name: c, key: k}, caSecret: {name: c, key: k}, clientCertSecret: {name: c}, inboxPrefix: _INBOX_h, jsDomain: hub}
 subjectPolicies: ['a.>']
 pathPolicies: ['/**']
 trustedProxies: [10.0.0.0/8]

@@ -52,7 +52,7 @@ async fn a_credentials_file_is_read_again_for_each_connection() {
 async fn options_that_cannot_work_are_refused_before_anything_starts() {
     let mut both = options("nats://a:b@127.0.0.1");
     both.nats.creds = Some("x.creds".into());
-    assert!(matches!(Delivery::start(&both).await, Err(OptionsError::LoginAndCredentials)));
+    assert!(matches!(Delivery::start(&both).await, Err(OptionsError::TwoKindsOfLogin)));
     let mut half = options("nats://127.0.0.1");
     half.nats.client_key = Some("key.pem".into());
     assert!(matches!(Delivery::start(&half).await, Err(OptionsError::HalfCertificate)));

@@ -35,6 +35,7 @@ mod deliver_login;
 mod deliver_outage;
 mod deliver_parts;
 mod deliver_streams;
+mod deliver_ways;
 mod docs;
 mod docs_filters;
 mod docs_schemas;

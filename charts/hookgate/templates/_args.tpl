@@ -60,6 +60,15 @@
 {{- if $nats.credsSecret.name }}
 - --nats-creds=/etc/hookgate/nats-creds/{{ $nats.credsSecret.key }}
 {{- end }}
+{{- if $nats.nkeySecret.name }}
+- --nats-nkey=/etc/hookgate/nats-nkey/{{ $nats.nkeySecret.key }}
+{{- end }}
+{{- with $nats.inboxPrefix }}
+- --nats-inbox-prefix={{ . }}
+{{- end }}
+{{- with $nats.jsDomain }}
+- --nats-js-domain={{ . }}
+{{- end }}
 {{- if $nats.caSecret.name }}
 - --nats-ca=/etc/hookgate/nats-ca/{{ $nats.caSecret.key }}
 {{- end }}

@@ -126,7 +126,7 @@ spec:
     {{- $volumes = append $volumes (dict "name" "spool" "emptyDir" (dict "sizeLimit" (include "hookgate.quantity" .Values.spool.size))) }}
     {{- end }}
     {{- /* Files of Secrets that hold a key are readable by the group alone. */}}
-    {{- range list (list "nats-creds" $nats.credsSecret.name 0440) (list "nats-ca" $nats.caSecret.name 0444) (list "nats-client" $nats.clientCertSecret.name 0440) (list "tls" .Values.tlsSecret 0440) }}
+    {{- range list (list "nats-creds" $nats.credsSecret.name 0440) (list "nats-nkey" $nats.nkeySecret.name 0440) (list "nats-ca" $nats.caSecret.name 0444) (list "nats-client" $nats.clientCertSecret.name 0440) (list "tls" .Values.tlsSecret 0440) }}
     {{- if index . 1 }}
     {{- $mounts = append $mounts (dict "name" (index . 0) "mountPath" (printf "/etc/hookgate/%s" (index . 0)) "readOnly" true) }}
     {{- $volumes = append $volumes (dict "name" (index . 0) "secret" (dict "secretName" (index . 1) "defaultMode" (index . 2))) }}

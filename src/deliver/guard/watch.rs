@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::{Context, ContextBuilder};
+use async_nats::jetstream::context::Context;
 use async_nats::jetstream::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -33,8 +33,6 @@ use crate::event::{header, lines};
 const STEP: Duration = Duration::from_secs(1);
 /// Between looks.
 const EVERY: Duration = Duration::from_secs(10);
-/// For one answer of JetStream.
-const ANSWER: Duration = Duration::from_secs(5);
 /// For one acknowledgement.
 const ACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// Messages on their way at one time, and their bytes: few enough to leave live ones their place.
@@ -86,7 +84,7 @@ impl<F: Files> Watch<F> {
             delivery: Arc::downgrade(inner),
             guard,
             buckets,
-            context: ContextBuilder::new().timeout(ANSWER).build(inner.client.clone()),
+            context: inner.context.clone(),
             link: inner.link.clone(),
             states: inner.states.clone(),
             refused: inner.guard_refused.clone(),

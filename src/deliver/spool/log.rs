@@ -18,7 +18,7 @@ use super::shelf::{Position, Segment, Shelf, Stock};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder or a file cannot be read or written.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// Another process has it.
     #[error("another hookgate uses it: every replica needs a folder of its own")]

@@ -60,7 +60,7 @@ pub(in crate::deliver) enum Login {
     Nobody,
     Password(String, Zeroizing<String>),
     Token(Zeroizing<String>),
-    /// A credentials file.
+    /// A file with a seed.
     File(Arc<Credentials>),
 }
 
@@ -161,6 +161,8 @@ struct Connect<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    nkey: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sig: Option<String>,
 }
 
@@ -228,6 +230,7 @@ async fn attempt(address: &ServerAddr, access: &Access, inbox: &str) -> Result<D
         pass: auth.password.as_deref(),
         auth_token: auth.token.as_deref(),
         jwt: auth.jwt.as_deref(),
+        nkey: auth.nkey.as_deref(),
         sig: auth.signature.as_ref().map(|signature| URL_SAFE_NO_PAD.encode(signature)),
     };
     let mut first = b"CONNECT ".to_vec();
