@@ -149,9 +149,11 @@ impl std::error::Error for Problems {}
 pub struct Gathered(Vec<Problem>);
 
 impl Gathered {
-    /// Adds one.
+    /// Adds one, unless it was said already.
     pub fn add(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
     /// The value of what went well; what went wrong is added.
@@ -159,10 +161,18 @@ impl Gathered {
         result
             .map_err(|problems| {
                 let Problems { first, others } = problems.into();
-                self.0.push(first);
-                self.0.extend(others);
+                self.add(first);
+                others.into_iter().for_each(|other| self.add(other));
             })
             .ok()
+    }
+
+    /// Nothing, or all of it.
+    ///
+    /// # Errors
+    /// What was gathered.
+    pub fn none(self) -> Result<(), Problems> {
+        if self.is_empty() { Ok(()) } else { Err(self.into()) }
     }
 
     /// Whether nothing was wrong.

@@ -81,6 +81,15 @@ pub fn validate(kind: Kind, object: &Value) -> Vec<Violation> {
     all
 }
 
+/// The spec without fields that nobody knows: what is left can be judged although [`validate`] refuses the object for them.
+pub fn prune(kind: Kind, object: &mut Value) {
+    if let (Ok(schema), Some(spec)) = (compiled(kind), object.get_mut("spec"))
+        && let Some(schema) = schema.properties.get("spec")
+    {
+        structure::prune(spec, schema);
+    }
+}
+
 fn compiled(kind: Kind) -> &'static Result<Schema, String> {
     static SOURCE: OnceLock<Result<Schema, String>> = OnceLock::new();
     static PROVIDER: OnceLock<Result<Schema, String>> = OnceLock::new();

@@ -6,6 +6,7 @@
 mod limits;
 mod routing;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,22 @@ pub struct Compiled {
     /// What is wrong with secretRefs whose value cannot be a key of the method.
     pub unfit: Vec<Problem>,
     /// What the manifest asks for and is not there yet, or holds otherwise than written.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
+}
+
+/// What its owner should know of a source that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The field, as `spec.limits.maxBodySize`.
+    pub field: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
 }
 
 /// What a source claims, whether or not it compiles.
@@ -97,10 +113,13 @@ pub fn compile(
     {
         let written = spec.routing.clone().unwrap_or_default();
         if written.include_original == Some(false) && !provider.extraction.maps() {
-            notices.push(format!(
-                "routing.includeOriginal: false means nothing here: {} maps no event, so the vendor's item is all there is",
-                spec.provider
-            ));
+            notices.push(Notice {
+                field: "spec.routing.includeOriginal",
+                message: format!(
+                    "false means nothing here: {} maps no event, so the vendor's item is all there is",
+                    spec.provider
+                ),
+            });
         }
         let route = Route {
             generation: source.metadata.generation.unwrap_or_default(),
@@ -171,7 +190,7 @@ fn verifier(
     provider: &Provider,
     refs: &Resolved,
     settings: &Settings,
-) -> Result<(Verifier, Vec<UnfitKey>), Problem> {
+) -> Result<(Verifier, Vec<UnfitKey>), Problems> {
     let written = spec.verification.clone().unwrap_or_default();
     let known = || provider.methods.iter().map(|method| &*method.name).collect::<Vec<_>>().join(", ");
     const METHOD: &str = "spec.verification.method";
@@ -207,7 +226,7 @@ fn verifier(
             "{:?} fetches the vendor's public key, and the operator runs with --fetch=false: hold the key in a Secret and name it in secretRefs",
             verifier.method()
         );
-        return Err(Problem::new(Reason::Unsupported, METHOD, message));
+        return Err(Problem::new(Reason::Unsupported, METHOD, message).into());
     }
     Ok((verifier, unfit))
 }

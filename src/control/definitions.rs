@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::object::{Former, Object};
-use crate::api::condition::{Problem, Problems, Reason};
+use crate::api::condition::{Gathered, Problem, Problems, Reason};
 use crate::api::provider::WebhookProvider;
 use crate::provider::Provider;
 use crate::provider::catalogue::{Catalogue, built_in};
@@ -83,8 +83,10 @@ fn judge(name: &str, object: &Object<WebhookProvider>, before: Option<Definition
             let message = format!(
                 "Hookgate has a built-in provider {name}, which sources use instead: write true to replace it, or choose another metadata.name"
             );
-            let accepted = Err(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message).into());
-            return Definition { uid, accepted, used: None, good: None };
+            let mut wrong = Gathered::default();
+            wrong.add(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message));
+            wrong.keep(compiled(provider).map_err(problems));
+            return Definition { uid, accepted: Err(wrong.into()), used: None, good: None };
         }
         Ok(provider) => match compiled(provider) {
             Ok(used) => {

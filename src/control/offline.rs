@@ -119,7 +119,7 @@ impl Offline {
             }
         }
         planned.ended.iter().for_each(|ended| judgement.note(key, &ended.field, &ended.message));
-        planned.notices.iter().for_each(|notice| judgement.note(key, "", notice));
+        planned.notices.iter().for_each(|notice| judgement.note(key, notice.field, &notice.message));
     }
 
     /// A Secret may be in the cluster, and a key that a vendor is to deliver is absent until then; an end that is past is what a rotation

@@ -11,7 +11,7 @@ use super::tree::{Content, Node};
 use super::{FileProblem, Loaded, ObjectKey, Origin, secret};
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
-use crate::api::validate::{Kind, validate};
+use crate::api::validate::{Kind, prune, validate};
 use crate::api::{API_VERSION, GROUP};
 
 /// Where objects live whose manifest does not say it.
@@ -117,6 +117,7 @@ impl Reader<'_> {
                 }
             }
         }
+        prune(kind, &mut object);
         self.loaded.broken.insert(key, object);
         None
     }

@@ -72,6 +72,31 @@ pub const CASES: &[Case] = &[
         "{provider: github, tolerance: 5m, verification: {secretRefs: [{name: s, key: k}]}}",
     ),
     source(
+        "unknown-field-and-more",
+        Refused,
+        &[
+            "spec.tolerance",
+            "spec.verification.secretRefs[0].purpose",
+            "spec.verification.parameters.one",
+            "spec.verification.parameters.two",
+            "spec.verification.externalURL",
+        ],
+        "{provider: github, tolerance: 5m, verification: {secretRefs: [{name: s, key: k, purpose: nosuch}],
+          parameters: {one: a, two: b}, externalURL: 'https://hooks.example.com/in'}}",
+    ),
+    source(
+        "all-parameters-missing-at-once",
+        NotAccepted("Invalid"),
+        &["spec.verification.parameters.audience", "spec.verification.parameters.issuer"],
+        "{provider: azure-event-grid, verification: {method: jwt}}",
+    ),
+    source(
+        "no-original-of-nothing-mapped",
+        Good,
+        &["spec.routing.includeOriginal"],
+        "{provider: github, verification: {secretRefs: [{name: s, key: k}]}, routing: {includeOriginal: false}}",
+    ),
+    source(
         "bad-path",
         Refused,
         &["spec.path"],

@@ -127,7 +127,7 @@ async fn what_of_a_manifest_cannot_act_is_said_in_the_log_of_a_folder() {
     says("a refused definition", &["WARN", "WebhookProvider", "broken", "Invalid", content, "{nothing}"]).await;
     says("a wish without an effect", &["team/plain", "Accepted", "routing.includeOriginal: false means nothing here"])
         .await;
-    let bounded = "the provider's limits.maxBodySize of 2048 bytes is bounded by --max-body-size";
+    let bounded = "spec.provider: its limits.maxBodySize asks for 2048 bytes and is bounded by --max-body-size";
     says("a bound of the operator", &["team/acme", "Accepted", bounded, "1024"]).await;
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::Violation;
 use crate::api::pattern;
-use crate::spelling::distance;
+use crate::spelling::{distance, is_near};
 
 use super::schema::{Bounds, Format, List, Schema, Type};
 
@@ -40,6 +40,26 @@ pub(super) fn complete(value: &mut Value, schema: &Schema) {
         Value::Array(items) => {
             if let Some(each) = &schema.items {
                 items.iter_mut().for_each(|item| complete(item, each));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Without the members that its schema does not know, as a server that is not strict stores it.
+pub(super) fn prune(value: &mut Value, schema: &Schema) {
+    match value {
+        Value::Object(members) if schema.kind != Type::Any => {
+            members.retain(|name, _| schema.additional.is_some() || schema.properties.contains_key(name));
+            for (name, member) in members {
+                if let Some(known) = schema.properties.get(name).or(schema.additional.as_deref()) {
+                    prune(member, known);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(each) = &schema.items {
+                items.iter_mut().for_each(|item| prune(item, each));
             }
         }
         _ => {}
@@ -231,8 +251,7 @@ fn one_of(names: &[String]) -> String {
 }
 
 fn unknown(name: &str, schema: &Schema) -> String {
-    let near =
-        schema.properties.keys().filter(|known| distance(known, name) <= 2).min_by_key(|known| distance(known, name));
+    let near = schema.properties.keys().filter(|known| is_near(known, name)).min_by_key(|known| distance(known, name));
     let known: Vec<String> = schema.properties.keys().cloned().collect();
     match near {
         Some(near) => format!("is no field: did you mean {near}?"),

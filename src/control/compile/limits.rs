@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::super::settings::Settings;
+use super::Notice;
 use crate::api::condition::Problem;
 use crate::api::quantity::Size;
 use crate::api::source::{Limits as WrittenLimits, WebhookSourceSpec};
@@ -45,16 +46,22 @@ pub(super) fn limits(
     provider: &Provider,
     own: OwnLimits,
     settings: &Settings,
-    notices: &mut Vec<String>,
+    notices: &mut Vec<Notice>,
 ) -> Limits {
     let written = spec.limits.clone().unwrap_or_default();
     let wanted = own.max_body.unwrap_or(provider.max_body);
     let max_body = wanted.min(settings.max_body_size);
     if max_body < wanted {
-        let whose = if own.max_body.is_some() { "limits.maxBodySize" } else { "the provider's limits.maxBodySize" };
-        notices.push(format!(
-            "{whose} of {wanted} bytes is bounded by --max-body-size: bodies above {max_body} bytes are answered 413"
-        ));
+        let (field, whose) = match own.max_body {
+            Some(_) => ("spec.limits.maxBodySize", "it"),
+            None => ("spec.provider", "its limits.maxBodySize"),
+        };
+        notices.push(Notice {
+            field,
+            message: format!(
+                "{whose} asks for {wanted} bytes and is bounded by --max-body-size: bodies above {max_body} bytes are answered 413"
+            ),
+        });
     }
     let positive =
         |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));

@@ -8,7 +8,7 @@ use super::good::Good;
 use super::inputs::Inputs;
 use crate::api::condition::{Problem, Problems};
 use crate::api::source::WebhookSource;
-use crate::control::compile::Compiled;
+use crate::control::compile::{Compiled, Notice};
 use crate::control::resolve::Resolved;
 use crate::route::{Conflict, Entry, Route};
 
@@ -26,7 +26,7 @@ pub(crate) struct Planned {
     /// Ends of refs that are past while others of their purpose live.
     pub ended: Vec<Problem>,
     /// What its owner should know although it is served.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
     /// Whether Secrets it refers to were not read yet, so that nothing can be said of it.
     pub pending: bool,
     /// What stands in the table for it.

@@ -75,7 +75,13 @@ impl Facts {
             generation: planned.generation,
             accepted: planned.accepted.clone().and(displaced.map_or(Ok(()), Err)),
             held: planned.held.clone(),
-            notices: planned.notices.iter().cloned().chain(lost).chain(short.unwrap_or_default()).collect(),
+            notices: planned
+                .notices
+                .iter()
+                .map(ToString::to_string)
+                .chain(lost)
+                .chain(short.unwrap_or_default())
+                .collect(),
             refs: planned.refs.clone(),
             ended: planned.ended.iter().map(ToString::to_string).collect(),
             serving: serving(planned, now),

@@ -13,7 +13,7 @@ use super::keys::{self, Key, KeyRef, Mac, Material};
 use super::method::{Method, needed, purposes, written};
 use super::scheme::{Scheme, SchemeKind};
 use super::{Fetching, PASSWORD, Ready, USERNAME, public_key};
-use crate::api::condition::{Problem, Reason};
+use crate::api::condition::{Gathered, Problem, Problems, Reason};
 use crate::secret::SecretBytes;
 use crate::template;
 
@@ -55,72 +55,73 @@ pub(super) fn others(given: &Given<'_>) -> Vec<(String, Key)> {
 }
 
 /// Everything the source writes must mean something to the method.
-pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
+pub(super) fn fits(method: &Method, given: &Given<'_>) -> Result<(), Problems> {
     let name = &method.name;
+    let mut wrong = Gathered::default();
     let unsupported =
-        |field: &str, text: String| Err(Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text));
+        |field: String, text: String| Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text);
     let purposes = method.purposes();
     for (position, key) in given.keys.iter().enumerate() {
         let field = format!("secretRefs[{position}]");
         let purpose = key.purpose.as_deref();
-        if !purposes.contains(&purpose) && !purpose.is_some_and(|p| given.other_purposes.contains(&p)) {
-            let known: Vec<_> =
-                purposes.iter().flatten().copied().chain(given.other_purposes.iter().copied()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return match purpose {
-                Some(purpose) => unsupported(
-                    &format!("{field}.purpose"),
-                    format!("{purpose:?} means nothing to method {name:?}; its purposes are: {known}"),
-                ),
-                None => unsupported(
-                    &field,
-                    format!(
-                        "{} has no purpose, and method {name:?} uses secretRefs of these purposes only: {known}",
-                        key.secret
-                    ),
-                ),
-            };
+        if purposes.contains(&purpose) || purpose.is_some_and(|purpose| given.other_purposes.contains(&purpose)) {
+            continue;
         }
+        let known = one_line(purposes.iter().flatten().chain(given.other_purposes).copied());
+        wrong.add(match purpose {
+            Some(purpose) => unsupported(
+                format!("{field}.purpose"),
+                format!("{purpose:?} means nothing to method {name:?}; its purposes are: {known}"),
+            ),
+            None => unsupported(
+                field,
+                format!(
+                    "{} has no purpose, and method {name:?} uses secretRefs of these purposes only: {known}",
+                    key.secret
+                ),
+            ),
+        });
     }
     // Half of Basic would leave an optional scheme out without a word.
     for (half, other) in [(USERNAME, PASSWORD), (PASSWORD, USERNAME)] {
         let named = |purpose: &str| given.keys.iter().any(|key| key.purpose.as_deref() == Some(purpose));
         if purposes.contains(&Some(half)) && named(half) && !named(other) {
-            return Err(Problem::new(
-                Reason::Invalid,
+            wrong.add(Problem::invalid(
                 "spec.verification.secretRefs",
                 format!("purpose {half:?} needs a secretRef of purpose {other:?} beside it"),
             ));
         }
     }
     let parameters = method.parameters();
-    if let Some(unknown) = given.parameters.keys().find(|name| !parameters.contains(name.as_str())) {
-        let known = if parameters.is_empty() {
-            "none".to_owned()
-        } else {
-            parameters.into_iter().collect::<Vec<_>>().join(", ")
-        };
-        return unsupported(
-            &format!("parameters.{unknown}"),
+    for unknown in given.parameters.keys().filter(|name| !parameters.contains(name.as_str())) {
+        let known = one_line(parameters.iter().copied());
+        wrong.add(unsupported(
+            format!("parameters.{unknown}"),
             format!("means nothing to method {name:?}; its parameters are: {known}"),
-        );
+        ));
     }
     if given.tolerance.is_some() && !method.has_time() {
-        return unsupported("tolerance", format!("method {name:?} carries no time; leave it out"));
+        wrong.add(unsupported("tolerance".to_owned(), format!("method {name:?} carries no time; leave it out")));
     }
     match (method.needs_url(), given.external_url) {
-        (true, None) => Err(Problem::new(
-            Reason::Invalid,
+        (true, None) => wrong.add(Problem::invalid(
             "spec.verification.externalURL",
             format!(
                 "is missing: method {name:?} signs the URL, so write it as the vendor knows it, such as https://hooks.example.com/in"
             ),
         )),
-        (false, Some(_)) if !method.takes_url() => {
-            unsupported("externalURL", format!("method {name:?} does not sign the URL; leave it out"))
-        }
-        _ => Ok(()),
+        (false, Some(_)) if !method.takes_url() => wrong.add(unsupported(
+            "externalURL".to_owned(),
+            format!("method {name:?} does not sign the URL; leave it out"),
+        )),
+        _ => {}
     }
+    wrong.none()
+}
+
+fn one_line<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 pub(super) fn missing(method: &Method) -> Problem {
@@ -145,7 +146,8 @@ pub(super) fn missing_key(method: &Method, purpose: Option<&str>) -> Problem {
     Problem::new(Reason::Invalid, "spec.verification.secretRefs", text)
 }
 
-pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> Result<Ready, Problem> {
+pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<UnfitKey>) -> Result<Ready, Problems> {
+    let mut wrong = Gathered::default();
     let invalid = |name: &str, text: String| Problem::invalid(format!("spec.verification.parameters.{name}"), text);
     let signed = match &scheme.kind {
         SchemeKind::Hash(hash) => Some(&hash.signed),
@@ -156,12 +158,14 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
     let jwt = match &scheme.kind {
         SchemeKind::Jwt(jwt, _) => {
             let mut jwt = (**jwt).clone();
-            jwt::apply(&mut jwt, given.parameters).map_err(|(name, text)| invalid(name, text))?;
+            wrong.keep(jwt::apply(&mut jwt, given.parameters).map_err(|(name, text)| invalid(name, text)));
             let values = jwt.claims.iter_mut().map(|(_, value)| value).chain(&mut jwt.issuer).chain(&mut jwt.audiences);
             for value in values {
                 if let Some(name) = template::parameter(value) {
-                    let given = given.parameters.get(name);
-                    *value = given.cloned().ok_or_else(|| invalid(name, format!("is missing: {SHARED_KEY}")))?;
+                    match given.parameters.get(name) {
+                        Some(given) => value.clone_from(given),
+                        None => wrong.add(invalid(name, format!("is missing: {SHARED_KEY}"))),
+                    }
                 }
             }
             jwt.leeway = given.tolerance.unwrap_or(jwt.leeway).min(jwt::MAX_LEEWAY);
@@ -171,11 +175,12 @@ pub(super) fn ready(scheme: Arc<Scheme>, given: &Given<'_>, unfit: &mut Vec<Unfi
     };
     let optional = |name: &&str| jwt::PARAMETERS.contains(name);
     let absent = |name: &&str| !given.parameters.contains_key(*name);
-    if let Some(absent) = read(&scheme, given).filter(|name| !optional(name)).find(absent) {
+    for absent in read(&scheme, given).filter(|name| !optional(name)).filter(absent) {
         let names_you = scheme.addressee.as_ref().is_some_and(|addressee| addressee.parameter == absent);
         let why = if names_you { SHARED_KEY } else { "the scheme signs it" };
-        return Err(invalid(absent, format!("is missing: {why}")));
+        wrong.add(invalid(absent, format!("is missing: {why}")));
     }
+    wrong.none()?;
     let addressee = scheme.addressee.as_ref().and_then(|addressee| given.parameters.get(&addressee.parameter)).cloned();
     let keys = match &scheme.kind {
         SchemeKind::Basic => pairs(given.keys, unfit),
@@ -214,43 +219,45 @@ fn read<'s>(scheme: &'s Scheme, given: &Given<'_>) -> impl Iterator<Item = &'s s
 }
 
 /// Everything that the source writes must be read by what its secretRefs put in force: `fits` knows the whole method.
-pub(super) fn all_read(method: &Method, given: &Given<'_>, in_force: &[&Scheme]) -> Result<(), Problem> {
+pub(super) fn all_read(method: &Method, given: &Given<'_>, in_force: &[&Scheme]) -> Result<(), Problems> {
+    let mut wrong = Gathered::default();
     let unread = |field: String, text: &str| {
         let text = format!("means nothing to method {:?} with {text}: leave it out", method.name);
-        Err(Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text))
+        Problem::new(Reason::Unsupported, format!("spec.verification.{field}"), text)
     };
     let beside = || method.common.proofs.iter().map(AsRef::as_ref);
     let all = || in_force.iter().copied().chain(beside());
     let mut known: BTreeSet<&str> = method.common_parameters().collect();
     all().for_each(|scheme| known.extend(read(scheme, given)));
-    if let Some(name) = given.parameters.keys().find(|name| !known.contains(name.as_str())) {
-        return unread(format!("parameters.{name}"), "these secretRefs");
+    for name in given.parameters.keys().filter(|name| !known.contains(name.as_str())) {
+        wrong.add(unread(format!("parameters.{name}"), "these secretRefs"));
     }
     let sealed = method.sealed.iter().map(|sealed| sealed.purpose.as_deref());
     let others = given.other_purposes.iter().map(|purpose| Some(*purpose));
     let purposes: BTreeSet<Option<&str>> =
         all().flat_map(|scheme| needed(scheme, given.keys)).chain(sealed).chain(others).collect();
-    if let Some(position) = given.keys.iter().position(|key| !purposes.contains(&key.purpose.as_deref())) {
-        return unread(format!("secretRefs[{position}]"), "the others");
+    for (position, _) in given.keys.iter().enumerate().filter(|(_, key)| !purposes.contains(&key.purpose.as_deref())) {
+        wrong.add(unread(format!("secretRefs[{position}]"), "the others"));
     }
     if given.tolerance.is_some() && !all().any(Scheme::has_time) {
-        return unread("tolerance".to_owned(), "these secretRefs");
+        wrong.add(unread("tolerance".to_owned(), "these secretRefs"));
     }
     if given.external_url.is_some() && !all().any(Scheme::takes_url) {
-        return unread("externalURL".to_owned(), "these secretRefs");
+        wrong.add(unread("externalURL".to_owned(), "these secretRefs"));
     }
-    Ok(())
+    wrong.none()
 }
 
 /// Every parameter that the definition reads beside its schemes must be there.
-pub(super) fn all_there(method: &Method, given: &Given<'_>) -> Result<(), Problem> {
-    match method.common_parameters().find(|name| !given.parameters.contains_key(*name)) {
-        None => Ok(()),
-        Some(absent) => Err(Problem::invalid(
+pub(super) fn all_there(method: &Method, given: &Given<'_>) -> Result<(), Problems> {
+    let mut wrong = Gathered::default();
+    for absent in method.common_parameters().filter(|name| !given.parameters.contains_key(*name)) {
+        wrong.add(Problem::invalid(
             format!("spec.verification.parameters.{absent}"),
             "is missing: it says which of the vendor's customers you are".to_owned(),
-        )),
+        ));
     }
+    wrong.none()
 }
 
 /// A secret that a request delivers, as a key of a scheme.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::jwt;
 use super::keys::KeyRef;
 use super::scheme::{Scheme, SchemeKind};
 use super::sealed::Sealed;
@@ -12,6 +13,7 @@ use crate::api::scheme::HashAlgorithm;
 use crate::provider::decode::Carrier;
 use crate::provider::definition_error::DefinitionError;
 use crate::provider::{Coverage, Covers};
+use crate::template;
 
 /// What a definition says for all of its methods.
 #[derive(Debug, Default)]
@@ -107,6 +109,31 @@ impl Method {
     pub fn purposes(&self) -> BTreeSet<Option<&str>> {
         let sealed = self.sealed.iter().map(|sealed| sealed.purpose.as_deref());
         self.schemes().chain(&self.common.proofs).flat_map(|scheme| purposes(scheme)).chain(sealed).collect()
+    }
+
+    /// Whether no way to prove a delivery does without a secretRef of this purpose.
+    pub fn needs_purpose(&self, purpose: Option<&str>) -> bool {
+        let needs = |scheme: &Arc<Scheme>| !scheme.optional && !fetches(scheme) && purposes(scheme).contains(&purpose);
+        let sealed = self.sealed.iter().any(|sealed| sealed.purpose.as_deref() == purpose);
+        sealed || self.alternatives.iter().all(|schemes| schemes.iter().any(needs))
+    }
+
+    /// Whether a source must say this parameter.
+    pub fn needs_parameter(&self, name: &str) -> bool {
+        let named = |value: &String| template::parameter(value) == Some(name);
+        let needs = |scheme: &Arc<Scheme>| match &scheme.kind {
+            _ if scheme.optional => false,
+            SchemeKind::Jwt(jwt, _) if jwt::PARAMETERS.contains(&name) => {
+                jwt.claims.iter().map(|(_, value)| value).chain(&jwt.issuer).chain(&jwt.audiences).any(named)
+            }
+            _ => scheme
+                .parameters
+                .iter()
+                .chain(scheme.fetch().into_iter().flat_map(|fetch| &fetch.parameters))
+                .any(|p| p == name),
+        };
+        self.common_parameters().any(|common| common == name)
+            || self.alternatives.iter().all(|schemes| schemes.iter().any(needs))
     }
 
     /// The parameters that it reads.

@@ -50,7 +50,7 @@ pub use self::verified::{Proof, Verified};
 use super::request::{Head, RequestView};
 use super::{Coverage, Covers};
 use crate::api;
-use crate::api::condition::Problem;
+use crate::api::condition::{Gathered, Problems};
 use crate::secret::SecretBytes;
 
 /// Purposes of the two halves of HTTP Basic.
@@ -121,8 +121,10 @@ impl Verifier {
     ///
     /// # Errors
     /// What the source must write: a missing purpose, URL or parameter, or one that means nothing here.
-    pub fn new(method: &Method, given: &Given<'_>) -> Result<(Self, Vec<UnfitKey>), Problem> {
-        fits(method, given)?;
+    pub fn new(method: &Method, given: &Given<'_>) -> Result<(Self, Vec<UnfitKey>), Problems> {
+        let mut wrong = Gathered::default();
+        let fits = wrong.keep(fits(method, given)).is_some();
+        wrong.keep(all_there(method, given));
         let mut unfit = Vec::new();
         let mut alternatives = Vec::new();
         for schemes in &method.alternatives {
@@ -132,25 +134,26 @@ impl Verifier {
                 continue;
             }
             let coverage = coverage(&wanted);
-            let ready = wanted.into_iter().map(|scheme| ready(scheme, given, &mut unfit)).collect::<Result<_, _>>()?;
+            let ready = wanted.into_iter().filter_map(|scheme| wrong.keep(ready(scheme, given, &mut unfit))).collect();
             alternatives.push(Alternative::new(ready, coverage, method.sealed.as_deref()));
         }
-        if alternatives.is_empty() {
-            return Err(missing(method));
+        if alternatives.is_empty() && fits {
+            wrong.add(missing(method));
         }
-        all_there(method, given)?;
+        // What follows asks what is in force, which nobody knows before that is mended.
+        wrong.none()?;
         let in_force = alternatives.iter().flat_map(|one: &Alternative| &one.schemes);
         all_read(method, given, &in_force.map(|ready| &*ready.scheme).collect::<Vec<_>>())?;
         let proofs = method.common.proofs.iter().map(|scheme| {
             let coverage = coverage(std::slice::from_ref(scheme));
             Ok(Alternative::new(vec![ready(scheme.clone(), given, &mut unfit)?], coverage, None))
         });
-        let proofs = proofs.collect::<Result<_, Problem>>()?;
+        let proofs = proofs.collect::<Result<_, Problems>>()?;
         let opener = method.sealed.as_ref().map(|sealed| Opener::new(sealed, given, &mut unfit));
         if let Some(sealed) = &method.sealed
             && !given.keys.iter().any(|key| key.purpose == sealed.purpose)
         {
-            return Err(bind::missing_key(method, sealed.purpose.as_deref()));
+            return Err(bind::missing_key(method, sealed.purpose.as_deref()).into());
         }
         unfit.dedup();
         let verifier = Self {
