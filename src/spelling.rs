@@ -19,6 +19,12 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// Whether one was probably meant where the other is written: at most a third of the letters differ, and one where there are few.
+pub(crate) fn is_near(one: &str, other: &str) -> bool {
+    let length = one.chars().count().max(other.chars().count());
+    distance(one, other) <= 1.max(length / 3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +35,11 @@ mod tests {
             [("github", "GitHub", 0), ("github", "gihtub", 2), ("", "abc", 3), ("size", "sizes", 1), ("xyz", "abc", 3)]
         {
             assert_eq!((distance(one, other), distance(other, one)), (far, far), "{one} {other}");
+        }
+        for (one, other, near) in
+            [("gihtub", "github", true), ("nosuch", "xosum", false), ("a", "b", true), ("size", "sizes", true)]
+        {
+            assert_eq!(is_near(one, other), near, "{one} {other}");
         }
         assert_eq!(distance(&"a".repeat(10_000), "a"), LONGEST - 1);
     }

@@ -95,7 +95,9 @@ struct Shown {
     provider: String,
     hosts: Vec<String>,
     path: String,
-    since: Timestamp,
+    /// Absent where nobody says, as in a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     #[serde(flatten)]
     served: Option<Served>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,7 +149,7 @@ fn show(entry: &Entry, now: Timestamp) -> Shown {
         provider: claim.provider.to_string(),
         hosts: claim.hosts.iter().map(Host::to_string).collect(),
         path: claim.path.clone(),
-        since: claim.created,
+        since: Some(claim.created).filter(|created| *created < Timestamp::MAX),
         served,
         last_accepted: claim.state.metrics.last_accepted(),
         last_rejected: claim.state.metrics.last_rejected().map(|(time, why)| Rejected { time, reason: why.as_str() }),

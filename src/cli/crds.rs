@@ -17,7 +17,7 @@ pub(super) struct Args {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The output was closed.
-    #[error("cannot print the definitions: {0}")]
+    #[error("cannot print the definitions")]
     Output(#[from] std::io::Error),
     /// A file could not be written.
     #[error("cannot write {}: {reason}", file.display())]
@@ -28,7 +28,7 @@ pub(super) enum Error {
         reason: std::io::Error,
     },
     /// A definition is no YAML, which the tests rule out.
-    #[error("cannot write a definition as YAML: {0}")]
+    #[error("cannot write a definition as YAML")]
     Yaml(#[from] serde_saphyr::ser_error::Error),
 }
 

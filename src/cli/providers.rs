@@ -178,14 +178,12 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
     for method in &compiled.methods {
         writeln!(out, "  {:24} covers {}", method.name, method.covers().as_str())?;
         for purpose in method.purposes() {
-            writeln!(
-                out,
-                "    secretRef {}",
-                purpose.map_or_else(|| "without a purpose".to_owned(), |p| format!("of purpose {p}"))
-            )?;
+            let named =
+                purpose.map_or_else(|| "without a purpose".to_owned(), |purpose| format!("of purpose {purpose}"));
+            writeln!(out, "    secretRef {named}{}", may_be_absent(method.needs_purpose(purpose)))?;
         }
         for parameter in method.parameters() {
-            writeln!(out, "    parameter {parameter}")?;
+            writeln!(out, "    parameter {parameter}{}", may_be_absent(method.needs_parameter(parameter)))?;
         }
         if method.needs_url() {
             writeln!(out, "    externalURL is signed and must be written")?;
@@ -209,6 +207,10 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 /// What was read, in which version and when.
+fn may_be_absent(needed: bool) -> &'static str {
+    if needed { "" } else { " (may be absent)" }
+}
+
 fn origin(origin: &Origin) -> String {
     let said = [origin.version.clone(), origin.read.as_ref().map(|day| format!("read {day}"))];
     let said: Vec<String> = said.into_iter().flatten().collect();

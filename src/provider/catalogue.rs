@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use super::Provider;
 use super::definition_error::DefinitionError;
 use crate::api::provider::{WebhookProvider, WebhookProviderSpec};
-use crate::spelling::distance;
+use crate::spelling::{distance, is_near};
 
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
@@ -90,10 +90,8 @@ impl Catalogue {
     /// The ids that are nearest to a misspelt one, for messages.
     pub fn similar(&self, id: &str) -> Vec<String> {
         let known = self.added.keys().map(String::as_str).chain(BUILT_INS.keys().copied());
-        let mut near: Vec<(usize, String)> = known
-            .map(|name| (distance(id, name), name.to_owned()))
-            .filter(|(far, _)| *far <= 3.max(id.len() / 3))
-            .collect();
+        let mut near: Vec<(usize, String)> =
+            known.filter(|name| is_near(id, name)).map(|name| (distance(id, name), name.to_owned())).collect();
         near.sort();
         near.dedup();
         near.into_iter().take(3).map(|(_, name)| name).collect()
@@ -122,7 +120,6 @@ mod tests {
 
     #[test]
     fn a_misspelt_provider_is_told_its_neighbours() {
-        assert_eq!(distance("kitten", "sitting"), 3);
         let mut catalogue = Catalogue::default();
         assert!(catalogue.get("nobody-knows-me").is_none());
         catalogue.add(Arc::new(Provider::compile("acme-calls", &WebhookProviderSpec::default()).unwrap()));

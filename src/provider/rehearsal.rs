@@ -49,7 +49,7 @@ pub enum RehearsalError {
     #[error("{0}")]
     Definition(String),
     /// The delivery cannot be.
-    #[error("the delivery cannot be read: {0}")]
+    #[error("the delivery cannot be read")]
     Decode(#[from] DecodeError),
     /// It is proven by nothing at all.
     #[error("the delivery cannot be proven with keys of our own")]
@@ -136,5 +136,45 @@ fn key(purpose: Option<&str>, secret: &str) -> KeyRef {
         purpose: purpose.map(str::to_owned),
         not_after: None,
         value: Some(SecretBytes::new(secret.as_bytes().to_vec())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::catalogue::built_ins;
+    use crate::provider::sample::sample;
+
+    /// What `hookgate send` sends without a body of the user's is signed, accepted and read, by every method that signs with a secret.
+    #[test]
+    fn a_sample_of_every_method_is_proven_and_read() {
+        let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        let (mut wrong, mut read) = (Vec::new(), 0);
+        for built_in in built_ins() {
+            let spec = built_in.spec().unwrap();
+            let provider = built_in.provider().unwrap();
+            for method in &provider.methods {
+                let made = sample(spec, Some(&method.name), None, "delivery-0001", now);
+                let draft = Draft {
+                    method: http::Method::POST,
+                    path: "/in".to_owned(),
+                    query: made.query,
+                    headers: made.headers,
+                    body: Bytes::from(made.body),
+                };
+                let tried: Vec<_> =
+                    SECRETS.iter().filter_map(|secret| by(provider, method, secret, draft.clone(), now)).collect();
+                let good = |tried: &Result<Rehearsed, RehearsalError>| match tried {
+                    Ok(Rehearsed::Events(batch)) => batch.items.iter().any(Result::is_ok),
+                    Ok(Rehearsed::Handshake) | Err(_) => false,
+                };
+                if tried.iter().any(good) {
+                    read += 1;
+                } else {
+                    wrong.push(format!("{} {}: {tried:?}", built_in.id, method.name));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong, {read} read:\n{}", wrong.len(), wrong.join("\n"));
     }
 }
