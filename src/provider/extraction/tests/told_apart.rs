@@ -80,8 +80,10 @@ const TOLD: &[Told] = &[
         &[
             "{'message':{'type':'speech-update','status':'stopped','role':'assistant','timestamp':1,'call':{'id':'c'}}}",
             "{'message':{'type':'speech-update','status':'started','role':'user','timestamp':1,'call':{'id':'c'}}}",
+            "{'message':{'type':'transcript','role':'user','transcript':'well','timestamp':1,'call':{'id':'c'}}}",
+            "{'message':{'type':'transcript','role':'user','transcript':'well,','timestamp':1,'call':{'id':'c'}}}",
         ],
-        2,
+        4,
         true,
     ),
     (
