@@ -19,10 +19,11 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Whether one was probably meant where the other is written: at most a third of the letters differ, and one where there are few.
+/// Whether one was probably meant where the other is written: at most a third of the letters differ; two of four, for two that changed
+/// places are two.
 pub(crate) fn is_near(one: &str, other: &str) -> bool {
     let length = one.chars().count().max(other.chars().count());
-    distance(one, other) <= 1.max(length / 3)
+    distance(one, other) <= if length < 4 { 1 } else { 2.max(length / 3) }
 }
 
 #[cfg(test)]
@@ -36,9 +37,13 @@ mod tests {
         {
             assert_eq!((distance(one, other), distance(other, one)), (far, far), "{one} {other}");
         }
-        for (one, other, near) in
-            [("gihtub", "github", true), ("nosuch", "xosum", false), ("a", "b", true), ("size", "sizes", true)]
-        {
+        for (one, other, near) in [
+            ("gihtub", "github", true),
+            ("nosuch", "xosum", false),
+            ("a", "b", true),
+            ("size", "sizes", true),
+            ("paht", "path", true),
+        ] {
             assert_eq!(is_near(one, other), near, "{one} {other}");
         }
         assert_eq!(distance(&"a".repeat(10_000), "a"), LONGEST - 1);

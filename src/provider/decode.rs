@@ -21,7 +21,7 @@ pub(super) use self::fields::{Fields, form_fields, form_view, multipart_fields};
 use self::fields::{parts_view, texts};
 pub use self::gzip::{Coding, coding};
 use self::media_type::ContentType;
-use super::event::{DecodeError, MediaType};
+use super::event::{DecodeError, MAX_ITEMS, MediaType};
 use super::lenient_base64;
 use super::request::Head;
 use crate::api::provider::{BodyFormat, Compression, Decode};
@@ -147,7 +147,7 @@ impl Decoder {
             BodyFormat::Form => self.form(body, content_type)?,
             BodyFormat::Query => query(head)?,
             BodyFormat::Multipart => self.multipart(body, content_type)?,
-            BodyFormat::JSONLines => lines(body),
+            BodyFormat::JSONLines => lines(body)?,
             BodyFormat::XML => one(json_document(xml::document(body, &|_| true)?)),
             BodyFormat::JWT => one(json_document(token_payload(body)?)),
             BodyFormat::CloudEvents => cloud_events::read(body, content_type, head.headers)?,
@@ -250,13 +250,15 @@ fn only<'f>(fields: &'f [(Cow<'_, str>, Cow<'_, str>)], name: &str) -> Result<&'
     }
 }
 
-fn lines<'b>(body: &Bytes) -> Decoded<'b> {
-    let documents = body
-        .split(|b| *b == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| json_document(body.slice_ref(line.trim_ascii())))
-        .collect();
-    Decoded { documents, list: true, fields: Vec::new() }
+fn lines<'b>(body: &Bytes) -> Result<Decoded<'b>, DecodeError> {
+    let mut lines = body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let read = lines.by_ref().take(MAX_ITEMS).map(|line| json_document(body.slice_ref(line)));
+    let documents: Vec<_> = read.collect();
+    // What is not read is counted and kept nowhere: a line may be two bytes.
+    match lines.count() {
+        0 => Ok(Decoded { documents, list: true, fields: Vec::new() }),
+        more => Err(DecodeError::TooManyItems(MAX_ITEMS + more)),
+    }
 }
 
 /// The payload of a compact JSON Web Token (RFC 7515, section 7.1) whose signature holds already.

@@ -131,6 +131,9 @@ pub struct Batch {
     pub dropped: usize,
 }
 
+/// Most items of one delivery.
+pub const MAX_ITEMS: usize = 1000;
+
 /// Why a proven body cannot be read: 400, or `_rejected` where the vendor never retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -147,6 +150,11 @@ pub enum DecodeError {
     #[error("the member {0:?} occurs twice in one object")]
     DuplicateKey(String),
     /// More items than one delivery may hold.
-    #[error("{0} items: one delivery holds at most 1000")]
+    #[error("{0} items: one delivery holds at most {MAX_ITEMS}")]
     TooManyItems(usize),
+    /// Its events would take far more memory than the body.
+    #[error(
+        "the events of this body would take more than {0} bytes: what stands around the items is written into each of them"
+    )]
+    Swells(usize),
 }

@@ -23,7 +23,7 @@ use self::source::{Delivery, Found, Item, Paths, Source};
 use self::split::{Piece, Split, split};
 use super::condition::Test;
 use super::decode::{Decoder, Document, Kind, json_error};
-use super::event::{BadItem, BadItemReason, Batch, Data, DecodeError, Event, MediaType, Unsigned};
+use super::event::{BadItem, BadItemReason, Batch, Data, DecodeError, Event, MAX_ITEMS, MediaType, Unsigned};
 use super::mapping::Map;
 use super::place::Place;
 use super::redact::Redactions;
@@ -34,8 +34,8 @@ use crate::api::scheme::TimeUnit;
 use crate::api::source::Deduplicate;
 use crate::json::{self, Captured, Pointers};
 
-/// Most items of one delivery.
-pub(crate) const MAX_ITEMS: usize = 1000;
+/// What the mapped events of a delivery may take beside the body: so many times its bytes, and so many more.
+const MADE: (usize, usize) = (2, 4 << 20);
 /// The type of an event that says none.
 const RECEIVED: &str = "received";
 
@@ -143,10 +143,19 @@ impl Extraction {
         let mut batch = Batch { items: Vec::with_capacity(parts.len()), received: parts.len(), dropped: 0 };
         let several = parts.len() > 1;
         let mut met = Met::default();
+        let most = verified.body().len().saturating_mul(MADE.0).saturating_add(MADE.1);
+        let mut made = 0;
         for (index, part) in parts.into_iter().enumerate() {
             let position = Position { index: list.then_some(index), several };
             let envelope = envelopes.get(part.of).and_then(Option::as_ref);
-            match self.fate(part, &delivery, envelope, position)? {
+            let fate = self.fate(part, &delivery, envelope, position)?;
+            if let Fate::Event(event) = &fate {
+                made += event.data.mapped.as_ref().map_or(0, Bytes::len);
+                if made > most {
+                    return Err(DecodeError::Swells(most));
+                }
+            }
+            match fate {
                 Fate::Dropped => batch.dropped += 1,
                 Fate::Bad(bad) => batch.items.push(Err(bad)),
                 Fate::Event(event) if !several => batch.items.push(Ok(event)),

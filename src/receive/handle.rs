@@ -25,6 +25,7 @@ use super::delivery::{self, DeliveryId};
 use super::events;
 use super::failures::{Failures, Turn};
 use super::framing::{self, Offence};
+use super::large::Large;
 use super::record::Record;
 use super::reject::{Reject, Wait};
 use super::respond;
@@ -74,6 +75,7 @@ pub struct Receiver {
     proxies: TrustedProxies,
     failures: Failures,
     bodies: Bodies,
+    large: Large,
     body_time: Duration,
     trust_trace: bool,
     /// Said that a peer which is not trusted forwards.
@@ -121,6 +123,7 @@ impl Receiver {
             proxies: options.proxies,
             failures: Failures::default(),
             bodies: Bodies::new(options.body_bytes),
+            large: Large::default(),
             body_time: options.body_time,
             trust_trace: options.trust_trace,
             forwarded: AtomicBool::new(false),
@@ -286,6 +289,7 @@ impl Receiver {
         if !route.provider.deliveries.contains(head.method) {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
+        let _room = self.large.enter(&state.tenant, view.body.len(), deadline).await?;
         let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
         let items = events::deliver(route, verified, &head, &with, self.record.metrics()).await?;
         let reply = route.answer.accepted(&view, items, &(&route.verifier, now));

@@ -15,6 +15,7 @@ mod frames;
 mod framing;
 pub mod handle;
 mod heavy;
+mod large;
 pub mod listen;
 pub(crate) mod memory;
 mod record;

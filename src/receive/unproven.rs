@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::reject::Reject;
 use crate::route::Limits;
-use crate::route::bounds::UNPROVEN_BYTES;
+use crate::route::bounds::{TENANT_BYTES, UNPROVEN_BYTES};
 use crate::route::budget::Budget;
 use crate::route::share::{Bound, Full, Holder, Shares, Standing};
 use crate::route::state::{Class, SourceState};
@@ -87,7 +87,13 @@ impl Bodies {
     fn give_back(&self, class: Class, holder: Holder, source: &SourceState, bytes: u64) {
         self.pools[class as usize].bytes.give_back(holder, bytes);
         source.unproven(class).bytes.give_back(bytes);
+        self.give_back_proven(source, bytes);
+    }
+
+    /// Gives back what a proven body held.
+    fn give_back_proven(&self, source: &SourceState, bytes: u64) {
         source.bytes.give_back(bytes);
+        source.tenant.bytes.give_back(bytes);
         self.all.give_back(bytes);
     }
 
@@ -114,6 +120,8 @@ enum Used {
     Source(u64),
     /// What the source has, with and without proof.
     AllOfSource(u64),
+    /// What the namespace has, with and without proof.
+    AllOfTenant(u64),
     /// What the process has.
     All(u64),
 }
@@ -141,7 +149,7 @@ impl Hold<'_> {
             let Err(used) = self.add(more) else { break };
             if self.make_room(&mut slow, used) == 0 {
                 return Err(match used {
-                    Used::All(_) | Used::AllOfSource(_) => Reject::Overloaded,
+                    Used::All(_) | Used::AllOfSource(_) | Used::AllOfTenant(_) => Reject::Overloaded,
                     Used::Sum(_) | Used::Share(_) | Used::Source(_) => Reject::UnprovenBytes,
                 });
             }
@@ -156,6 +164,7 @@ impl Hold<'_> {
 
     fn make_room(&self, slow: &mut Slow, used: Used) -> u64 {
         let of_source = |body: &Body| Arc::ptr_eq(&body.source, self.state);
+        let of_tenant = |body: &Body| Arc::ptr_eq(&body.source.tenant, &self.state.tenant);
         // What proved something lately never waits for strangers.
         let mut strangers = (self.class == Class::Known).then(|| self.bodies.pool(Class::Stranger));
         let first = |slow, strangers| -> &mut Slow { Option::unwrap_or(strangers, slow) };
@@ -164,6 +173,7 @@ impl Hold<'_> {
             Used::Share(need) => slow.give_way(self.bodies, need, |body| body.holder.key == self.holder.key),
             Used::Source(need) => slow.give_way(self.bodies, need, of_source),
             Used::AllOfSource(need) => first(slow, strangers.as_deref_mut()).give_way(self.bodies, need, of_source),
+            Used::AllOfTenant(need) => first(slow, strangers.as_deref_mut()).give_way(self.bodies, need, of_tenant),
             Used::All(need) => first(slow, strangers.as_deref_mut()).give_way(self.bodies, need, |_| true),
         }
     }
@@ -218,7 +228,13 @@ impl Hold<'_> {
         if !self.bodies.all.add(more, of_all) {
             return Err(Used::All(missing(&self.bodies.all, of_all)));
         }
+        let (tenant, of_tenant) = (&self.state.tenant.bytes, of_all / 4 * TENANT_BYTES);
+        if !tenant.add(more, of_tenant) {
+            self.bodies.all.give_back(more);
+            return Err(Used::AllOfTenant(missing(tenant, of_tenant)));
+        }
         if !self.state.bytes.add(more, of_source) {
+            tenant.give_back(more);
             self.bodies.all.give_back(more);
             return Err(Used::AllOfSource(missing(&self.state.bytes, of_source)));
         }
@@ -234,16 +250,12 @@ impl Hold<'_> {
                 }
             }),
         };
-        unproven.inspect_err(|_| {
-            self.state.bytes.give_back(more);
-            self.bodies.all.give_back(more);
-        })
+        unproven.inspect_err(|_| self.bodies.give_back_proven(self.state, more))
     }
 
     fn bytes_back(&mut self) {
         if self.proven {
-            self.state.bytes.give_back(self.bytes);
-            self.bodies.all.give_back(self.bytes);
+            self.bodies.give_back_proven(self.state, self.bytes);
         } else {
             self.bodies.give_back(self.class, self.holder, self.state, self.bytes);
         }

@@ -16,6 +16,7 @@ pub mod share;
 pub mod state;
 pub(crate) mod subject;
 pub(crate) mod table;
+pub(crate) mod tenant;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use super::known::Known as KnownAddresses;
 use super::rate::Rate;
 use super::repeats::Repeats;
 use super::share::Shares;
+use super::tenant::{Tenant, Tenants};
 use crate::metrics::{Metrics, SourceMetrics};
 
 /// The state of one source.
@@ -17,6 +18,8 @@ use crate::metrics::{Metrics, SourceMetrics};
 pub struct SourceState {
     /// What is counted about it.
     pub metrics: Arc<SourceMetrics>,
+    /// What the sources of its namespace hold together.
+    pub tenant: Arc<Tenant>,
     /// Requests in work.
     pub in_flight: Budget,
     /// Bytes of bodies in work.
@@ -55,9 +58,10 @@ impl SourceState {
         &self.unproven[class as usize]
     }
 
-    fn new(metrics: Arc<SourceMetrics>) -> Self {
+    fn new(metrics: Arc<SourceMetrics>, tenant: Arc<Tenant>) -> Self {
         Self {
             metrics,
+            tenant,
             in_flight: Budget::default(),
             bytes: Budget::default(),
             unproven: Default::default(),
@@ -83,6 +87,7 @@ struct Known {
     states: HashMap<Key, Weak<SourceState>>,
     /// How many there were after the ended ones had last been taken out.
     left: usize,
+    tenants: Tenants,
 }
 
 impl Sources {
@@ -108,7 +113,8 @@ impl Sources {
             known.states.retain(|_, state| state.strong_count() > 0);
             known.left = known.states.len();
         }
-        let state = Arc::new(SourceState::new(self.metrics.source(namespace, name, provider)));
+        let tenant = known.tenants.of(namespace);
+        let state = Arc::new(SourceState::new(self.metrics.source(namespace, name, provider), tenant));
         known.states.insert(key, Arc::downgrade(&state));
         state
     }

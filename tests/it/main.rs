@@ -90,6 +90,7 @@ mod spool_faults;
 mod strangers_bodies;
 mod strangers_places;
 mod strangers_proofs;
+mod tenants;
 mod torture;
 mod vectors;
 mod verify_command;

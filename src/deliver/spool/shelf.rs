@@ -60,12 +60,40 @@ pub struct Stock {
     pub oldest: Option<i64>,
 }
 
+/// What the sources of one namespace may hold together, in parts of what is free: with one namespace alone, three quarters of the spool.
+const OF_NAMESPACE: u64 = 3;
+
+/// Bytes that wait, by who has them.
+#[derive(Debug, Default)]
+struct Shares(HashMap<Arc<str>, u64>);
+
+impl Shares {
+    fn of(&self, holder: &str) -> u64 {
+        self.0.get(holder).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, holder: &Arc<str>, bytes: u64) {
+        *self.0.entry(holder.clone()).or_default() += bytes;
+    }
+
+    fn give_back(&mut self, holder: &str, bytes: u64) {
+        if let Some(share) = self.0.get_mut(holder) {
+            *share = share.saturating_sub(bytes);
+            if *share == 0 {
+                self.0.remove(holder);
+            }
+        }
+    }
+}
+
 /// All of it.
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) segments: BTreeMap<u64, Segment>,
     /// Bytes of a source that wait, by its uid.
-    shares: HashMap<Arc<str>, u64>,
+    sources: Shares,
+    /// And of all sources of a namespace.
+    namespaces: Shares,
     max_bytes: u64,
     /// Bytes of all files, and of what is on its way to one.
     used: u64,
@@ -73,19 +101,27 @@ pub(super) struct Shelf {
 
 impl Shelf {
     pub(super) fn new(max_bytes: u64) -> Self {
-        Self { segments: BTreeMap::new(), shares: HashMap::new(), max_bytes, used: 0 }
+        Self {
+            segments: BTreeMap::new(),
+            sources: Shares::default(),
+            namespaces: Shares::default(),
+            max_bytes,
+            used: 0,
+        }
     }
 
-    /// Takes room for a record, or says that there is none: a source may hold as much as is free.
+    /// Takes room for a record, or says that there is none: a source may hold as much as is free, the sources of a namespace together
+    /// three times that.
     pub(super) fn reserve(&mut self, record: &Record) -> bool {
         let bytes = record.disk_len() as u64;
         let free = self.max_bytes.saturating_sub(self.used);
-        let held = self.shares.get(&record.source).copied().unwrap_or_default();
-        if bytes > free || held > free {
+        let beyond = self.namespaces.of(&record.namespace) > free.saturating_mul(OF_NAMESPACE);
+        if bytes > free || self.sources.of(&record.source) > free || beyond {
             return false;
         }
         self.used += bytes;
-        *self.shares.entry(record.source.clone()).or_default() += bytes;
+        self.sources.add(&record.source, bytes);
+        self.namespaces.add(&record.namespace, bytes);
         true
     }
 
@@ -96,12 +132,9 @@ impl Shelf {
     }
 
     fn give_back(&mut self, record: &Record) {
-        if let Some(share) = self.shares.get_mut(&record.source) {
-            *share = share.saturating_sub(record.disk_len() as u64);
-            if *share == 0 {
-                self.shares.remove(&record.source);
-            }
-        }
+        let bytes = record.disk_len() as u64;
+        self.sources.give_back(&record.source, bytes);
+        self.namespaces.give_back(&record.namespace, bytes);
     }
 
     /// A file has this length, none of which was reserved.
@@ -131,7 +164,8 @@ impl Shelf {
 
     /// A record was found at the start, in a file whose length is counted.
     pub(super) fn recovered(&mut self, id: u64, record: &Record) {
-        *self.shares.entry(record.source.clone()).or_default() += record.disk_len() as u64;
+        self.sources.add(&record.source, record.disk_len() as u64);
+        self.namespaces.add(&record.namespace, record.disk_len() as u64);
         if let Some(segment) = self.segments.get_mut(&id) {
             segment.open += 1;
             segment.total += 1;
@@ -214,5 +248,19 @@ mod tests {
         shelf.release(&loud);
         assert!(shelf.reserve(&loud));
         assert!(!shelf.reserve(&record("quiet", 1, 200 * loud.disk_len())), "more than there is");
+    }
+
+    #[test]
+    fn a_namespace_of_many_sources_leaves_a_quarter_to_others() {
+        let of = |namespace: &str, source: usize| {
+            let source = format!("{namespace}-{source:02}");
+            Record { namespace: namespace.into(), ..record(&source, 1, 0) }
+        };
+        let size = of("loud", 0).disk_len() as u64;
+        let mut shelf = Shelf::new(100 * size);
+        let taken = (0..).take_while(|n| shelf.reserve(&of("loud", n % 50))).count();
+        assert!((75..=77).contains(&taken), "{taken}");
+        let others = (0..).take_while(|_| shelf.reserve(&of("deep", 0))).count();
+        assert!((10..=13).contains(&others), "half of what is left: {others}");
     }
 }

@@ -10,13 +10,11 @@ use percent_encoding::percent_decode;
 use super::media_type::ContentType;
 use super::{Decoded, Document, Kind, json_document, json_error, one, without_mark};
 use crate::json::{self, ObjectWriter};
-use crate::provider::event::{DecodeError, MediaType};
+use crate::provider::event::{DecodeError, MAX_ITEMS, MediaType};
 
 const PREFIX: &str = "ce-";
 const BATCH: &str = "application/cloudevents-batch+json";
 const STRUCTURED: &str = "application/cloudevents+json";
-/// Most elements read of a batch; the caller refuses far fewer.
-const MOST: usize = 1001;
 
 /// Reads a body in the mode that its media type says.
 ///
@@ -37,10 +35,10 @@ pub(super) fn read<'b>(
 
 fn batch<'b>(body: &Bytes) -> Result<Decoded<'b>, DecodeError> {
     let text = std::str::from_utf8(body).map_err(|_| DecodeError::Malformed("JSON"))?;
-    let (events, count) = json::elements(text, MOST)
+    let (events, count) = json::elements(text, MAX_ITEMS)
         .map_err(json_error)?
         .ok_or_else(|| DecodeError::Shape("a batch of CloudEvents is a list".to_owned()))?;
-    if count >= MOST {
+    if count > MAX_ITEMS {
         return Err(DecodeError::TooManyItems(count));
     }
     let documents = events.iter().map(|event| json_document(body.slice_ref(event.get().as_bytes()))).collect();

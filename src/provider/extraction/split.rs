@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use super::super::decode::json_error;
-use super::super::event::DecodeError;
-use super::MAX_ITEMS;
+use super::super::event::{DecodeError, MAX_ITEMS};
 use crate::api;
 use crate::json::{self, PointerError, Pointers};
 

@@ -23,12 +23,10 @@ use super::view::View;
 use super::{Alternative, Ready, Verifier};
 use crate::api::scheme::Encoding;
 use crate::json;
+use crate::provider::event::MAX_ITEMS;
 use crate::provider::place::Place;
 use crate::provider::request::RequestView;
 use crate::provider::time;
-
-/// Most items that are proven one by one.
-const MAX_ITEMS: usize = 1000;
 
 /// Judges one alternative.
 pub(super) fn all<O: Observer>(
