@@ -219,7 +219,11 @@ fn whatever_names_an_entity_has_it_as_its_subject() {
         ("chargebee", json!({"content": {"coupon": {"id": "SUMMER"}}}), "SUMMER"),
         ("chargebee", json!({"content": {"item": {"id": "basic"}}}), "basic"),
         ("chargebee", json!({"content": {"credit_note": {"id": "CN-1"}, "customer": {"id": "c"}}}), "CN-1"),
-        ("pagerduty", json!({"event": {"data": {"type": "incident_responder", "incident": {"id": "PGR0VU2"}}}}), "PGR0VU2"),
+        (
+            "pagerduty",
+            json!({"event": {"data": {"type": "incident_responder", "incident": {"id": "PGR0VU2"}}}}),
+            "PGR0VU2",
+        ),
         ("paypal", json!({"resource": {"dispute_id": "PP-D-1"}}), "PP-D-1"),
         ("plaid", json!({"payment_id": "payment-1"}), "payment-1"),
         (
