@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 use crate::api::extract::{Extract, Field, TimeField};
-use crate::api::provider::{BodyFormat, Decode, FieldFormat, MapUnit, WebhookProviderSpec};
+use crate::api::provider::{BodyFormat, FieldFormat, MapUnit, WebhookProviderSpec};
 use crate::api::scheme::{Condition, Scheme, TimeUnit};
 use crate::json::parse_pointer;
 
@@ -59,7 +59,8 @@ pub fn sample(
     for scheme in schemes {
         making.scheme(scheme, sealed, now);
     }
-    making.finish(spec)
+    let forms = |scheme: &Scheme| scheme.hmac.as_ref().is_some_and(|hmac| hmac.content.contains("{form"));
+    making.finish(spec, schemes.iter().any(forms))
 }
 
 struct Making {
@@ -215,7 +216,7 @@ impl Making {
         }
     }
 
-    fn finish(mut self, spec: &WebhookProviderSpec) -> Sample {
+    fn finish(mut self, spec: &WebhookProviderSpec, form_is_signed: bool) -> Sample {
         let mut document = self.item;
         for split in spec.split.iter().rev() {
             if let Some(pointer) = &split.item {
@@ -234,12 +235,16 @@ impl Making {
         }
         merge(&mut document, self.envelope);
         let decode = spec.decode.clone().unwrap_or_default();
-        let format = decode.formats.first().copied().unwrap_or(BodyFormat::JSON);
+        let wanted = |format: &&BodyFormat| !form_is_signed || **format == BodyFormat::Form;
+        let format = decode.formats.iter().find(wanted).or(decode.formats.first()).copied().unwrap_or(BodyFormat::JSON);
         let (media, body) = match (format, &decode.field) {
             (BodyFormat::Form, Some(field)) => {
                 // A scheme that signs this field asked for it before the document was there.
                 self.form.retain(|(name, _)| name != field);
-                self.form.push((field.clone(), packed(&decode, &document)));
+                self.form.push((
+                    field.clone(),
+                    packed(decode.field_base64, decode.field_format.unwrap_or_default(), &document),
+                ));
                 ("application/x-www-form-urlencoded", form(&self.form))
             }
             (BodyFormat::Form, None) => {
@@ -250,7 +255,10 @@ impl Making {
             }
             (BodyFormat::Multipart, field) => {
                 match (field, &document) {
-                    (Some(field), document) => self.form.push((field.clone(), packed(&decode, document))),
+                    (Some(field), document) => self.form.push((
+                        field.clone(),
+                        packed(decode.field_base64, decode.field_format.unwrap_or_default(), document),
+                    )),
                     (None, Value::Object(members)) => {
                         self.form.extend(members.iter().map(|(name, value)| (name.clone(), plain(value))));
                     }
@@ -283,12 +291,12 @@ impl Making {
 }
 
 /// A document as the field holds it that the definition names.
-pub(super) fn packed(decode: &Decode, document: &Value) -> String {
-    let text = match decode.field_format {
-        Some(FieldFormat::XML) => xml::write(document),
-        Some(FieldFormat::JSON) | None => document.to_string(),
+pub(super) fn packed(base64: bool, format: FieldFormat, document: &Value) -> String {
+    let text = match format {
+        FieldFormat::XML => xml::write(document),
+        FieldFormat::JSON => document.to_string(),
     };
-    if decode.field_base64 { STANDARD.encode(text) } else { text }
+    if base64 { STANDARD.encode(text) } else { text }
 }
 
 fn multipart(fields: &[(String, String)]) -> String {
@@ -346,7 +354,8 @@ fn mapped_duration(unit: MapUnit) -> Value {
 }
 
 /// Sets a value at a pointer, making objects and lists on the way; indices make lists.
-fn set(document: &mut Value, pointer: &str, value: Value) {
+/// Puts a value where a pointer leads, and makes what is on the way.
+pub(in crate::provider) fn set(document: &mut Value, pointer: &str, value: Value) {
     let Ok(names) = parse_pointer(pointer) else { return };
     let mut at = document;
     for name in &names {

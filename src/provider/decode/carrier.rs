@@ -16,6 +16,7 @@ use crate::api::provider::{BodyFormat, Decode, FieldFormat};
 use crate::provider::event::DecodeError;
 use crate::provider::lenient_base64;
 use crate::provider::request::RequestView;
+use crate::provider::sample;
 
 /// Where the document stands, and in which language.
 #[derive(Clone, Debug)]
@@ -142,6 +143,21 @@ impl Carrier {
         }
     }
 
+    /// The body with another document in the place of its own; `None` where it is none that a test delivery has.
+    pub(in crate::provider) fn with(&self, document: &Value, body: &[u8], headers: &HeaderMap) -> Option<Vec<u8>> {
+        let content_type = ContentType::of(headers).ok()?;
+        let format = self.format(&content_type, false).ok()?;
+        match (&self.field, format) {
+            (Some(field), BodyFormat::Form | BodyFormat::Multipart) => {
+                let text = sample::packed(field.base64, field.format, document);
+                field.with(&text, body, &content_type)
+            }
+            (_, BodyFormat::JSON | BodyFormat::CloudEvents) => Some(document.to_string().into_bytes()),
+            (_, BodyFormat::XML) => Some(sample::xml::write(document).into_bytes()),
+            _ => None,
+        }
+    }
+
     /// A body of one member, in the definition's first format, as a test delivery has it.
     pub(in crate::provider) fn holding(&self, member: &str, text: &str, headers: &mut HeaderMap) -> Vec<u8> {
         if self.formats.first() == Some(&BodyFormat::XML) {
@@ -168,6 +184,20 @@ impl Field {
             }
             _ => None,
         }
+    }
+
+    /// The form or multipart body with another text in this field.
+    fn with(&self, text: &str, body: &[u8], content_type: &ContentType<'_>) -> Option<Vec<u8>> {
+        if content_type.essence() == "application/x-www-form-urlencoded" {
+            let pairs = form_urlencoded::parse(body).map(|(name, value)| match *name == *self.name {
+                true => (name, Cow::Borrowed(text)),
+                false => (name, value),
+            });
+            return Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes());
+        }
+        let held = self.find(body, content_type)?;
+        let at = body.windows(held.len().max(1)).position(|window| window == held)?;
+        Some([&body[..at], text.as_bytes(), &body[at + held.len()..]].concat())
     }
 
     /// Whether what it holds is written otherwise than the document is read.

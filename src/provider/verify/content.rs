@@ -235,6 +235,32 @@ impl Content {
         named.collect()
     }
 
+    /// Headers that list headers, whose lines it holds, and what each must list.
+    pub(super) fn header_lists(&self) -> impl Iterator<Item = (&HeaderName, Option<&HeaderName>)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::HeaderLines { list, must } => Some((list, must.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// The pairs of the signature's header that it holds, and a value for each in a test delivery.
+    pub(super) fn named(&self) -> Vec<(&str, &'static str)> {
+        let values =
+            |key: &str| self.parts.iter().any(|part| matches!(part, Part::HeaderValues(named) if named == key));
+        let mut named: Vec<_> = self
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Key(key) | Part::HeaderValues(key) => {
+                    Some((key.as_str(), if values(key) { "content-type" } else { "hookgate-test" }))
+                }
+                _ => None,
+            })
+            .collect();
+        named.dedup();
+        named
+    }
+
     /// The query parameters that it holds by name.
     pub(super) fn queries(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {

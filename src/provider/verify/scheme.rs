@@ -58,6 +58,9 @@ pub(crate) struct Each {
     pub list: Pointers,
     /// Finds the proven object inside an item.
     pub item: Option<Pointers>,
+    /// The pointers of both, as they are written; empty: the whole.
+    pub list_text: String,
+    pub item_text: String,
 }
 
 /// What a scheme computes.
@@ -363,7 +366,12 @@ fn fetch(written: Option<&scheme::KeyFetch>, list: &mut PointerList) -> Result<O
 
 fn each(written: &scheme::Each) -> Result<Each, String> {
     let one = |pointer: &str| Pointers::compile([pointer]).map_err(|error| error.to_string());
-    Ok(Each { list: one(&written.pointer)?, item: written.item.as_deref().map(one).transpose()? })
+    Ok(Each {
+        list: one(&written.pointer)?,
+        item: written.item.as_deref().map(one).transpose()?,
+        list_text: written.pointer.clone(),
+        item_text: written.item.clone().unwrap_or_default(),
+    })
 }
 
 fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Result<JwtScheme, (String, String)> {

@@ -1,7 +1,10 @@
 //! The same schemes run backwards: a request signed exactly as its vendor would, for `hookgate send` and the tests.
 
+mod body;
 mod draft;
 mod token;
+
+use std::borrow::Cow;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -58,11 +61,13 @@ impl Method {
         private: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), SignError> {
-        let mut last = SignError::Cannot(format!("method {:?} has no alternative for these secretRefs", self.name));
+        // What the first alternative lacks is told: a test delivery is made for that one.
+        let mut first = None;
         for schemes in &self.alternatives {
             let wanted: Vec<_> = schemes.iter().filter(|s| !s.optional || written(s, given.keys)).collect();
             let mut attempt = draft.clone();
-            let mut signer = Signer { draft: &mut attempt, given, private, now, carrier: &self.common.carrier };
+            let carrier = &self.common.carrier;
+            let mut signer = Signer { draft: &mut attempt, given, private, now, carrier, item: None };
             if let Some(sealed) = &self.sealed {
                 signer.seal(sealed)?;
             }
@@ -71,10 +76,11 @@ impl Method {
                     *draft = attempt;
                     return Ok(());
                 }
-                Err(error) => last = error,
+                Err(error) => drop(first.get_or_insert(error)),
             }
         }
-        Err(last)
+        let none = || SignError::Cannot(format!("method {:?} has no alternative for these secretRefs", self.name));
+        Err(first.unwrap_or_else(none))
     }
 }
 
@@ -85,6 +91,8 @@ struct Signer<'s> {
     now: Timestamp,
     /// How the body carries the document that pointers lead into.
     carrier: &'s Carrier,
+    /// The item that is proven by itself.
+    item: Option<Vec<u8>>,
 }
 
 fn covers_body(scheme: &Scheme) -> bool {
@@ -93,12 +101,22 @@ fn covers_body(scheme: &Scheme) -> bool {
     coverage.body
 }
 
+/// What stands beside the signature: the time, and what else of it is signed.
+fn parts<'p>(signed: &'p Signed, stamp: &'p str) -> Vec<(Option<&'p str>, Option<usize>, &'p str)> {
+    let time = signed.timestamp.iter().filter(|time| time.place.is_none());
+    let time = time.map(|time| (time.key.as_deref(), time.index, stamp));
+    time.chain(signed.content.named().into_iter().map(|(key, value)| (Some(key), None, value))).collect()
+}
+
 impl Signer<'_> {
     /// The draft as a scheme sees it.
     fn with<T>(&self, scheme: &Scheme, look: impl FnOnce(&View<'_>) -> T) -> T {
         let parts = RequestParts::of(self.draft, self.now);
         let request = parts.request();
-        let document = self.carrier.document(&request, &|name| scheme.pointers.leads_into(name));
+        let document = match &self.item {
+            Some(item) => Cow::Borrowed(item.as_slice()),
+            None => self.carrier.document(&request, &|name| scheme.pointers.leads_into(name)),
+        };
         look(&View::of_item(request, self.given.external_url, &scheme.pointers, &document))
     }
 
@@ -121,11 +139,13 @@ impl Signer<'_> {
     }
 
     fn scheme(&mut self, scheme: &Scheme) -> Result<(), SignError> {
-        if scheme.each.is_some() {
-            return cannot(
-                "this method proves each item by itself, which send cannot write into a body: give a signed body",
-            );
+        match &scheme.each {
+            Some(each) => self.each(each, scheme),
+            None => self.prove(scheme),
         }
+    }
+
+    fn prove(&mut self, scheme: &Scheme) -> Result<(), SignError> {
         for requirement in &scheme.require {
             self.satisfy(requirement, scheme)?;
         }
@@ -208,12 +228,12 @@ impl Signer<'_> {
         let text = crate::provider::time::write(self.now, wanted.unit);
         match &wanted.place {
             None => {}
-            Some(Place::Pointer(_) | Place::Form(_)) => {
-                // The body says when; only a body that says it can be signed.
-                return match self.with(scheme, |view| wanted.find(view, &signed.signature)) {
-                    Some(text) => Ok(text),
-                    None => cannot("the body must hold the time of signing: give data that does"),
-                };
+            // The body says when it was signed.
+            Some(place @ (Place::Pointer(_) | Place::Form(_))) => {
+                if let Some(text) = self.with(scheme, |view| wanted.find(view, &signed.signature)) {
+                    return Ok(text);
+                }
+                self.put(place, scheme, &text)?;
             }
             Some(Place::Query(name)) if self.has_parameter(name) => {
                 return match self.with(scheme, |view| wanted.find(view, &signed.signature)) {
@@ -233,10 +253,18 @@ impl Signer<'_> {
                 self.header(&name, "hookgate-test")?;
             }
         }
+        for (list, must) in signed.content.header_lists() {
+            let listed = [Some(&CONTENT_TYPE), must].into_iter().flatten().map(HeaderName::as_str);
+            self.header(list, &listed.collect::<Vec<_>>().join(","))?;
+        }
         for name in signed.content.queries() {
             if !self.has_parameter(name) {
                 self.query(name, "hookgate-test");
             }
+        }
+        // What the signature's header says beside the signature is signed, and so stands there before.
+        if let (false, Some(place)) = (signed.content.named().is_empty(), signed.signature.places.first()) {
+            self.put(place, scheme, &signed.signature.write(b"", &parts(&signed, stamp)))?;
         }
         let mut content = Vec::new();
         let context = Context { timestamp: stamp, secret, signature: &signed.signature, variant: 0 };
@@ -269,12 +297,7 @@ impl Signer<'_> {
     }
 
     fn attach(&mut self, scheme: &Scheme, signed: &Signed, signature: &[u8], stamp: &str) -> Result<(), SignError> {
-        let mut parts = Vec::new();
-        if let Some(time) = &signed.timestamp
-            && time.place.is_none()
-        {
-            parts.push((time.key.as_deref(), time.index, stamp));
-        }
+        let mut parts = parts(signed, stamp);
         let header = self.jws_header(scheme, signed);
         if let Some(header) = &header {
             parts.extend([(None, Some(0), header.as_str()), (None, Some(1), "")]);
@@ -283,7 +306,9 @@ impl Signer<'_> {
         match signed.signature.places.first() {
             Some(place @ (Place::Header(_) | Place::Query(_))) => self.put(place, scheme, &value),
             // What signs fields by their names says nothing of the one that this adds.
-            Some(place @ Place::Form(_)) if !covers_body(scheme) => self.put(place, scheme, &value),
+            Some(place @ (Place::Form(_) | Place::Pointer(_))) if !covers_body(scheme) => {
+                self.put(place, scheme, &value)
+            }
             _ => cannot("this method carries its signature inside the body: give a signed body"),
         }
     }
@@ -312,20 +337,6 @@ impl Signer<'_> {
                 self.header(&CONTENT_TYPE, "application/x-www-form-urlencoded")
             }
         }
-    }
-
-    /// Sets a top-level member of a JSON body.
-    fn member(&mut self, pointer: &str, value: &str) -> Result<(), SignError> {
-        let Some(name) = pointer.strip_prefix('/').filter(|rest| !rest.contains('/')) else {
-            return cannot(format!("the token stands at {pointer}: give data that holds it"));
-        };
-        let mut body: Map<String, Value> = match serde_json::from_slice(&self.draft.body) {
-            Ok(body) => body,
-            Err(_) => return cannot("the data must be a JSON object: the method's token goes into it"),
-        };
-        body.insert(name.replace("~1", "/").replace("~0", "~"), Value::String(value.to_owned()));
-        self.draft.body = Value::Object(body).to_string().into();
-        Ok(())
     }
 
     fn has_parameter(&self, name: &str) -> bool {

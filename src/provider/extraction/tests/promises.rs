@@ -50,7 +50,11 @@ fn altered(request: &Request, decode: Option<&Decode>) -> Vec<(String, Request)>
     let write = |document: &Value| match &decode.field {
         Some(name) => {
             let mut form = form_urlencoded::Serializer::new(String::new());
-            form.append_pair(name, &sample::packed(&decode, document)).finish()
+            form.append_pair(
+                name,
+                &sample::packed(decode.field_base64, decode.field_format.unwrap_or_default(), document),
+            )
+            .finish()
         }
         None => sample::xml::write(document),
     };

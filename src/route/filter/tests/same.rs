@@ -122,22 +122,38 @@ fn their_shown(value: &Theirs) -> String {
     }
 }
 
-fn same(expression: &str, data: &str) {
-    let Some(ours) = ours(expression, data) else { return };
+/// Both answers. CEL leaves the order of a map's members open, and the crate takes another each time, which can also turn a
+/// value into an error and back: one of its answers must be ours.
+fn both(expression: &str, data: &str) -> Option<(Result<String, Failure>, Result<String, String>)> {
+    let ours = ours(expression, data)?;
     let mut theirs = self::theirs(expression, data);
-    // CEL leaves the order of a map's members open, and the crate takes another each time: one of its answers must be ours.
     for _ in 0..200 {
-        if theirs.is_err() || ours.is_err() || theirs.as_ref().ok() == ours.as_ref().ok() {
+        if theirs.as_ref().ok() == ours.as_ref().ok() {
             break;
         }
         theirs = self::theirs(expression, data);
     }
-    match (&ours, &theirs) {
-        (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{expression} over {data}"),
-        (Err(_), Err(_)) => {}
-        // Within an optional the crate finds nothing in a number or a text; to us that is no overload, as outside of one.
-        (Err(_), Ok(theirs)) if theirs == "optional false" => {}
-        _ => panic!("{expression} over {data}: {ours:?}, and the crate {theirs:?}"),
+    Some((ours, theirs))
+}
+
+/// Where the crate goes on and CEL knows no overload: it finds nothing in a number that stands in an optional, and adds the keys of a
+/// map to a list. Anything may stand around it that hides the difference.
+const BEYOND_CEL: [&str; 2] = [".?", " + "];
+
+fn same(expression: &str, data: &str) {
+    match both(expression, data) {
+        None | Some((Err(_), Err(_))) => {}
+        Some((Ok(ours), Ok(theirs))) => assert_eq!(ours, theirs, "{expression} over {data}"),
+        Some((Err(Failure::Error), Ok(_))) if BEYOND_CEL.iter().any(|sign| expression.contains(sign)) => {}
+        Some((ours, theirs)) => panic!("{expression} over {data}: {ours:?}, and the crate {theirs:?}"),
+    }
+}
+
+#[test]
+fn the_crate_leaves_cel_in_two_places() {
+    for expression in ["data.?m.?a[1]", "data.l + data.m"] {
+        let both = both(expression, DATA);
+        assert!(matches!(both, Some((Err(Failure::Error), Ok(_)))), "{expression}: {both:?}");
     }
 }
 
