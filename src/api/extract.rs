@@ -190,6 +190,10 @@ pub struct Extract {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub subject: Vec<Field>,
+    /// Why no place of a subject is written: one sentence for who looks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub without_subject: Option<String>,
 }
 
 /// The id of some items.

@@ -226,6 +226,10 @@ pub struct PublicKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub key_prefix: Option<String>,
+    /// Whose key it is, where a secretRef holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyOf")]
+    pub key_of: Option<KeyOf>,
     /// Where the signature stands and how it is written.
     pub signature: Signature,
     /// What is signed, as a template. Default: `{body}`.
@@ -241,6 +245,15 @@ pub struct PublicKey {
     /// Where the key is fetched from when no secretRef holds it. Only in providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<KeyFetch>,
+}
+
+/// Whose a public key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum KeyOf {
+    /// Made for one customer, one account or one application: what it signs is meant for that one.
+    Customer,
+    /// The vendor's own, with which it signs for all its customers: the scheme needs an `addressee`.
+    Vendor,
 }
 
 /// A JSON Web Signature without its payload (RFC 7515, appendix F): `HEADER..SIGNATURE`.

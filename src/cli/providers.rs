@@ -170,6 +170,9 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(argument) = spec.extract.as_ref().and_then(|extract| extract.identity.as_ref()) {
         writeln!(out, "               {argument}")?;
     }
+    if let Some(why) = spec.extract.as_ref().and_then(|extract| extract.without_subject.as_ref()) {
+        writeln!(out, "No subject:    {why}")?;
+    }
     writeln!(out, "Deadline:      answered within {:?}", compiled.deadline)?;
     if let Some(notes) = &spec.notes {
         writeln!(out, "Note:          {notes}")?;

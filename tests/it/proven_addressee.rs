@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hookgate::api::scheme::KeyOf;
 use hookgate::provider::catalogue::{built_in, built_ins};
 use hookgate::provider::request::{Head, RequestView};
 use hookgate::provider::verify::fetched::NothingFetched;
@@ -41,6 +42,9 @@ fn what_names_the_customer_must_be_written_where_keys_are_shared() {
         ("aws-sns", "signature", &["topicArn"][..]),
         ("azure-event-grid", "jwt", &["issuer", "audience"]),
         ("azure-event-grid-cloudevents", "jwt", &["issuer", "audience"]),
+        ("gohighlevel", "signature", &["location"]),
+        ("gohighlevel", "signature-company", &["company"]),
+        ("gohighlevel", "signature-rsa", &["location"]),
         ("google-pubsub", "jwt", &["email", "audience"]),
         ("travis-ci", "signature", &["repository"]),
         ("truelayer", "signature", &["path"]),
@@ -49,14 +53,39 @@ fn what_names_the_customer_must_be_written_where_keys_are_shared() {
         let provider = built_in(provider).expect("a built-in").provider().expect("compiles");
         let method = provider.method(Some(method)).expect("a method");
         let all: BTreeMap<String, String> = wanted.iter().map(|name| ((*name).to_owned(), "ours".to_owned())).collect();
-        assert!(Verifier::new(method, &given(method, &all)).is_ok(), "{}", provider.name);
+        let pasted = [key(None, b"pasted")];
+        let needed =
+            Verifier::new(method, &given(method, &all)).err().is_some_and(|e| e.to_string().contains("secretRef"));
+        let keys = if needed { &pasted[..] } else { &[] };
+        assert!(Verifier::new(method, &Given { keys, ..given(method, &all) }).is_ok(), "{}", provider.name);
         for absent in wanted {
             let mut some = all.clone();
             some.remove(*absent);
-            let problem = Verifier::new(method, &given(method, &some)).expect_err("a problem").to_string();
+            let problem =
+                Verifier::new(method, &Given { keys, ..given(method, &some) }).expect_err("a problem").to_string();
             assert!(problem.contains(&format!("parameters.{absent}: is missing")), "{}: {problem}", provider.name);
         }
     }
+}
+
+#[test]
+fn a_pasted_key_is_the_customers_own_or_its_scheme_names_the_customer() {
+    let mut judged = 0;
+    for built_in in built_ins() {
+        let spec = built_in.spec().expect("reads");
+        let schemes = spec.methods.iter().flat_map(|method| &method.any_of).flat_map(|proof| &proof.all_of);
+        for scheme in schemes {
+            let fetched = scheme.public_key.as_ref().is_some_and(|key| key.fetch.is_some())
+                || scheme.jwt.as_ref().is_some_and(|jwt| jwt.fetch.is_some());
+            if let Some(key) = scheme.public_key.as_ref().filter(|_| !fetched) {
+                let of = key.key_of.unwrap_or_else(|| panic!("{}: write in keyOf whose key is pasted", built_in.id));
+                let named = scheme.addressee.is_some();
+                assert!(of == KeyOf::Customer || named, "{}: a key for everybody names nobody", built_in.id);
+                judged += 1;
+            }
+        }
+    }
+    assert!(judged >= 7, "{judged}");
 }
 
 fn view<'r>(headers: &'r HeaderMap, body: &'r [u8]) -> RequestView<'r> {

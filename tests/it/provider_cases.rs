@@ -123,8 +123,13 @@ fn parameters(method: &Method, written: &WrittenMethod, schemes: &[Scheme]) -> B
 }
 
 /// What samples say where they name the customer.
-const ADDRESSEES: &[(&str, &str)] =
-    &[("topicArn", "subject-1"), ("repository", "sample/sample"), ("path", "/in/proof")];
+const ADDRESSEES: &[(&str, &str)] = &[
+    ("topicArn", "subject-1"),
+    ("repository", "sample/sample"),
+    ("path", "/in/proof"),
+    ("location", "subject-1"),
+    ("company", "sample"),
+];
 
 /// Whether the alternative is for forms.
 fn signs_form(schemes: &[Scheme]) -> bool {

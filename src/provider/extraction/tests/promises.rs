@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use serde_json::json;
 
 use super::*;
 use crate::api::extract::{Extract, Field, IdOf, WithoutId};
@@ -203,4 +204,53 @@ fn every_built_in_argues_for_its_identity_and_keeps_it() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(judged > 170, "only {judged} deliveries could be read: what made them has gone");
+}
+
+#[test]
+fn every_built_in_has_a_place_of_its_subject_or_says_why_there_is_none() {
+    for built_in in built_ins() {
+        let extract = built_in.spec().unwrap().extract.clone().unwrap_or_default();
+        let (places, why) = (!extract.subject.is_empty(), extract.without_subject.is_some());
+        assert!(places || why, "{}: write extract.subject, or in withoutSubject why none", built_in.id);
+        assert!(!(places && why), "{}: has places of a subject and says why none", built_in.id);
+    }
+}
+
+#[test]
+fn whatever_names_an_entity_has_it_as_its_subject() {
+    for (id, body, subject) in [
+        ("azure-devops", json!({"resource": {"environment": {"id": 5, "release": {"id": 1}}}}), "1"),
+        ("chargebee", json!({"content": {"coupon": {"id": "SUMMER"}}}), "SUMMER"),
+        ("chargebee", json!({"content": {"item": {"id": "basic"}}}), "basic"),
+        ("chargebee", json!({"content": {"credit_note": {"id": "CN-1"}, "customer": {"id": "c"}}}), "CN-1"),
+        (
+            "pagerduty",
+            json!({"event": {"data": {"type": "incident_responder", "incident": {"id": "PGR0VU2"}}}}),
+            "PGR0VU2",
+        ),
+        ("paypal", json!({"resource": {"dispute_id": "PP-D-1"}}), "PP-D-1"),
+        ("plaid", json!({"payment_id": "payment-1"}), "payment-1"),
+        (
+            "razorpay",
+            json!({"payload": {"payment_link": {"entity": {"id": "plink_1"}}, "payment": {"entity": {"id": "pay_1"}}}}),
+            "plink_1",
+        ),
+        ("razorpay", json!({"payload": {"payout": {"entity": {"id": "pout_1"}}}}), "pout_1"),
+        ("shopify", json!({"shop_id": 1, "customer": {"id": 2}, "data_request": {"id": 3}}), "3"),
+        ("shopify", json!({"shop_id": 1, "customer": {"id": 2}}), "2"),
+        ("shopify", json!({"shop_id": 1}), "1"),
+        ("sinch-conversation", json!({"opt_in_notification": {"contact_id": "c1"}}), "c1"),
+        ("sinch-conversation", json!({"opt_out_notification": {"contact_id": "c1"}}), "c1"),
+        ("sinch-conversation", json!({"capability_notification": {"contact_id": "c1"}}), "c1"),
+        ("sinch-conversation", json!({"contact_create_notification": {"contact": {"id": "c1"}}}), "c1"),
+        ("sinch-conversation", json!({"contact_update_notification": {"contact": {"id": "c1"}}}), "c1"),
+        ("sinch-conversation", json!({"message_submit_notification": {"message_id": "m1"}}), "m1"),
+        ("sinch-conversation", json!({"event_delivery_report": {"event_id": "e1"}}), "e1"),
+        ("slack", json!({"event": {"type": "channel_created", "channel": {"id": "C1", "creator": "U1"}}}), "C1"),
+        ("slack", json!({"event": {"type": "team_join", "user": {"id": "U1"}}}), "U1"),
+    ] {
+        let built_in = built_ins().find(|built_in| built_in.id == id).unwrap();
+        let event = event(&request(body.to_string()), built_in).unwrap();
+        assert_eq!(event.subject.as_deref(), Some(subject), "{id}: {body}");
+    }
 }
