@@ -134,6 +134,5 @@ async fn bodies_that_swell_take_no_memory_and_no_other_tenant_waits() {
     };
     tokio::join!(quiet, memory, loud);
     let most = most.load(Ordering::SeqCst);
-    println!("at most {} MiB", most >> 20);
     assert!(most <= MEMORY, "{} MiB", most >> 20);
 }
