@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use self::identity::{Beside, Identity, Met, Once, Position};
 use self::limits::{ID_BYTES, bounded_type};
@@ -289,14 +288,9 @@ impl Extraction {
         self.time.iter().find_map(|source| {
             let found = item.find(&source.place, json::as_text)?;
             let time = time::read(&found.text, source.unit)?;
-            plausible(time).then_some((time, found.signed))
+            time::is_plausible(time).then_some((time, found.signed))
         })
     }
-}
-
-/// Times outside these years are mistakes of a unit or a clock.
-fn plausible(time: Timestamp) -> bool {
-    (2000..=2100).contains(&TimeZone::UTC.to_datetime(time).year())
 }
 
 #[cfg(test)]

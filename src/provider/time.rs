@@ -31,6 +31,11 @@ pub fn read(text: &str, unit: TimeUnit) -> Option<Timestamp> {
     }
 }
 
+/// Whether a time can be an event's: others are mistakes of a unit or of a clock.
+pub fn is_plausible(time: Timestamp) -> bool {
+    (2000..=2100).contains(&TimeZone::UTC.to_datetime(time).year())
+}
+
 /// Writes a time as `read` reads it.
 pub fn write(time: Timestamp, unit: TimeUnit) -> String {
     match unit {

@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use super::delivery::DeliveryId;
-use super::heavy::beside_workers;
+use super::delivery_id::DeliveryId;
+use super::heavy::{beside_workers, on_body};
 use super::reject::Reject;
 use super::trace::Trace;
 use crate::api::provider::Retries;
@@ -45,7 +45,9 @@ pub(super) async fn deliver(
     metrics: &Metrics,
 ) -> Result<usize, Reject> {
     let With { id, delivery, deadline, trust_trace } = *with;
-    let batch = read(id, route, verified, head)?;
+    // What is compressed says nothing of its size.
+    let bytes = if route.provider.compressed { usize::MAX } else { verified.body().len() };
+    let batch = on_body(bytes, deadline, || read(id, route, verified, head)).await.ok_or(Reject::TooLate)??;
     let received = batch.received;
     let trace = Trace::read(head.headers, trust_trace);
     let receipt = Receipt {

@@ -21,10 +21,11 @@ use super::admit::admit;
 use super::body::Reading;
 use super::client::{Client, TrustedProxies};
 use super::connection::Arrival;
-use super::delivery::{self, DeliveryId};
+use super::delivery_id::{self, DeliveryId};
 use super::events;
 use super::failures::{Failures, Turn};
 use super::framing::{self, Offence};
+use super::heavy::on_body;
 use super::large::Large;
 use super::record::Record;
 use super::reject::{Reject, Wait};
@@ -158,7 +159,7 @@ impl Receiver {
             Err(reject) => respond::rejected(&reject, seen.whole),
         };
         if claim.is_some() {
-            response.headers_mut().insert(delivery::HEADER, id.header());
+            response.headers_mut().insert(delivery_id::HEADER, id.header());
         }
         response
     }
@@ -234,7 +235,11 @@ impl Receiver {
         // What nobody signed is a stranger's until it does what it asks for.
         let unsigned = |answered: Result<Accepted, Reject>| match answered {
             Err(Reject::Unproven(refusal)) => Err(unproven(refusal)),
-            answered => answered.inspect_err(|_| charge(1)),
+            // It proves nothing, and whoever knows the form of it may send it as often as anything else.
+            answered => {
+                charge(1);
+                answered
+            }
         };
         // Only where the definition says that its vendor cannot sign it: it needs no secret of ours, live or not.
         if let Some(shake) = shake.filter(|shake| shake.unsigned) {
@@ -252,7 +257,7 @@ impl Receiver {
         let asking = Asking { known, failing, key: holder.key, charge: &|| charge(bounds::FETCH) };
         let proven = match own {
             Some(judged) => judged.map(|()| None),
-            None => self.prove((id, route), head, &body, now, deadline, turn, &asking).await.map(Some),
+            None => self.prove((id, route), head, &body, now, deadline, turn, &asking).await?.map(Some),
         };
         let verified = match proven {
             Ok(verified) => verified,
@@ -350,16 +355,17 @@ impl Receiver {
         deadline: Deadline,
         turn: Turn,
         asking: &Asking<'_>,
-    ) -> Result<Verified, Refusal> {
-        match route.verifier.prove(head, body, now, &*self.keys) {
+    ) -> Result<Result<Verified, Refusal>, Reject> {
+        let judge = || route.verifier.prove(head, body, now, &*self.keys);
+        match on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)? {
             Err(Refusal::NotFetched) => {}
-            judged => return judged,
+            judged => return Ok(judged),
         }
         // While others are asked, the next one is judged.
         drop(turn);
         if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys) {
             if asking.failing && !asking.known {
-                return Err(Refusal::NotFetched);
+                return Ok(Err(Refusal::NotFetched));
             }
             let fetched = deadline.bound(self.keys.fetch(&route.claim.uid, &wanted, asking.known)).await;
             let (asked, error) = match fetched {
@@ -371,18 +377,18 @@ impl Receiver {
             }
             match error {
                 None => {}
-                Some(_) if !asked => return Err(Refusal::NotFetched),
+                Some(_) if !asked => return Ok(Err(Refusal::NotFetched)),
                 Some(error) => {
                     // Once for each request to the key server, which are bounded, and not for each delivery.
                     let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
                     if let Some(left_out) = self.record.may_say(asking.key, Instant::now()) {
                         tracing::warn!(namespace, source, delivery = %id, %error, left_out, "the vendor's public key is not to be had");
                     }
-                    return Err(Refusal::FetchFailed);
+                    return Ok(Err(Refusal::FetchFailed));
                 }
             }
         }
-        route.verifier.prove(head, body, now, &*self.keys)
+        on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)
     }
 }
 

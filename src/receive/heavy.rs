@@ -13,6 +13,17 @@ use crate::deadline::Deadline;
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
+/// A body of this size is read by those who read requests: some 50 microseconds.
+const LIGHT: usize = 64 << 10;
+
+/// Works on a body: at once, where it is small, else beside the workers. `None` where the deadline comes first.
+pub(super) async fn on_body<T>(bytes: usize, deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
+    if bytes < LIGHT {
+        return Some(work());
+    }
+    beside_workers(deadline, work).await
+}
+
 /// Does the work when its turn comes; `None` where the deadline comes first.
 pub(super) async fn beside_workers<T>(deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
     let turn = deadline.bound(TURNS.acquire()).await.ok()?.ok()?;

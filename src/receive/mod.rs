@@ -8,7 +8,7 @@ mod body;
 pub mod client;
 pub mod connection;
 mod crowd;
-mod delivery;
+mod delivery_id;
 mod events;
 mod failures;
 mod frames;

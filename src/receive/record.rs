@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Level;
 
-use super::delivery::DeliveryId;
+use super::delivery_id::DeliveryId;
 use super::handle::Accepted;
 use super::reject::Reject;
 use crate::metrics::{Metrics, Outcome};

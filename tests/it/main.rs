@@ -78,6 +78,7 @@ mod receive_limits;
 mod receive_line;
 mod receive_listen;
 mod receive_port;
+mod receive_stop;
 mod receive_wire;
 mod rolling_restart;
 mod run_flags;
