@@ -31,8 +31,6 @@ use crate::route::capture;
 
 /// How often certificate files are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(10);
-/// How often `/readyz` learns whether the spool holds anything.
-const SPOOLING: Duration = Duration::from_secs(1);
 /// How long the last messages may take to leave.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -52,8 +50,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let spool = open_spool(&args.spool)?;
     guard(args, &delivery, spool.as_ref(), &metrics);
     if let Some(spool) = spool {
-        let draining = drain(&args.spool, spool, &delivery, readiness.gate("spooling"), &metrics);
-        tasks.spawn(named("spool", until(&stop, draining)));
+        drain(&args.spool, spool, &delivery, &readiness, &metrics);
     }
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone())?);
@@ -126,11 +123,6 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A task without an end of its own.
-fn until<F: Future<Output = ()>>(stop: &CancellationToken, task: F) -> impl Future + use<F> {
-    stop.clone().run_until_cancelled_owned(task)
-}
-
 async fn named<F: Future>(name: &'static str, task: F) -> &'static str {
     task.await;
     name
@@ -188,14 +180,8 @@ fn guard(args: &Args, delivery: &Delivery, spool: Option<&Arc<Spool>>, metrics: 
     });
 }
 
-/// Drains the spool, and keeps its word on `/readyz`.
-fn drain(
-    args: &SpoolArgs,
-    spool: Arc<Spool>,
-    delivery: &Delivery,
-    gate: Gate,
-    metrics: &Metrics,
-) -> impl Future<Output = ()> + use<> {
+/// Drains the spool, and has it tell on `/readyz` and `/metrics` what it holds.
+fn drain(args: &SpoolArgs, spool: Arc<Spool>, delivery: &Delivery, readiness: &Readiness, metrics: &Metrics) {
     let counts = args.setting() != SpoolSetting::Absent;
     if !counts {
         let folder = args.spool_dir.as_deref().unwrap_or(Path::new("")).display();
@@ -207,20 +193,18 @@ fn drain(
     let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.spool_max_bytes().set(gauge(args.spool_max_bytes));
     let held = spool.clone();
+    readiness.read_with("spooling", move || match held.stock().events {
+        0 => GateState::Open,
+        _ => GateState::Degraded,
+    });
     metrics.read_with(move |metrics| {
-        let stock = held.stock();
-        metrics.spool_refused().set(gauge(held.refused_stock().events));
+        let stock = spool.stock();
+        metrics.spool_refused().set(gauge(spool.refused_stock().events));
         metrics.spool_events().set(gauge(stock.events));
         metrics.spool_bytes().set(gauge(stock.bytes));
         let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);
         metrics.spool_oldest().set(Duration::from_millis(age.try_into().unwrap_or(0)).as_secs_f64());
     });
-    async move {
-        loop {
-            gate.set(if spool.stock().events > 0 { GateState::Degraded } else { GateState::Open });
-            tokio::time::sleep(SPOOLING).await;
-        }
-    }
 }
 
 /// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.

@@ -1,5 +1,6 @@
 //! Whether this replica should get traffic: named gates, each opened by the part that knows.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,29 +27,41 @@ impl GateState {
     }
 }
 
+/// Looks at a gate.
+type Look = Box<dyn Fn() -> GateState + Send>;
+
 /// Every gate of the process. Cloning shares them.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<Vec<Gate>>>);
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<Mutex<Vec<(&'static str, Look)>>>);
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Readiness").field(&self.gates()).finish()
+    }
+}
 
 /// One condition of readiness.
 #[derive(Clone, Debug)]
-pub struct Gate {
-    name: &'static str,
-    state: Arc<AtomicU8>,
-}
+pub struct Gate(Arc<AtomicU8>);
 
 impl Readiness {
     /// Adds a gate, closed. All gates are added before the admin port opens: one that is missing holds nothing up.
     pub fn gate(&self, name: &'static str) -> Gate {
-        let gate = Gate { name, state: Arc::new(AtomicU8::new(GateState::Closed as u8)) };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(gate.clone());
+        let gate = Gate(Arc::new(AtomicU8::new(GateState::Closed as u8)));
+        let seen = gate.clone();
+        self.read_with(name, move || seen.state());
         gate
+    }
+
+    /// Adds a gate that is looked at when somebody asks.
+    pub fn read_with(&self, name: &'static str, look: impl Fn() -> GateState + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(look)));
     }
 
     /// Every gate with its state, in the order in which they were added.
     pub fn gates(&self) -> Vec<(&'static str, GateState)> {
         let gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.iter().map(|gate| (gate.name, gate.state())).collect()
+        gates.iter().map(|(name, look)| (*name, look())).collect()
     }
 
     /// Whether no gate is closed.
@@ -60,12 +73,12 @@ impl Readiness {
 impl Gate {
     /// Sets its state.
     pub fn set(&self, state: GateState) {
-        self.state.store(state as u8, Ordering::Relaxed);
+        self.0.store(state as u8, Ordering::Relaxed);
     }
 
     /// Its state.
     pub fn state(&self) -> GateState {
-        match self.state.load(Ordering::Relaxed) {
+        match self.0.load(Ordering::Relaxed) {
             0 => GateState::Closed,
             1 => GateState::Degraded,
             _ => GateState::Open,

@@ -76,7 +76,7 @@ pub struct WebhookProviderSpec {
     pub methods: Vec<Method>,
     /// The HTTP methods of a delivery. Events of a GET delivery are read from its query as from a form. Default: POST.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 3))]
+    #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub http_methods: Vec<DeliveryMethod>,
     /// Special requests that are answered and never published, first match wins.
@@ -169,6 +169,8 @@ pub enum Retries {
 pub enum DeliveryMethod {
     GET,
     POST,
+    PUT,
+    PATCH,
 }
 
 /// One way to prove a request.

@@ -261,6 +261,8 @@ fn deliveries(written: &[DeliveryMethod]) -> Vec<HttpMethod> {
     let method = |written: &DeliveryMethod| match written {
         DeliveryMethod::GET => HttpMethod::GET,
         DeliveryMethod::POST => HttpMethod::POST,
+        DeliveryMethod::PUT => HttpMethod::PUT,
+        DeliveryMethod::PATCH => HttpMethod::PATCH,
     };
     if written.is_empty() { vec![HttpMethod::POST] } else { written.iter().map(method).collect() }
 }

@@ -23,7 +23,7 @@ metadata: {name: acme}
 spec:
   displayName: Acme
   methods: [{name: token, anyOf: [{allOf: [{token: {header: X-Token}}]}]}]
-  httpMethods: [POST, GET]
+  httpMethods: [POST, GET, PUT, PATCH]
   handshakes:
   - {when: [{pointer: /challenge}], respond: {contentType: text/plain, body: 'first {pointer:/challenge}'}}
   - {when: [{pointer: /challenge}, {pointer: /more}], respond: {contentType: text/plain, body: second}}
@@ -70,6 +70,31 @@ async fn get(operator: &Operator, target: &str, token: &str) -> u16 {
     let request = Request::get(format!("{}{target}", operator.url())).header("x-token", token);
     let request = request.body(Full::default()).expect("a request");
     client.request(request).await.expect("an answer").status().as_u16()
+}
+
+async fn by(operator: &Operator, method: &str) -> (u16, String) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+    let body = format!("{{\"type\":\"{method}\",\"id\":\"{method}\"}}");
+    let request = Request::builder().method(method).uri(format!("{}/team/acme", operator.url()));
+    let request = request.header("x-token", SECRET).header("content-type", "application/json");
+    let answer = client.request(request.body(body.into()).expect("a request")).await.expect("an answer");
+    let allow = answer.headers().get("allow").map(|allow| allow.to_str().expect("text").to_owned());
+    (answer.status().as_u16(), allow.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn deliveries_come_by_the_methods_that_the_definition_names() {
+    let (folder, nats) = (manifests(), Nats::start().await);
+    let operator = Operator::in_folder(folder.path(), &nats.url(), &[]).await;
+    for method in ["PUT", "PATCH", "POST"] {
+        assert_eq!(by(&operator, method).await.0, 202, "{method}");
+    }
+    let (status, allow) = by(&operator, "DELETE").await;
+    assert_eq!(status, 405);
+    assert!(["POST", "GET", "PUT", "PATCH"].iter().all(|method| allow.contains(method)), "{allow}");
+    let stored = nats.collect("webhooks.>", 3, SOON).await;
+    let subjects: Vec<&str> = stored.iter().map(|message| message.subject.as_str()).collect();
+    assert_eq!(subjects, ["webhooks.team.acme.PUT", "webhooks.team.acme.PATCH", "webhooks.team.acme.POST"]);
 }
 
 async fn post(operator: &Operator, token: &str, body: &str) -> Answer {

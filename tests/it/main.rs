@@ -93,6 +93,7 @@ mod strangers_places;
 mod strangers_proofs;
 mod tenants;
 mod torture;
+mod vcon_consumer;
 mod vectors;
 mod verify_command;
 mod wycheproof;

@@ -28,6 +28,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_NATS_URL", "ws://127.0.0.1:1", "--nats-url"),
     ("HOOKGATE_NATS_CLIENT_CERT", "/nowhere", "--nats-client-key"),
     ("HOOKGATE_NATS_CLIENT_KEY", "/nowhere", "--nats-client-cert"),
+    ("HOOKGATE_NATS_INBOX_PREFIX", "in.*", "is no prefix of subjects"),
+    ("HOOKGATE_NATS_JS_DOMAIN", "a.b", "is no name of a domain"),
     ("HOOKGATE_STREAM", "web.hooks", "is no name of a stream"),
     ("HOOKGATE_STREAM_REPLICAS", "many", "--stream-replicas"),
     ("HOOKGATE_DUPLICATE_WINDOW", "long", "such as 7d"),
@@ -56,8 +58,14 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_GUARD_MAX_BYTES", "much", "such as 8Mi"),
 ];
 
-/// Twins that take any text. Each acts in a test: below, in `deliver_login` and on a cluster.
-const ANY: &[&str] = &["HOOKGATE_SOURCE_BASE", "HOOKGATE_LEASE_NAMESPACE", "HOOKGATE_NATS_CREDS", "HOOKGATE_NATS_CA"];
+/// Twins that take any text. Each acts in a test: below, in `deliver_login`, in `deliver_ways` and on a cluster.
+const ANY: &[&str] = &[
+    "HOOKGATE_SOURCE_BASE",
+    "HOOKGATE_LEASE_NAMESPACE",
+    "HOOKGATE_NATS_CREDS",
+    "HOOKGATE_NATS_NKEY",
+    "HOOKGATE_NATS_CA",
+];
 
 async fn started(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(binary());

@@ -168,6 +168,17 @@ fn twilio_forms_say_what_they_are_about() {
 }
 
 #[test]
+fn telnyx_forms_are_events_beside_its_json() {
+    let telnyx = built_in("telnyx");
+    let call = form("CallSid=v3%3A1&CallStatus=completed&CallDuration=4").event(telnyx);
+    assert_eq!(shown(&call), ["call.completed", "#", "v3:1"]);
+    let recording = form("CallSid=v3%3A1&RecordingSid=r1&RecordingStatus=completed").event(telnyx);
+    assert_eq!(shown(&recording), ["recording.completed", "#", "v3:1"]);
+    let answered = request(r#"{"data":{"event_type":"call.answered","id":"1","payload":{"call_session_id":"s"}}}"#);
+    assert_eq!(shown(&answered.event(telnyx)), ["call.answered", "1", "s"]);
+}
+
+#[test]
 fn zoom_cuts_what_opens_a_recording() {
     let body = r#"{"event":"recording.completed","event_ts":1711800000000,"download_token":"cut-me","payload":{"account_id":"A","object":{
         "uuid":"abc123==","id":98765432101234567,"password":"cut-me","recording_play_passcode":"cut-me"}}}"#;
