@@ -161,6 +161,11 @@ async fn survives(hurt: Hurt, run: usize, nats: &mut Nats, other: bool) {
         publish(&another, &format!("{run}-other"), forgotten + 10).await;
     }
     proxy.set(Weather::Fair);
+    if other {
+        // So has this one, before it has looked.
+        eventually("NATS is back", SOON, async || delivery.is_available()).await;
+        ids.extend(publish(&delivery, &format!("{run}-live"), 20).await);
+    }
     all_once(nats, &ids, &what).await;
     eventually("it is counted", SOON, async || {
         delivery.guard().is_some_and(|status| status.again >= forgotten as u64 && status.missed == 0)

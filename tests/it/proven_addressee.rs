@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hookgate::api::scheme::KeyOf;
+use hookgate::api::scheme::{BoundPart, KeyOf};
 use hookgate::provider::catalogue::{built_in, built_ins};
 use hookgate::provider::request::{Head, RequestView};
 use hookgate::provider::verify::fetched::NothingFetched;
@@ -83,9 +83,16 @@ fn a_pasted_key_is_the_customers_own_or_its_scheme_names_the_customer() {
                 assert!(of == KeyOf::Customer || named, "{}: a key for everybody names nobody", built_in.id);
                 judged += 1;
             }
+            if let Some(jwt) = scheme.jwt.as_ref().filter(|_| !fetched) {
+                let pasted = jwt.algorithms.iter().any(|algorithm| !format!("{algorithm:?}").starts_with("HS"));
+                let named = jwt.bind.iter().any(|bind| bind.of == BoundPart::URL);
+                let told = spec.notes.as_deref().is_some_and(|notes| notes.contains("parameters.audience"));
+                assert!(!pasted || named || told, "{}: a key for everybody names nobody", built_in.id);
+                judged += usize::from(pasted);
+            }
         }
     }
-    assert!(judged >= 7, "{judged}");
+    assert!(judged >= 9, "{judged}");
 }
 
 fn view<'r>(headers: &'r HeaderMap, body: &'r [u8]) -> RequestView<'r> {

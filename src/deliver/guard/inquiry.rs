@@ -2,7 +2,8 @@
 //!
 //! Pure. The newest sequence that is remembered is read back and its id compared: a stream that lost its end and went on has
 //! another message there. Where nothing is there, its state tells whether it went back; where it did not, what is gone was
-//! purged, aged out or consumed, and the newest that is still there is compared.
+//! purged, aged out or consumed, and the newest that is still there is compared. Then each sequence where it stood still: a
+//! server that was away and lost its end may have been given more since, of others and of ours, than it lost.
 
 use super::super::streams::State;
 use super::ledger::{Ledger, Mark};
@@ -47,7 +48,10 @@ pub(super) struct Inquiry {
     newest: (u64, Mark),
     asked: (u64, Mark),
     state: Option<State>,
+    /// What is compared until one is there.
     probes: Vec<(u64, Mark)>,
+    /// What is compared one and all, where it is there.
+    pauses: Vec<(u64, Mark)>,
     /// The message that was read is not the one that is remembered.
     foreign: bool,
 }
@@ -56,15 +60,20 @@ impl Inquiry {
     /// `None` where nothing is remembered of the stream.
     pub(super) fn new(ledger: &Ledger, stream: &str) -> Option<(Self, Question)> {
         let newest = ledger.newest(stream)?;
-        let inquiry = Self { newest, asked: newest, state: None, probes: Vec::new(), foreign: false };
-        Some((inquiry, Question::Message(newest.0)))
+        let pauses = ledger.pauses(stream);
+        let foreign = ledger.is_contradicted(stream);
+        let question = if foreign { Question::State } else { Question::Message(newest.0) };
+        Some((Self { newest, asked: newest, state: None, probes: Vec::new(), pauses, foreign }, question))
     }
 
     /// What follows from an answer.
     pub(super) fn answer(&mut self, ledger: &mut Ledger, stream: &str, answer: Answer) -> Result<Verdict, Question> {
         match answer {
             Answer::NoStream => Ok(Verdict::Forgot { above: None }),
-            Answer::Message(mark) if mark == Some(self.asked.1) => Ok(Verdict::Calm),
+            Answer::Message(mark) if mark == Some(self.asked.1) => {
+                self.probes.clear();
+                self.next()
+            }
             Answer::Message(_) => {
                 self.foreign = true;
                 match &self.state {
@@ -72,8 +81,8 @@ impl Inquiry {
                     None => Err(Question::State),
                 }
             }
-            Answer::Gone if self.state.is_none() => Err(Question::State),
-            Answer::Gone => self.probe(),
+            Answer::Gone if self.asked == self.newest => Err(Question::State),
+            Answer::Gone => self.next(),
             Answer::State(state) => {
                 let same = ledger.is_of(stream, &state.created);
                 let verdict = forgot(&state);
@@ -82,7 +91,7 @@ impl Inquiry {
                     self.probes = ledger.probes(stream, state.first, self.newest.0);
                     self.probes.reverse();
                     self.state = Some(state);
-                    return self.probe();
+                    return self.next();
                 }
                 // What was made anew has none of the old sequences.
                 Ok(if same { verdict } else { Verdict::Forgot { above: None } })
@@ -90,8 +99,8 @@ impl Inquiry {
         }
     }
 
-    fn probe(&mut self) -> Result<Verdict, Question> {
-        match self.probes.pop() {
+    fn next(&mut self) -> Result<Verdict, Question> {
+        match self.probes.pop().or_else(|| self.pauses.pop()) {
             Some(next) => {
                 self.asked = next;
                 Err(Question::Message(next.0))

@@ -12,6 +12,8 @@ pub(super) type Key = (u64, u64, Mark);
 
 /// Between notes of the sequences that the streams have passed.
 const TICK: Duration = Duration::from_secs(1);
+/// Pauses of a stream that wait to be looked at.
+const PAUSES: usize = 16;
 /// After so many alarms in a row about nothing no look is worth another.
 const FALSE_ALARMS: u8 = 2;
 
@@ -56,6 +58,11 @@ struct Track {
     suspected: bool,
     /// Its newest sequence at the last tick, and at the one before: acknowledgements overtake each other, but not by more.
     ticked: [u64; 2],
+    /// Where it stood still since it was looked at: what its server forgets meanwhile ends here, and is not seen at the newest
+    /// once others and we have gone on.
+    pauses: BTreeMap<u64, Mark>,
+    /// Two messages were acknowledged with one sequence.
+    contradicted: bool,
     /// How often in a row everything that was published again turned out to be there.
     false_alarms: u8,
     /// Of what was published again something was not there.
@@ -76,13 +83,15 @@ pub(super) struct Ledger {
     ticked: Duration,
     buckets: BTreeMap<u64, Bucket>,
     streams: HashMap<Arc<str>, Track>,
+    /// When each stream was made, as its servers said last: also of those of which nothing is remembered yet.
+    made: HashMap<String, Box<str>>,
 }
 
 impl Ledger {
     pub(super) fn new(window: Duration) -> Self {
         let zero = Duration::ZERO;
-        let (buckets, streams) = (BTreeMap::new(), HashMap::new());
-        Self { window, now: zero, whole_since: zero, held: true, ticked: zero, buckets, streams }
+        let (buckets, streams, made) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        Self { window, now: zero, whole_since: zero, held: true, ticked: zero, buckets, streams, made }
     }
 
     /// Time passed while NATS was there.
@@ -91,9 +100,26 @@ impl Ledger {
         if self.now >= self.ticked + TICK {
             self.ticked = self.now;
             for track in self.streams.values_mut() {
-                let newest = track.kept.last_key_value().map_or(0, |(sequence, _)| *sequence);
+                let newest = track.newest();
+                if newest == track.ticked[0] {
+                    track.pause();
+                }
                 track.ticked = [newest, track.ticked[0]];
             }
+        }
+    }
+
+    /// Nothing is acknowledged: all streams stand still.
+    pub(super) fn pause(&mut self) {
+        self.streams.values_mut().for_each(Track::pause);
+    }
+
+    /// All streams were looked at, and what was to be found out is.
+    pub(super) fn looked(&mut self) {
+        self.held = false;
+        for track in self.streams.values_mut() {
+            track.pauses.clear();
+            track.contradicted = false;
         }
     }
 
@@ -101,9 +127,9 @@ impl Ledger {
         self.now
     }
 
-    /// Whether nothing may expire until somebody has looked.
-    pub(super) fn hold(&mut self, held: bool) {
-        self.held = held;
+    /// Nothing may expire until somebody has looked.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
     }
 
     /// How far back all that was acknowledged is remembered, at most the window.
@@ -122,15 +148,16 @@ impl Ledger {
         let known = self.buckets.entry(bucket).or_insert(Bucket { last: now, bytes });
         (known.last, known.bytes) = (now, bytes);
         for Noted { stream, sequence, mark, duplicate } in all {
+            let created = self.made.get(&*stream);
             let track = self.streams.entry(stream).or_default();
             if track.kept.is_empty() {
-                track.created = None;
+                track.created = created.cloned();
             }
             match track.kept.insert(sequence, Kept { mark, bucket }) {
                 Some(before) if before.mark != mark => {
                     // Two messages cannot have one sequence: the first is not there any more.
                     track.lose(now, (before.bucket, sequence, before.mark));
-                    track.suspected = true;
+                    (track.suspected, track.contradicted) = (true, true);
                 }
                 Some(_) => {}
                 None => track.suspected |= !duplicate && sequence <= track.ticked[1],
@@ -189,6 +216,18 @@ impl Ledger {
         Some((*sequence, kept.mark))
     }
 
+    /// Whether two messages of a stream were acknowledged with one sequence: it has forgotten the first.
+    pub(super) fn is_contradicted(&self, stream: &str) -> bool {
+        self.streams.get(stream).is_some_and(|track| track.contradicted)
+    }
+
+    /// Where a stream stood still, from the oldest on.
+    pub(super) fn pauses(&self, stream: &str) -> Vec<(u64, Mark)> {
+        let Some(track) = self.streams.get(stream) else { return Vec::new() };
+        let all = track.pauses.iter().filter(|(sequence, _)| track.kept.contains_key(*sequence));
+        all.map(|(sequence, mark)| (*sequence, *mark)).collect()
+    }
+
     /// Sequences of a stream from `first` on and before `newest`, from the newest on: close together at first, then further and further apart.
     pub(super) fn probes(&self, stream: &str, first: u64, newest: u64) -> Vec<(u64, Mark)> {
         const CLOSE: usize = 8;
@@ -198,8 +237,16 @@ impl Ledger {
         some.map(|(_, (sequence, kept))| (*sequence, kept.mark)).collect()
     }
 
+    /// When each stream was made, as its servers say now.
+    pub(super) fn made(&mut self, streams: impl Iterator<Item = (String, Box<str>)>) {
+        self.made = streams.collect();
+    }
+
     /// When the stream was made. The first word counts; false where it is not what it was.
     pub(super) fn is_of(&mut self, stream: &str, created: &str) -> bool {
+        if let Some(made) = self.made.get_mut(stream).filter(|made| &***made != created) {
+            *made = created.into();
+        }
         let Some(track) = self.streams.get_mut(stream).filter(|track| !track.kept.is_empty()) else { return true };
         &**track.created.get_or_insert_with(|| created.into()) == created
     }
@@ -219,6 +266,8 @@ impl Ledger {
         let Some(track) = self.streams.get_mut(stream) else { return 0 };
         track.created = None;
         track.ticked = [0; 2];
+        track.pauses.clear();
+        track.contradicted = false;
         let lost = std::mem::take(&mut track.kept);
         let mut count = 0;
         for (sequence, kept) in lost.into_iter().filter(|(sequence, _)| above.is_none_or(|above| *sequence > above)) {
@@ -327,6 +376,19 @@ impl Ledger {
 }
 
 impl Track {
+    /// Its newest sequence, 0 where nothing is remembered.
+    fn newest(&self) -> u64 {
+        self.kept.last_key_value().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    fn pause(&mut self) {
+        let Some((sequence, kept)) = self.kept.last_key_value() else { return };
+        self.pauses.insert(*sequence, kept.mark);
+        if self.pauses.len() > PAUSES {
+            self.pauses.pop_first();
+        }
+    }
+
     fn lose(&mut self, now: Duration, key: Key) {
         if self.lost.is_empty() {
             self.since = now;

@@ -195,6 +195,7 @@ impl Delivery {
             });
             ledger.recover(bucket, bytes, noted);
         })?;
+        ledger.pause();
         let buckets = store.buckets();
         let book = Arc::new(Book {
             ledger: Mutex::new(ledger),

@@ -74,10 +74,10 @@ enum Step {
     Thin(u8),
     /// The oldest go, as purged, aged out or for want of room.
     Purge(u8),
-    /// The server forgets so many, and another replica publishes so many before this one is back.
-    Lose(u8, u8),
-    /// The stream is deleted and made anew, and another replica publishes so many.
-    Recreate(u8),
+    /// The server is away and forgets so many; then another replica publishes so many, and this one, before it looks.
+    Lose(u8, u8, u8),
+    /// The stream is deleted and made anew, and another replica publishes so many, and this one, before it looks.
+    Recreate(u8, u8),
     Look,
     Second,
 }
@@ -98,7 +98,8 @@ struct History {
 impl History {
     fn new(queue: bool) -> Self {
         let server = Server { queue, ..Server::default() };
-        let ledger = Ledger::new(WINDOW);
+        let mut ledger = Ledger::new(WINDOW);
+        ledger.made([(STREAM.to_owned(), Box::from("0"))].into_iter());
         Self { server, ledger, next: 1, bucket: 1, notes: Vec::new(), wanted: BTreeSet::new(), hurt: false }
     }
 
@@ -107,6 +108,14 @@ impl History {
         self.notes.push((self.bucket, sequence, mark));
         self.ledger.remember(self.bucket, 1, [Noted { stream: STREAM.into(), sequence, mark, duplicate }]);
         !duplicate
+    }
+
+    fn ours(&mut self, count: u8) {
+        for _ in 0..count {
+            self.next += 1;
+            self.publish(self.next);
+            self.wanted.insert(self.next);
+        }
     }
 
     fn others(&mut self, count: u8) {
@@ -127,13 +136,7 @@ impl History {
 
     fn run(&mut self, step: &Step) {
         match *step {
-            Step::Publish(count) => {
-                for _ in 0..count {
-                    self.next += 1;
-                    self.publish(self.next);
-                    self.wanted.insert(self.next);
-                }
-            }
+            Step::Publish(count) => self.ours(count),
             Step::Other(count) => self.others(count),
             Step::Consume(count) => {
                 let from = self.server.last.saturating_sub(count.into());
@@ -144,31 +147,47 @@ impl History {
                 let from = self.server.last.saturating_sub(left.into());
                 self.gone(|sequence| sequence <= from);
             }
-            Step::Lose(count, others) => {
+            Step::Lose(count, others, ours) => {
                 let before = self.server.last;
+                // We are connected to this server, or to another of its cluster.
+                match count % 2 {
+                    0 => self.ledger.pause(),
+                    _ => (0..2).for_each(|_| self.ledger.advance(Duration::from_secs(1))),
+                }
                 self.server.lose(count.into());
                 self.others(others);
                 self.hurt |= before > 0 && count > 0;
+                self.ours(ours);
                 self.ledger.reconnected();
                 self.look();
             }
-            Step::Recreate(others) => {
+            Step::Recreate(others, ours) => {
                 self.server =
                     Server { created: self.server.created + 1, queue: self.server.queue, ..Server::default() };
                 self.others(others);
                 self.hurt = true;
+                self.ours(ours);
+                self.read();
                 self.look();
             }
             Step::Look => {
-                let state = self.server.state();
-                if self.ledger.is_of(STREAM, &state.created) {
-                    self.ledger.forget_before(STREAM, state.first);
-                }
+                self.read();
                 self.look();
             }
             Step::Second => self.ledger.advance(Duration::from_secs(1)),
         }
         self.bucket += 1;
+    }
+
+    fn read(&mut self) {
+        let state = self.server.state();
+        self.ledger.made([(STREAM.to_owned(), state.created.as_str().into())].into_iter());
+        if self.ledger.is_of(STREAM, &state.created) {
+            self.ledger.forget_before(STREAM, state.first);
+        } else {
+            assert!(self.hurt, "it is the same");
+            self.ledger.alarm(STREAM, None);
+        }
     }
 
     fn look(&mut self) {
@@ -196,7 +215,7 @@ impl History {
             self.ledger.settled(STREAM, &key, stored);
         }
         assert!(!self.ledger.is_alarmed());
-        self.ledger.hold(false);
+        self.ledger.looked();
         if !self.server.queue {
             let there: Vec<Mark> = self.server.messages.values().copied().collect();
             let once: BTreeSet<Mark> = there.iter().copied().collect();
@@ -215,8 +234,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..30u8).prop_map(Step::Consume),
         1 => (2..5u8).prop_map(Step::Thin),
         1 => (0..30u8).prop_map(Step::Purge),
-        2 => ((1..60u8), (0..80u8)).prop_map(|(lost, others)| Step::Lose(lost, others)),
-        1 => (0..80u8).prop_map(Step::Recreate),
+        2 => ((1..60u8), (0..80u8), (0..20u8)).prop_map(|(lost, others, ours)| Step::Lose(lost, others, ours)),
+        1 => ((0..80u8), (0..20u8)).prop_map(|(others, ours)| Step::Recreate(others, ours)),
         3 => Just(Step::Look),
         1 => Just(Step::Second),
     ]
@@ -244,16 +263,16 @@ fn noted(sequence: u64, mark: Mark) -> Noted {
 #[test]
 fn nothing_expires_while_nats_is_away_or_something_must_be_published_again() {
     let mut ledger = Ledger::new(WINDOW);
-    ledger.hold(false);
+    ledger.looked();
     ledger.remember(1, 10, [noted(1, 1)]);
     ledger.advance(WINDOW / 2);
     ledger.remember(2, 10, [noted(2, 2)]);
     ledger.advance(WINDOW / 2);
     assert_eq!(ledger.expire(), Vec::<u64>::new());
     ledger.advance(Duration::from_secs(1));
-    ledger.hold(true);
+    ledger.hold();
     assert_eq!(ledger.expire(), Vec::<u64>::new(), "nobody has looked since NATS was away");
-    ledger.hold(false);
+    ledger.looked();
     ledger.alarm(STREAM, Some(1));
     assert_eq!(ledger.expire(), Vec::<u64>::new(), "one of them must be published again");
     ledger.settled(STREAM, &(2, 2, 2), true);

@@ -122,7 +122,9 @@ impl<F: Files> Watch<F> {
         if let Some(before) = was_there {
             book.ledger().advance(now - before);
         } else {
-            book.ledger().hold(true);
+            let mut ledger = book.ledger();
+            ledger.hold();
+            ledger.pause();
         }
         self.there = there.then_some(now);
         let _ = self.guard.orders.try_send(Order::Sweep);
@@ -161,6 +163,7 @@ impl<F: Files> Watch<F> {
     fn compare(&self) {
         let states = self.states.borrow();
         let mut ledger = self.guard.book.ledger();
+        ledger.made(states.iter().map(|(name, state)| (name.clone(), state.created.as_str().into())));
         for stream in ledger.streams() {
             let Some(state) = states.get(&*stream) else { continue };
             if ledger.is_of(&stream, &state.created) {
@@ -199,7 +202,7 @@ impl<F: Files> Watch<F> {
         let clear = clear && self.link.borrow().number == connection;
         self.due = now + if clear { EVERY } else { STEP };
         if clear {
-            self.guard.book.ledger().hold(false);
+            self.guard.book.ledger().looked();
             self.guard.book.looks.fetch_add(1, Ordering::Relaxed);
         }
     }
