@@ -3,6 +3,8 @@
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hookgate
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+# Most tests wait for servers that they start.
+THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
 .PHONY: help demo test torture lint audit crds chart bench clean
@@ -20,7 +22,7 @@ test:            ## Format, clippy with warnings as errors, all tests on real se
 	@$(MAKE) --no-print-directory lint
 	@tests/servers/build.sh >/dev/null
 	@tests/asyncapi/install.sh >/dev/null
-	cargo test --locked
+	RUST_TEST_THREADS=$(THREADS) cargo test --locked
 
 torture:         ## Kill, pause and cut off Hookgate and NATS under load: KILLS=2000 EVENTS=10000000 SECONDS=7200 SEED=1 CASES=1000000 FLAGS=--release
 	@scripts/needs.sh cargo go cc

@@ -267,7 +267,7 @@ async fn follow_control(
     loop {
         metrics.is_leader().set(i64::from(*leader.borrow_and_update()));
         let sources = overview.borrow_and_update().clone();
-        for state in SourceStanding::ALL {
+        for state in SourceStanding::ALL.iter().copied() {
             metrics.sources(state).set(i64::try_from(sources.count(state)).unwrap_or(i64::MAX));
         }
         tokio::select! {

@@ -6,8 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+/// Whether a secretRef with this `notAfter` counts no more: it ends at that very instant.
+pub fn has_ended(not_after: Option<Timestamp>, now: Timestamp) -> bool {
+    not_after.is_some_and(|end| end <= now)
+}
 
 /// One value of a Secret, as proofs use it.
 #[derive(Clone)]

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::receive::connection::Arrival;
-use crate::receive::listen::{self, Counts, Settings};
+use crate::receive::listen::{self, Counts};
+use crate::receive::settings::Settings;
 
 /// Probes and scrapers need few connections.
 const CONNECTIONS: usize = 256;

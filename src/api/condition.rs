@@ -17,7 +17,7 @@ pub mod types {
 }
 
 /// Why a condition is as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
 #[allow(missing_docs)]
 pub enum Reason {
     Accepted,
@@ -48,31 +48,7 @@ pub enum Reason {
 impl Reason {
     /// The reason as it stands in a condition.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "Accepted",
-            Self::Invalid => "Invalid",
-            Self::UnknownProvider => "UnknownProvider",
-            Self::UnknownMethod => "UnknownMethod",
-            Self::Unsupported => "Unsupported",
-            Self::PathConflict => "PathConflict",
-            Self::PathNotAllowed => "PathNotAllowed",
-            Self::SubjectNotAllowed => "SubjectNotAllowed",
-            Self::QuotaExceeded => "QuotaExceeded",
-            Self::ShadowsBuiltIn => "ShadowsBuiltIn",
-            Self::ResolvedRefs => "ResolvedRefs",
-            Self::SecretNotFound => "SecretNotFound",
-            Self::KeyNotFound => "KeyNotFound",
-            Self::SecretInvalid => "SecretInvalid",
-            Self::SecretExpired => "SecretExpired",
-            Self::Programmed => "Programmed",
-            Self::PreviousGeneration => "PreviousGeneration",
-            Self::PartlyCovered => "PartlyCovered",
-            Self::SpoolMissing => "SpoolMissing",
-            Self::NoStream => "NoStream",
-            Self::NotDurable => "NotDurable",
-            Self::Suspended => "Suspended",
-            Self::Ready => "Ready",
-        }
+        self.into()
     }
 }
 

@@ -6,10 +6,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
+use super::Kind;
 use super::pattern;
 use super::provider::WebhookProvider;
 use super::source::WebhookSource;
-use super::validate::Kind;
 
 /// The first line of every generated file.
 const HEAD: &str = "# Generated from src/api: do not edit, change the types and run `make crds`.\n";

@@ -25,3 +25,27 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "hookgate.dev/v1alpha1";
 /// The provider whose scheme the source itself carries.
 pub const GENERIC: &str = "generic";
+
+/// The two kinds of our API group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `WebhookSource`.
+    Source,
+    /// `WebhookProvider`.
+    Provider,
+}
+
+impl Kind {
+    /// As manifests write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "WebhookSource",
+            Self::Provider => "WebhookProvider",
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    pub fn namespaced(self) -> bool {
+        self == Self::Source
+    }
+}

@@ -19,6 +19,11 @@ const fn pattern(signs: &'static str, sentence: &'static str) -> Pattern {
 /// Providers, methods and purposes.
 pub const KEBAB: Pattern =
     pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "write a name in kebab-case: lower-case letters, digits and '-'");
+/// The rule of CEL for names of resources, and its sentence.
+pub const NAME: &str =
+    "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63";
+/// What it says.
+pub const NAME_SENTENCE: &str = "metadata.name must be a DNS label: lower-case letters, digits and '-', at most 63";
 /// Headers and streams.
 pub const WORD: Pattern = pattern("^[A-Za-z0-9_-]+$", "only letters, digits, '-' and '_' may stand here");
 /// A JSON pointer that leads into a document (RFC 6901).

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::duration::DurationString;
 use super::extract::Extract;
 use super::last_good::LastGood;
-use super::pattern;
+use super::pattern::{self, NAME, NAME_SENTENCE};
 use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
 
@@ -35,8 +35,7 @@ pub use mapping::{Kind, MapChoice, MapEntry, MapRecording, MapSegments, MapSet, 
     printcolumn(name = "Accepted", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63")
-        .message("metadata.name must be a DNS label: lower-case letters, digits and '-', at most 63"),
+    validation = Rule::new(NAME).message(NAME_SENTENCE),
     validation = Rule::new("self.metadata.name != 'generic'")
         .message("'generic' is the provider whose scheme stands in the source itself: choose another name")
 )]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::{DurationString, within};
 use super::extract::SourceExtract;
-use super::pattern;
+use super::pattern::{self, NAME, NAME_SENTENCE};
 use super::quantity::Size;
 
 pub use routing::{DataShape, Events, Format, Routing, RoutingRule};
@@ -36,8 +36,7 @@ pub use verification::{CaptureSecretRef, SecretRef, Verification};
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Last-Event", type_ = "date", json_path = ".status.lastAcceptedTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63")
-        .message("metadata.name must be a DNS label: lower-case letters, digits and '-', at most 63")
+    validation = Rule::new(NAME).message(NAME_SENTENCE)
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(

@@ -14,32 +14,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::crd;
+use super::{Kind, crd};
 use schema::Schema;
-
-/// The two kinds of our API group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `WebhookSource`.
-    Source,
-    /// `WebhookProvider`.
-    Provider,
-}
-
-impl Kind {
-    /// As manifests write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "WebhookSource",
-            Self::Provider => "WebhookProvider",
-        }
-    }
-
-    /// Whether objects of this kind live in a namespace.
-    pub fn namespaced(self) -> bool {
-        self == Self::Source
-    }
-}
 
 /// One thing that is wrong in a manifest. Prints as `spec.path: "x" is not allowed: …`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::api::validate::{Kind, validate};
+use crate::api::Kind;
+use crate::api::validate::validate;
 use crate::provider::catalogue::built_in;
 
 /// The manifest, with `NAME` where the name stands.

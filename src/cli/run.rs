@@ -17,8 +17,8 @@ use crate::deliver::{GuardOptions, Options as DeliveryOptions, StreamOptions};
 use crate::metrics::Metrics;
 use crate::receive::client::TrustedProxies;
 use crate::receive::handle::Options as ReceiverOptions;
-use crate::receive::listen::Settings as ListenSettings;
 use crate::receive::memory;
+use crate::receive::settings::Settings as ListenSettings;
 use crate::route::Sources;
 
 /// Arguments of `run`. Every flag has a twin in the environment.

@@ -6,8 +6,8 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use crate::api::Kind;
 use crate::api::crd;
-use crate::api::validate::Kind;
 use crate::provider::conversation;
 
 /// What there is a schema of.

@@ -171,7 +171,7 @@ impl Chosen<'_> {
     /// The path of its route.
     pub(super) fn path(&self) -> String {
         let Key { namespace, name } = Key::of(&self.source.metadata);
-        self.source.spec.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}"))
+        crate::route::claim_path(self.source.spec.path.as_deref(), &namespace, &name)
     }
 
     /// Why secretRefs have no value, a sentence each.

@@ -32,7 +32,7 @@ use crate::provider::verify::keys::KeyRef;
 use crate::provider::verify::{Given, UnfitKey, Verifier};
 use crate::route::capture::CaptureTarget;
 use crate::route::filter::Places;
-use crate::route::{Claim, Host, Methods, Route};
+use crate::route::{Claim, Host, Methods, Route, claim_path};
 
 /// A route, and what its owner should know of it.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl fmt::Display for Notice {
 pub fn claim(source: &WebhookSource, settings: &Settings) -> Claim {
     let namespace = source.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let name = source.metadata.name.clone().unwrap_or_default();
-    let path = source.spec.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}"));
+    let path = claim_path(source.spec.path.as_deref(), &namespace, &name);
     let uid = source.metadata.uid.as_deref().unwrap_or_default();
     let state = settings.sources.state(uid, &namespace, &name, &source.spec.provider);
     Claim {

@@ -22,5 +22,6 @@ pub mod run;
 pub mod settings;
 pub mod start;
 pub(crate) mod status;
+mod tasks;
 pub(crate) mod vault;
 pub(crate) mod watch;

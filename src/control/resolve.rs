@@ -11,7 +11,7 @@ use super::vault::{Known, Vault};
 use crate::api::condition::{Problem, Reason};
 use crate::api::source::{SecretRef, WebhookSource};
 use crate::provider::verify::keys::KeyRef;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, has_ended};
 
 /// The secretRefs of a source, in the order of the spec, each with its value or with what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub fn resolve(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Option<
         let not_after = secret.not_after.as_ref().map(|time| time.0);
         // What is past need not be read.
         let value = match not_after {
-            Some(at) if at <= now => {
+            Some(at) if has_ended(not_after, now) => {
                 Err((Reason::SecretExpired, format!("expired at {at}: remove it, or move notAfter")))
             }
             _ => value(secret, namespace, vault)?,
@@ -140,7 +140,7 @@ pub fn fingerprint(source: &WebhookSource, vault: &Vault, now: Timestamp) -> Vec
         .iter()
         .map(|secret| {
             let (known, revision) = vault.known(&Key::new(namespace, &*secret.name), &secret.key);
-            let expired = secret.not_after.as_ref().is_some_and(|time| time.0 <= now);
+            let expired = has_ended(secret.not_after.as_ref().map(|time| time.0), now);
             (if matches!(known, Known::Pending) { 0 } else { revision }, expired)
         })
         .collect()

@@ -22,7 +22,6 @@ use super::settings::Settings;
 use super::status::activity;
 use super::status::statuses::Statuses;
 use super::status::{NotWritten, Write};
-use super::watch::scopes;
 use crate::route::RouteTable;
 use crate::subject::Streams;
 
@@ -158,7 +157,7 @@ impl Control {
     fn new(settings: Arc<Settings>, outputs: Outputs) -> Self {
         Self {
             plan: Plan::new(settings.clone()),
-            scopes: scopes(&settings),
+            scopes: settings.scopes(),
             settings,
             outputs,
             statuses: Statuses::default(),

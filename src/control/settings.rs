@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::index::Scope;
 use super::policy::PathPolicy;
 use super::quota::Quota;
 use crate::metrics::Metrics;
@@ -48,6 +49,16 @@ pub enum SpoolSetting {
     Volatile,
     /// On a disk that outlives the pod.
     Lasting,
+}
+
+impl Settings {
+    /// The lists that are watched.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        match self.namespaces.as_slice() {
+            [] => vec![Scope::All],
+            some => some.iter().map(|namespace| Scope::Namespace(namespace.clone())).collect(),
+        }
+    }
 }
 
 impl Default for Settings {

@@ -16,6 +16,7 @@ use super::overview::Overview;
 use super::run::{Inputs, Outputs};
 use super::settings::Settings;
 use super::status::{activity, writer};
+use super::tasks::until;
 use super::{capture, event, folder, lease, reader, run, watch as watches};
 use crate::route::RouteTable;
 use crate::route::capture::Capture;
@@ -137,16 +138,4 @@ async fn listen(mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>)
     }
     // Without NATS there is nothing to hear, and this is no reason to end.
     std::future::pending().await
-}
-
-/// Spawns a task that may end anywhere.
-pub(super) fn until(
-    stop: &CancellationToken,
-    task: impl Future<Output = ()> + Send + 'static,
-    tasks: &mut JoinSet<()>,
-) {
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        let _ = stop.run_until_cancelled(task).await;
-    });
 }

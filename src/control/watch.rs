@@ -21,7 +21,7 @@ use super::event::Event;
 use super::index::{Change, Scope};
 use super::object::{Key, Object};
 use super::settings::Settings;
-use super::start::until;
+use super::tasks::until;
 use super::vault::Sighting;
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
@@ -31,14 +31,6 @@ const WATCH_SECONDS: u32 = 110;
 
 /// The same failure is told again after this time.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-
-/// The lists that are watched.
-pub(crate) fn scopes(settings: &Settings) -> Vec<Scope> {
-    match settings.namespaces.as_slice() {
-        [] => vec![Scope::All],
-        some => some.iter().map(|namespace| Scope::Namespace(namespace.clone())).collect(),
-    }
-}
 
 /// Starts every watch, until `stop`.
 pub(crate) fn spawn(
@@ -50,7 +42,7 @@ pub(crate) fn spawn(
 ) {
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     let sources = ApiResource::erase::<WebhookSource>(&());
-    for scope in scopes(settings) {
+    for scope in settings.scopes() {
         let selected = match &settings.selector {
             Some(selector) => config.clone().labels(selector),
             None => config.clone(),

@@ -310,6 +310,9 @@ impl Keeper {
             num_replicas: self.options.replicas,
             duplicate_window: self.options.duplicate_window,
             max_age: self.options.max_age,
+            // For its readers and publishers: a replica may answer, and a batch may be stored as a whole.
+            allow_direct: true,
+            allow_atomic_publish: context.client().is_server_compatible(2, 12, 0),
             ..Config::default()
         };
         let Err(error) = context.create_stream(config).await else {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::block::Block;
 use super::document::Document;
 use super::header::{self, Header};
-use super::limits::{MAX_ATTRIBUTE, MAX_MEDIA_TYPE, MAX_TRACESTATE};
+use super::limits::{MAX_MEDIA_TYPE, MAX_TRACESTATE};
 use super::message::Message;
 use super::origin::Origin;
 use super::{CONVERSATION, ORIGINAL, REJECTED};
@@ -105,8 +105,7 @@ pub enum Content {
 }
 
 impl<'a> Envelope<'a> {
-    /// An event on a subject that its route rendered. An id that is too long becomes its hash, an entity that is too long
-    /// is left out.
+    /// An event on a subject that its route rendered.
     pub fn event(
         origin: &'a Origin,
         receipt: &'a Receipt<'a>,
@@ -114,14 +113,7 @@ impl<'a> Envelope<'a> {
         event: Event,
         payload: Payload,
     ) -> Self {
-        let id = if event.id.len() > MAX_ATTRIBUTE {
-            format!("sha256-{}", hex::encode(Sha256::digest(event.id.as_bytes())))
-        } else {
-            event.id
-        };
-        let entity = event.subject.filter(|entity| entity.len() <= MAX_ATTRIBUTE);
-        let unsigned = Unsigned { subject: event.unsigned.subject && entity.is_some(), ..event.unsigned };
-        let (event_type, time) = (event.event_type, event.time);
+        let Event { id, event_type, subject: entity, time, unsigned, .. } = event;
         let attributes = Attributes { id, event_type, subject: entity, time, unsigned, rejected: None };
         Self { origin, receipt, subject, attributes, payload }
     }
@@ -135,11 +127,10 @@ impl<'a> Envelope<'a> {
             hash.update([0]);
         }
         hash.update(&item.item);
-        let fits = |id: &String| id.len() <= MAX_ATTRIBUTE;
         let rejected = Rejected {
             reason: item.reason.as_str(),
             original_type: item.event_type.map(|event_type| format!("{}.{event_type}", origin.provider)),
-            original_id: item.id.filter(fits),
+            original_id: item.id,
         };
         let attributes = Attributes {
             id: format!("rejected-sha256-{}", hex::encode(hash.finalize())),

@@ -1,7 +1,5 @@
 //! How long the parts of a message may be, in bytes. What is longer is hashed, left out or refused, never cut.
 
-/// An id and a subject, before they are percent-encoded.
-pub(crate) const MAX_ATTRIBUTE: usize = 512;
 /// A `Nats-Msg-Id` that is not a hash.
 pub(crate) const MAX_MSG_ID: usize = 256;
 /// A media type; what is longer is none that anybody reads.

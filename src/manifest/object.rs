@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::document::documents;
 use super::tree::{Content, Node};
 use super::{FileProblem, Loaded, ObjectKey, Origin, secret};
+use crate::api::Kind;
 use crate::api::provider::WebhookProvider;
 use crate::api::source::WebhookSource;
-use crate::api::validate::{Kind, prune, validate};
+use crate::api::validate::{prune, validate};
 use crate::api::{API_VERSION, GROUP};
 
 /// Where objects live whose manifest does not say it.

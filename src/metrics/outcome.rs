@@ -1,7 +1,10 @@
-//! The words that metrics and status use: each label value that is not a name stands here.
+//! The words that metrics and status use: each label value that is not a name stands here. Those of a proof that does not
+//! hold, `Refusal` speaks too, which knows no metrics; a test holds both together.
+
+use strum::{IntoStaticStr, VariantArray};
 
 /// How a request ended; the label `outcome` and, for what was not accepted, `status.lastRejected.reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, VariantArray)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the words are explained where `Reject` explains the answer")]
 pub enum Outcome {
@@ -44,83 +47,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the enum.
-    pub const ALL: [Outcome; 35] = [
-        Self::Accepted,
-        Self::Handshake,
-        Self::BadRequest,
-        Self::Undecodable,
-        Self::MissingSignature,
-        Self::MalformedSignature,
-        Self::BadSignature,
-        Self::WrongClaims,
-        Self::WrongBody,
-        Self::StaleTimestamp,
-        Self::AddressNotAllowed,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::BodyTooSlow,
-        Self::Aborted,
-        Self::TooLarge,
-        Self::ContentEncoding,
-        Self::MediaType,
-        Self::OverRate,
-        Self::TooManyFailures,
-        Self::Suspended,
-        Self::NoLiveSecret,
-        Self::KeyNotFetched,
-        Self::CaptureFailed,
-        Self::ConfirmFailed,
-        Self::NotServed,
-        Self::NotSynced,
-        Self::NoStream,
-        Self::NotDurable,
-        Self::Unavailable,
-        Self::Overloaded,
-        Self::StrangersFull,
-        Self::AddressShare,
-        Self::UnprovenBytes,
-        Self::GaveWay,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// As metrics and status spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "Accepted",
-            Self::Handshake => "Handshake",
-            Self::BadRequest => "BadRequest",
-            Self::Undecodable => "Undecodable",
-            Self::MissingSignature => "MissingSignature",
-            Self::MalformedSignature => "MalformedSignature",
-            Self::BadSignature => "BadSignature",
-            Self::WrongClaims => "WrongClaims",
-            Self::WrongBody => "WrongBody",
-            Self::StaleTimestamp => "StaleTimestamp",
-            Self::AddressNotAllowed => "AddressNotAllowed",
-            Self::NotFound => "NotFound",
-            Self::MethodNotAllowed => "MethodNotAllowed",
-            Self::BodyTooSlow => "BodyTooSlow",
-            Self::Aborted => "Aborted",
-            Self::TooLarge => "TooLarge",
-            Self::ContentEncoding => "ContentEncoding",
-            Self::MediaType => "MediaType",
-            Self::OverRate => "OverRate",
-            Self::TooManyFailures => "TooManyFailures",
-            Self::Suspended => "Suspended",
-            Self::NoLiveSecret => "NoLiveSecret",
-            Self::KeyNotFetched => "KeyNotFetched",
-            Self::CaptureFailed => "CaptureFailed",
-            Self::ConfirmFailed => "ConfirmFailed",
-            Self::NotServed => "NotServed",
-            Self::NotSynced => "NotSynced",
-            Self::NoStream => "NoStream",
-            Self::NotDurable => "NotDurable",
-            Self::Unavailable => "Unavailable",
-            Self::Overloaded => "Overloaded",
-            Self::StrangersFull => "StrangersFull",
-            Self::AddressShare => "AddressShare",
-            Self::UnprovenBytes => "UnprovenBytes",
-            Self::GaveWay => "GaveWay",
-        }
+        self.into()
     }
 
     /// The outcome at a position of [`Outcome::ALL`].
@@ -130,7 +61,8 @@ impl Outcome {
 }
 
 /// What became of an event; the label `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum EventResult {
@@ -142,23 +74,18 @@ pub enum EventResult {
 }
 
 impl EventResult {
-    /// How many there are.
-    pub(super) const COUNT: usize = 5;
+    /// Every one, in the order of the enum.
+    pub(super) const ALL: &[Self] = Self::VARIANTS;
 
     /// As the metric spells it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Spooled => "spooled",
-            Self::Filtered => "filtered",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 
 /// How a source stands on this replica; the label `state` of `hookgate_sources`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum SourceStanding {
     /// Its current generation is served.
@@ -172,16 +99,11 @@ pub enum SourceStanding {
 
 impl SourceStanding {
     /// Every state.
-    pub const ALL: [SourceStanding; 4] = [Self::Serving, Self::Previous, Self::Suspended, Self::NotServed];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// As the metric spells it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::Previous => "previous",
-            Self::Suspended => "suspended",
-            Self::NotServed => "not-served",
-        }
+        self.into()
     }
 }
 
@@ -191,9 +113,8 @@ mod tests {
 
     #[test]
     fn every_outcome_stands_at_its_own_position() {
-        for (position, outcome) in Outcome::ALL.into_iter().enumerate() {
-            assert_eq!(outcome as usize, position, "{outcome:?}");
-            assert_eq!(format!("{outcome:?}"), outcome.as_str());
+        for (position, outcome) in Outcome::ALL.iter().enumerate() {
+            assert_eq!(*outcome as usize, position, "{outcome:?}");
         }
     }
 }

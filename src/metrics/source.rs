@@ -97,7 +97,7 @@ pub struct SourceMetrics {
     key: Key,
     families: Families,
     requests: [OnceLock<Counter>; Outcome::ALL.len()],
-    events: [OnceLock<Counter>; EventResult::COUNT],
+    events: [OnceLock<Counter>; EventResult::ALL.len()],
     filter_errors: OnceLock<Counter>,
     omitted: OnceLock<Counter>,
     claimed: OnceLock<Counter>,
@@ -255,7 +255,7 @@ impl Drop for SourceMetrics {
         self.families.filter_errors.remove(&self.labels());
         self.families.omitted.remove(&self.labels());
         self.families.claimed.remove(&self.labels());
-        for outcome in Outcome::ALL.into_iter().filter(|o| self.requests[*o as usize].get().is_some()) {
+        for outcome in Outcome::ALL.iter().copied().filter(|o| self.requests[*o as usize].get().is_some()) {
             self.families.requests.remove(&RequestLabels {
                 namespace: namespace.clone(),
                 source: source.clone(),
@@ -263,13 +263,7 @@ impl Drop for SourceMetrics {
                 outcome: outcome.as_str(),
             });
         }
-        for result in [
-            EventResult::Stored,
-            EventResult::Duplicate,
-            EventResult::Spooled,
-            EventResult::Filtered,
-            EventResult::Rejected,
-        ] {
+        for result in EventResult::ALL.iter().copied() {
             self.families.events.remove(&EventLabels {
                 namespace: namespace.clone(),
                 source: source.clone(),

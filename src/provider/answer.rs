@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::decode::Carrier;
+use super::harmless::is_harmless;
 use super::place::{Place, PointerList};
 use super::request::RequestView;
 use super::verify::view::View;
@@ -334,11 +335,6 @@ fn harmless(challenge: &[u8]) -> Option<&str> {
     let allowed = |byte: &u8| is_harmless(*byte);
     let fits = !challenge.is_empty() && challenge.len() <= MAX_CHALLENGE && challenge.iter().all(allowed);
     std::str::from_utf8(challenge).ok().filter(|_| fits)
-}
-
-/// Whether a challenge may hold the byte.
-pub(crate) fn is_harmless(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._~+/=-".contains(&byte)
 }
 
 #[cfg(test)]

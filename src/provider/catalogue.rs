@@ -101,7 +101,8 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::validate::{Kind, validate};
+    use crate::api::Kind;
+    use crate::api::validate::validate;
 
     #[test]
     fn every_built_in_compiles_and_is_named_as_its_file() {

@@ -14,7 +14,7 @@ pub(crate) const SCHEMA_ID: &str = "urn:hookgate:schema:conversation:v1";
 
 /// The bytes that are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Payload {
+pub(crate) struct Composed {
     /// The bytes.
     pub bytes: Bytes,
     /// Their media type.
@@ -24,12 +24,12 @@ pub(crate) struct Payload {
 }
 
 /// Composes the payload. `include_original` keeps the vendor's item under `original` in mapped data.
-pub(crate) fn payload(data: &Data, shape: DataShape, include_original: bool) -> Payload {
+pub(crate) fn payload(data: &Data, shape: DataShape, include_original: bool) -> Composed {
     let (DataShape::Normalized, Some(mapped)) = (shape, &data.mapped) else {
-        return Payload { bytes: data.original.clone(), media_type: data.media_type.clone(), mapped: false };
+        return Composed { bytes: data.original.clone(), media_type: data.media_type.clone(), mapped: false };
     };
     let bytes = if include_original { with_original(mapped, data) } else { mapped.clone() };
-    Payload { bytes, media_type: MediaType::Json, mapped: true }
+    Composed { bytes, media_type: MediaType::Json, mapped: true }
 }
 
 /// What filters see as `data`: the normalized data as JSON, whatever is published; `None` where the event is none.

@@ -14,6 +14,7 @@ pub mod documented;
 pub mod event;
 pub(crate) mod extraction;
 pub mod handshake;
+mod harmless;
 mod lenient_base64;
 mod mapping;
 pub(crate) mod place;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::failures::Failures;
 use super::reject::Reject;
+use crate::deadline::Deadline;
 use crate::provider::{Coding, coding};
 use crate::route::Route;
 use crate::route::bounds::{PATIENCE, WAITING};
@@ -72,18 +73,24 @@ pub(super) async fn admit<'a>(
 }
 
 impl Admitted<'_> {
+    /// The largest body that it may have, in bytes.
+    pub(super) fn max_body(&self) -> u64 {
+        self.route.limits.max_body
+    }
+
     /// Gives its places to others while it waits for its sender: whoever sends slowly, or nothing, keeps nobody out.
     pub(super) fn step_aside(&mut self) {
         self.places = None;
     }
 
     /// Takes places anew where it gave them away, now that there is something to do.
-    pub(super) async fn step_in(&mut self) -> Result<(), Reject> {
+    pub(super) async fn step_in(&mut self, deadline: Deadline) -> Result<(), Reject> {
         if self.places.is_some() {
             return Ok(());
         }
         let work = work(self.route)?;
-        let (_, unproven) = unproven(self.route, self.holder).await?;
+        let (_, unproven) =
+            deadline.bound(unproven(self.route, self.holder)).await.map_err(|_| Reject::StrangersFull)??;
         self.places = Some(Places { _work: work, unproven: Some(unproven) });
         Ok(())
     }

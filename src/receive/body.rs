@@ -12,9 +12,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use tokio::time::{Instant, sleep_until};
 
+use super::bodies::Hold;
 use super::framing::Offence;
 use super::reject::Reject;
-use super::unproven::Hold;
 use crate::route::bounds::{BODY_LOOK, BODY_RATE};
 
 /// A body that is being read.

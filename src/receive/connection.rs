@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Untaken, Waiting};
 use super::crowd::Member;
-use super::listen::Settings;
-use super::wire::{Version, Wire};
+use super::framing::wire::{Version, Wire};
+use super::settings::Settings;
 use crate::metrics::{Outcome, SourceMetrics};
 
 /// Heads larger than this, or of more fields, are answered 431.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::activity::Activity;
 use super::client::{TrustedProxies, network};
-use super::listen::Settings;
+use super::settings::Settings;
 
 /// Of a bound, so much is freed at once: the search for who gives way costs next to nothing then.
 const BATCH: usize = 64;

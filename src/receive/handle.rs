@@ -14,34 +14,32 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::admit::admit;
+use super::admit::{Admitted, admit};
+use super::bodies::{Bodies, Hold};
 use super::body::Reading;
 use super::client::{Client, TrustedProxies};
 use super::connection::Arrival;
 use super::delivery_id::{self, DeliveryId};
 use super::events;
-use super::failures::{Failures, Turn};
+use super::failures::Failures;
 use super::framing::{self, Offence};
-use super::heavy::on_body;
 use super::large::Large;
+use super::prove::Asking;
 use super::record::Record;
 use super::reject::{Reject, Wait};
-use super::respond;
+use super::respond::{self, Accepted};
 use super::routes::Routes;
-use super::unproven::Bodies;
 use crate::deadline::Deadline;
 use crate::deliver::Delivery;
-use crate::fetch::{Fetched, KeyStore};
+use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
-use crate::provider::handshake::{Effect, Reply, Shake};
 use crate::provider::request::{Head, RequestView};
 use crate::provider::verify::observe::Silent;
 use crate::provider::verify::{Refusal, Verified};
 use crate::route::bounds;
-use crate::route::capture::{Capture, CaptureError, Captures};
+use crate::route::capture::Captures;
 use crate::route::share::Standing;
 use crate::route::state::Class;
 use crate::route::{Entry, Route};
@@ -82,9 +80,9 @@ pub struct Receiver {
     /// Said that a peer which is not trusted forwards.
     forwarded: AtomicBool,
     delivery: Delivery,
-    keys: Arc<KeyStore>,
-    captures: Captures,
-    record: Record,
+    pub(super) keys: Arc<KeyStore>,
+    pub(super) captures: Captures,
+    pub(super) record: Record,
 }
 
 /// How far a request came.
@@ -93,20 +91,6 @@ struct Seen {
     whole: bool,
     /// Its proof held.
     proven: bool,
-}
-
-/// A request that was not rejected.
-pub(super) struct Accepted {
-    reply: Reply,
-    pub(super) outcome: Outcome,
-    /// How many items arrived.
-    pub(super) items: usize,
-}
-
-impl Accepted {
-    fn handshake(reply: Reply) -> Self {
-        Self { reply, outcome: Outcome::Handshake, items: 0 }
-    }
 }
 
 impl Receiver {
@@ -155,7 +139,7 @@ impl Receiver {
         let stranger = (!seen.proven).then_some(client.holder.key);
         self.record.answered(id, claim, stranger, &answered, begun);
         let mut response = match answered {
-            Ok(accepted) => respond::accepted(accepted.reply),
+            Ok(accepted) => respond::accepted(accepted),
             Err(reject) => respond::rejected(&reject, seen.whole),
         };
         if claim.is_some() {
@@ -182,6 +166,23 @@ impl Receiver {
         self.routes.find(&framing::judge(head).map_err(Reject::BadRequest)?)
     }
 
+    /// Reads the body: whoever sends slowly gives its places to others meanwhile.
+    async fn read(
+        &self,
+        body: &mut Incoming,
+        admitted: &mut Admitted<'_>,
+        hold: &mut Hold<'_>,
+    ) -> Result<Bytes, Reject> {
+        let mut reading = Reading::begin(body, admitted.max_body())?;
+        match reading.here(hold)? {
+            Some(body) => Ok(body),
+            None => {
+                admitted.step_aside();
+                reading.rest(self.body_time, hold).await
+            }
+        }
+    }
+
     async fn serve(
         &self,
         id: DeliveryId,
@@ -198,21 +199,14 @@ impl Receiver {
         let charge = |proofs| self.failures.charge(uid, client, proofs, Instant::now());
         let state = &route.claim.state;
         let mut hold = self.bodies.hold((state, &route.limits), class, holder);
-        let mut reading = Reading::begin(body, route.limits.max_body)?;
-        let body = match reading.here(&mut hold)? {
-            Some(body) => body,
-            None => {
-                admitted.step_aside();
-                let rest = reading.rest(self.body_time, &mut hold).await;
-                if matches!(rest, Err(Reject::TooSlow)) {
-                    charge(1);
-                }
-                rest?
+        let body = self.read(body, &mut admitted, &mut hold).await.inspect_err(|reject| {
+            if matches!(reject, Reject::TooSlow) {
+                charge(1);
             }
-        };
+        })?;
         seen.whole = true;
-        admitted.step_in().await?;
         let deadline = Deadline::after(route.deadline);
+        admitted.step_in(deadline).await?;
         let now = Timestamp::now();
         let head = Head {
             method: &head.method,
@@ -222,8 +216,10 @@ impl Receiver {
             received: now,
         };
         let view = RequestView { head, body: &body };
-        let turn = self.failures.turn(uid, client, Instant::now()).await;
-        let turn = turn.map_err(|time| Reject::TooManyFailures(Wait { time, retries: route.retries }))?;
+        let turn = deadline.bound(self.failures.turn(uid, client, Instant::now())).await;
+        let turn = turn
+            .map_err(|_| Reject::TooLate)?
+            .map_err(|time| Reject::TooManyFailures(Wait { time, retries: route.retries }))?;
         let unproven = |refusal: Refusal| {
             // A key that is missing on our side is no stranger's failure.
             if !matches!(refusal, Refusal::NoKey | Refusal::NotFetched) {
@@ -300,102 +296,4 @@ impl Receiver {
         let reply = route.answer.accepted(&view, items, &(&route.verifier, now));
         Ok(Accepted { reply, outcome: Outcome::Accepted, items })
     }
-
-    /// Answers a handshake.
-    async fn shake(
-        &self,
-        route: &Route,
-        judged: Shake,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<Accepted, Reject> {
-        match judged {
-            Shake::Refused(refusal) => Err(Reject::Unproven(refusal)),
-            Shake::Answer(reply, effect) => {
-                self.effect(route, effect, now, deadline).await?;
-                Ok(Accepted::handshake(*reply))
-            }
-        }
-    }
-
-    /// Does what a handshake asks for before it is answered.
-    async fn effect(
-        &self,
-        route: &Route,
-        effect: Option<Effect>,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<(), Reject> {
-        match effect {
-            None => Ok(()),
-            Some(Effect::Confirm(url)) => {
-                let confirmed = deadline.bound(self.keys.confirm(&url)).await;
-                confirmed.map_err(|_| Reject::TooLate)?.map_err(Reject::Confirm)
-            }
-            Some(Effect::Capture(value)) => {
-                let target = route.captures(now).ok_or(Reject::Capture(CaptureError::NotWanted))?.clone();
-                let captures = self.captures.as_ref().ok_or(Reject::Capture(CaptureError::NoCluster))?;
-                let (done, heard) = oneshot::channel();
-                let capture = Capture { namespace: route.claim.namespace.to_string(), target, value, done };
-                captures.try_send(capture).map_err(|_| Reject::Overloaded)?;
-                let heard = deadline.bound(heard).await.map_err(|_| Reject::TooLate)?;
-                heard.map_err(|_| Reject::Overloaded)?.map_err(Reject::Capture)
-            }
-        }
-    }
-
-    /// Judges the request; where that takes a key that the vendor publishes, fetches it once and judges again.
-    #[expect(clippy::too_many_arguments, reason = "all that a proof is made of")]
-    async fn prove(
-        &self,
-        (id, route): (DeliveryId, &Route),
-        head: Head<'_>,
-        body: &Bytes,
-        now: Timestamp,
-        deadline: Deadline,
-        turn: Turn,
-        asking: &Asking<'_>,
-    ) -> Result<Result<Verified, Refusal>, Reject> {
-        let judge = || route.verifier.prove(head, body, now, &*self.keys);
-        match on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)? {
-            Err(Refusal::NotFetched) => {}
-            judged => return Ok(judged),
-        }
-        // While others are asked, the next one is judged.
-        drop(turn);
-        if let Some(wanted) = route.verifier.wanted(&RequestView { head, body }, now, &*self.keys) {
-            if asking.failing && !asking.known {
-                return Ok(Err(Refusal::NotFetched));
-            }
-            let fetched = deadline.bound(self.keys.fetch(&route.claim.uid, &wanted, asking.known)).await;
-            let (asked, error) = match fetched {
-                Ok(Fetched { asked, outcome }) => (asked, outcome.err().map(|error| error.to_string())),
-                Err(passed) => (true, Some(passed.to_string())),
-            };
-            if asked && !asking.known {
-                (asking.charge)();
-            }
-            match error {
-                None => {}
-                Some(_) if !asked => return Ok(Err(Refusal::NotFetched)),
-                Some(error) => {
-                    // Once for each request to the key server, which are bounded, and not for each delivery.
-                    let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
-                    if let Some(left_out) = self.record.may_say(asking.key, Instant::now()) {
-                        tracing::warn!(namespace, source, delivery = %id, %error, left_out, "the vendor's public key is not to be had");
-                    }
-                    return Ok(Err(Refusal::FetchFailed));
-                }
-            }
-        }
-        on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)
-    }
-}
-
-/// Whether a request may make us ask for a key, and what that costs its address.
-struct Asking<'a> {
-    known: bool,
-    failing: bool,
-    key: u64,
-    charge: &'a (dyn Fn() + Sync),
 }

@@ -5,7 +5,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::reject::Reject;
 use crate::deadline::Deadline;
-use crate::route::bounds::{LARGE, ROOM, SWELL};
+use crate::route::bounds::{LARGE, ROOM, ROOM_OF_TENANT, SWELL};
 use crate::route::tenant::Tenant;
 
 /// What the process has.
@@ -41,7 +41,7 @@ impl Large {
         if bytes < LARGE {
             return Ok(None);
         }
-        let wanted = u32::try_from((bytes >> 10).saturating_mul(SWELL)).unwrap_or(u32::MAX).min(ROOM / 2);
+        let wanted = u32::try_from((bytes >> 10).saturating_mul(SWELL)).unwrap_or(u32::MAX).min(ROOM_OF_TENANT);
         let both = async {
             // The own namespace first: who waits for that keeps nothing from others.
             let of_tenant = tenant.room.acquire_many(wanted).await.ok()?;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tracing::Level;
 
 use super::delivery_id::DeliveryId;
-use super::handle::Accepted;
 use super::reject::Reject;
+use super::respond::Accepted;
 use crate::metrics::{Metrics, Outcome};
 use crate::route::Claim;
 use crate::route::repeats::{Repeats, Strangers};

@@ -5,12 +5,27 @@ use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 
 use super::reject::Reject;
+use crate::metrics::Outcome;
 use crate::provider::answer::{ALWAYS, Reply};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
+/// A request that was not rejected.
+pub(super) struct Accepted {
+    pub(super) reply: Reply,
+    pub(super) outcome: Outcome,
+    /// How many items arrived.
+    pub(super) items: usize,
+}
+
+impl Accepted {
+    pub(super) fn handshake(reply: Reply) -> Self {
+        Self { reply, outcome: Outcome::Handshake, items: 0 }
+    }
+}
+
 /// A delivery was accepted, or a handshake answered.
-pub(super) fn accepted(reply: Reply) -> Response<Full<Bytes>> {
+pub(super) fn accepted(Accepted { reply, .. }: Accepted) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;

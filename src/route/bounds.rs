@@ -20,14 +20,16 @@ pub(crate) const WAITING: u64 = 256;
 pub(crate) const UNPROVEN_BYTES: u64 = 2;
 /// Bytes of bodies without proof of one source and either kind, or one body where that is larger.
 pub(crate) const SOURCE_BYTES: u64 = 8 << 20;
-/// Bytes of bodies of one namespace, with and without proof: three quarters of what the process has, in quarters.
-pub(crate) const TENANT_BYTES: u64 = 3;
+/// Bytes of bodies of one namespace, with and without proof: so many quarters of what the process has.
+pub(crate) const TENANT_QUARTERS: u64 = 3;
 /// A proven body of this size needs room for what becomes of it,
 pub(crate) const LARGE: usize = 64 << 10;
 /// so many times its size,
 pub(crate) const SWELL: usize = 4;
-/// of this in all, in KiB. One namespace has half of it.
+/// of this in all, in KiB,
 pub(crate) const ROOM: u32 = 64 << 10;
+/// and of this in one namespace.
+pub(crate) const ROOM_OF_TENANT: u32 = ROOM / 2;
 /// A body that is not here at once brings so much a second,
 pub(crate) const BODY_RATE: u64 = 1 << 10;
 /// looked at so often.

@@ -6,6 +6,11 @@ use jiff::Timestamp;
 
 use super::state::SourceState;
 
+/// The path of a source: what it writes, else `/{namespace}/{name}`.
+pub fn claim_path(written: Option<&str>, namespace: &str, name: &str) -> String {
+    written.map_or_else(|| format!("/{namespace}/{name}"), str::to_owned)
+}
+
 /// A host that a source claims, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use claim::{Claim, Host};
+pub use claim::{Claim, Host, claim_path};
 pub use limits::{Limits, Methods};
 pub use rate::Quota;
 pub use state::{SourceState, Sources};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Semaphore;
 
-use super::bounds::ROOM;
+use super::bounds::ROOM_OF_TENANT;
 use super::budget::Budget;
 
 /// What the sources of a namespace hold.
@@ -13,7 +13,7 @@ use super::budget::Budget;
 pub struct Tenant {
     /// Bytes of bodies in work.
     pub bytes: Budget,
-    /// Room for what becomes of large bodies, in KiB: half of what the process has.
+    /// Room for what becomes of large bodies, in KiB.
     pub room: Semaphore,
 }
 
@@ -35,7 +35,7 @@ impl Tenants {
             self.known.retain(|_, tenant| tenant.strong_count() > 0);
             self.left = self.known.len();
         }
-        let tenant = Arc::new(Tenant { bytes: Budget::default(), room: Semaphore::new(ROOM as usize / 2) });
+        let tenant = Arc::new(Tenant { bytes: Budget::default(), room: Semaphore::new(ROOM_OF_TENANT as usize) });
         self.known.insert(namespace.into(), Arc::downgrade(&tenant));
         tenant
     }

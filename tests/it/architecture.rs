@@ -37,7 +37,30 @@ fn code(path: &Path) -> String {
         return String::new();
     }
     let text = fs::read_to_string(path).expect("a readable file");
-    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+    let (mut code, mut lines) = (String::new(), text.lines());
+    while let Some(line) = lines.next() {
+        if line.trim_start() != "#[cfg(test)]" {
+            code.push_str(line);
+            code.push('\n');
+            continue;
+        }
+        // An item ends with a line, or where its brace is closed: the formatter puts that below its beginning.
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = format!("{indent}}}");
+        let mut item = lines.by_ref().skip_while(|line| line.trim_start().starts_with("#["));
+        if item.next().is_some_and(|first| !first.ends_with([';', ',', '}'])) {
+            lines.by_ref().find(|line| line.starts_with(&end));
+        }
+    }
+    code
+}
+
+#[test]
+fn what_stands_behind_an_item_of_tests_is_judged_too() {
+    for (file, word) in [("src/deliver/guard/mod.rs", "impl Delivery"), ("src/receive/bodies.rs", "impl Hold")] {
+        let code = code(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+        assert!(code.contains(word) && !code.contains("#[test]") && !code.contains("proptest!"), "{file}");
+    }
 }
 
 /// A room, the rooms that it may know, and the libraries of the outside world that it may.

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a table of tests fails loudly")]
 
 use hookgate::api::API_VERSION;
-use hookgate::api::validate::Kind;
+use hookgate::api::Kind;
 use serde_json::{Value, json};
 
 /// One manifest.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use futures::stream::{self, StreamExt};
 use hookgate::api::GENERIC;
-use hookgate::api::validate::{Kind, validate};
+use hookgate::api::Kind;
+use hookgate::api::validate::validate;
 use hookgate::manifest;
 use hookgate::provider::catalogue::built_ins;
 

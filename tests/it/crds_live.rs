@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use futures::stream::{self, StreamExt};
+use hookgate::api::Kind;
 use hookgate::api::crd;
-use hookgate::api::validate::{Kind, validate};
+use hookgate::api::validate::validate;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 

@@ -21,11 +21,11 @@ async fn an_event_is_stored_once_and_its_repetition_is_a_duplicate() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     let first = message("webhooks.sales.calls.x", "1", "one");
-    assert_eq!(send(&delivery, &first, second()).await, Ok(Sent::Stored));
-    assert_eq!(send(&delivery, &first, second()).await, Ok(Sent::Duplicate));
-    let stored = delivery.publish(&message("webhooks.sales.calls.x", "2", "two"), None, second()).await.unwrap();
+    assert_eq!(send(&delivery, &first, late()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &first, late()).await, Ok(Sent::Duplicate));
+    let stored = delivery.publish(&message("webhooks.sales.calls.x", "2", "two"), None, late()).await.unwrap();
     assert_eq!(stored, Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 2 });
-    let again = delivery.publish(&first, None, second()).await.unwrap();
+    let again = delivery.publish(&first, None, late()).await.unwrap();
     assert_eq!(again, Outcome::Duplicate { stream: "WEBHOOKS".into(), sequence: 1 });
     assert_eq!(nats.count("WEBHOOKS").await, 2);
 }
@@ -110,7 +110,7 @@ async fn an_event_over_max_payload_is_refused_and_harms_no_other() {
     block.push(header::SUBJECT, &[&"x".repeat(17_000)]);
     let (headers, msg_id) = block.finish("uid", "4");
     let headers = Message { headers, msg_id, ..message("webhooks.a.x", "4", "x") };
-    assert_eq!(send(&delivery, &headers, second()).await, Err(Unavailable::TooLarge));
+    assert_eq!(send(&delivery, &headers, late()).await, Err(Unavailable::TooLarge));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
 }
 
@@ -121,7 +121,7 @@ async fn a_limit_of_the_stream_itself_is_too_large_too() {
         Config { name: "S".to_owned(), subjects: vec!["s.>".to_owned()], max_message_size: 100, ..Config::default() };
     nats.jetstream().await.create_stream(config).await.unwrap();
     let delivery = start(&without_stream(nats.url())).await;
-    assert_eq!(send(&delivery, &message("s.a", "1", vec![b'x'; 500]), second()).await, Err(Unavailable::TooLarge));
+    assert_eq!(send(&delivery, &message("s.a", "1", vec![b'x'; 500]), late()).await, Err(Unavailable::TooLarge));
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn an_event_for_a_named_stream_is_stored_in_that_one_only() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     let message = message("webhooks.a.x", "1", "x");
-    let refused = delivery.publish(&message, Some("OTHER"), second()).await;
+    let refused = delivery.publish(&message, Some("OTHER"), late()).await;
     assert!(matches!(refused, Err(Unavailable::Refused { code: 10060, .. })), "{refused:?}");
     assert_eq!(nats.count("WEBHOOKS").await, 0);
-    let stored = delivery.publish(&message, Some("WEBHOOKS"), second()).await;
+    let stored = delivery.publish(&message, Some("WEBHOOKS"), late()).await;
     assert_eq!(stored, Ok(Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 1 }));
 }
 
@@ -148,7 +148,7 @@ async fn a_memory_stream_is_not_durable_unless_that_is_allowed() {
     let context = nats.jetstream().await;
     context.create_stream(config("MEMORY", "memory.>")).await.unwrap();
     let strict = start(&without_stream(nats.url())).await;
-    assert_eq!(send(&strict, &message("memory.a", "1", "x"), second()).await, Err(Unavailable::NotDurable));
+    assert_eq!(send(&strict, &message("memory.a", "1", "x"), late()).await, Err(Unavailable::NotDurable));
     assert_eq!(nats.count("MEMORY").await, 0, "it was not even published");
     assert!(!strict.streams().borrow().as_ref().unwrap().named("MEMORY").unwrap().file_storage);
 
@@ -159,7 +159,7 @@ async fn a_memory_stream_is_not_durable_unless_that_is_allowed() {
     let mut options = without_stream(nats.url());
     options.stream.allow_memory = true;
     let lenient = start(&options).await;
-    assert_eq!(send(&lenient, &message("memory.a", "3", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&lenient, &message("memory.a", "3", "x"), late()).await, Ok(Sent::Stored));
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_stream_that_acknowledges_nothing_is_never_durable() {
     let mut options = without_stream(nats.url());
     options.stream.allow_memory = true;
     let delivery = start(&options).await;
-    assert_eq!(send(&delivery, &message("s.a", "1", "x"), second()).await, Err(Unavailable::NotDurable));
+    assert_eq!(send(&delivery, &message("s.a", "1", "x"), late()).await, Err(Unavailable::NotDurable));
 }
 
 #[tokio::test]
@@ -186,8 +186,8 @@ async fn what_jetstream_refuses_is_said_in_its_words() {
     };
     nats.jetstream().await.create_stream(config).await.unwrap();
     let delivery = start(&without_stream(nats.url())).await;
-    assert_eq!(send(&delivery, &message("full.a", "1", "x"), second()).await, Ok(Sent::Stored));
-    let refused = send(&delivery, &message("full.a", "2", "x"), second()).await.unwrap_err();
+    assert_eq!(send(&delivery, &message("full.a", "1", "x"), late()).await, Ok(Sent::Stored));
+    let refused = send(&delivery, &message("full.a", "2", "x"), late()).await.unwrap_err();
     assert!(
         matches!(&refused, Unavailable::Refused { code: 10077, description } if description.contains("maximum messages")),
         "{refused:?}"
@@ -199,10 +199,10 @@ async fn a_message_that_nats_could_not_take_harms_no_other() {
     let nats = Nats::start().await;
     let delivery = delivery(&nats).await;
     for subject in ["", "webhooks.a.x b", "webhooks.a.x\r\nPUB x 0\r\n", &"webhooks.a.x".repeat(500)] {
-        let refused = send(&delivery, &message(subject, "1", "x"), second()).await;
+        let refused = send(&delivery, &message(subject, "1", "x"), late()).await;
         assert!(refused.is_err(), "{subject:?}: {refused:?}");
     }
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
     assert_eq!(delivery.link().borrow().number, 1, "still the first connection");
 }
 
@@ -238,7 +238,7 @@ async fn a_consumer_reads_the_headers_of_the_contract_byte_for_byte() {
     let mut ready = client.subscribe("ready").await.unwrap();
     client.publish("ready", Bytes::new()).await.unwrap();
     ready.next().await.expect("the server has both subscriptions");
-    let stored = delivery.publish(&message, Some("WEBHOOKS"), second()).await;
+    let stored = delivery.publish(&message, Some("WEBHOOKS"), late()).await;
     assert_eq!(stored, Ok(Outcome::Stored { stream: "WEBHOOKS".into(), sequence: 1 }));
 
     let read = tokio::time::timeout(SOON, consumer.next()).await.unwrap().unwrap();
@@ -300,5 +300,5 @@ async fn waiting_ends_when_the_sender_goes() {
         delivery.counters().late.load(std::sync::atomic::Ordering::Relaxed) == 1
     })
     .await;
-    assert_eq!(send(&delivery, &event, second()).await, Ok(Sent::Duplicate));
+    assert_eq!(send(&delivery, &event, late()).await, Ok(Sent::Duplicate));
 }

@@ -80,9 +80,15 @@ async fn a_node_that_is_killed_frozen_or_cut_off_loses_nothing_and_refuses_nobod
     let client = crate::support::operator::Client::at(gate.port, gate.admin);
     let (mut calm, mut told) = (0, Vec::new());
     while calm < 3 && told.len() < 12 {
+        let round = told.len();
+        eventually("the last one is over", SOON, async || {
+            crate::spool::post(&client, "rejecting", &format!("{round}"))
+                .await
+                .is_some_and(|answer| answer.status == 200)
+        })
+        .await;
         let leader = cluster.leader("WEBHOOKS", other).await.unwrap_or(other);
         let blip = cluster.hand_over("WEBHOOKS", next(leader));
-        let round = told.len();
         let requests = async {
             let mut refused = Vec::new();
             for n in 0..20 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hookgate::deliver::{Delivery, NatsOptions, Options, OptionsError};
 
-use crate::deliver_parts::{SOON, Sent, message, options, second, send, start};
+use crate::deliver_parts::{SOON, Sent, late, message, options, send, start};
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::process::Process;
@@ -15,7 +15,7 @@ use crate::support::wait::eventually;
 async fn a_user_and_password_in_the_url_log_in() {
     let nats = Nats::start_with_login("hook@", "g:ate/").await;
     let delivery = start(&options(nats.url().replace("nats://", "nats://hook%40:g%3Aate%2F@"))).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_credentials_file_is_read_again_for_each_connection() {
 
     std::fs::copy(nats.credentials(), &file).unwrap();
     eventually("the file is found", SOON, async || delivery.is_available()).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
 
     std::fs::write(&file, "nothing").unwrap();
     nats.restart().await;
@@ -85,7 +85,7 @@ async fn a_client_certificate_logs_in_over_tls_and_nothing_else_does() {
     options.nats.client_cert = Some(client_cert);
     options.nats.client_key = Some(client_key);
     let delivery = start(&options).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
     assert!(!without.link().borrow().connected_once, "without a certificate nobody gets in");
 }
 

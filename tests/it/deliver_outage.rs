@@ -14,7 +14,7 @@ use crate::support::wait::eventually;
 async fn who_waits_is_told_that_nats_died_and_is_served_again_when_it_is_back() {
     let mut nats = Nats::start().await;
     let delivery = delivery(&nats).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "0", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "0", "x"), late()).await, Ok(Sent::Stored));
 
     // Frozen first, so that these are published and wait when it dies.
     nats.pause();
@@ -132,7 +132,7 @@ async fn it_starts_without_nats_and_connects_when_there_is_one() {
     let url = format!("nats://127.0.0.1:{port}");
     let delivery = Delivery::start(&options(&*url)).await.unwrap();
     let event = message("webhooks.a.x", "1", "x");
-    assert_eq!(send(&delivery, &event, second()).await, Err(Unavailable::Disconnected));
+    assert_eq!(send(&delivery, &event, late()).await, Err(Unavailable::Disconnected));
     assert!(!delivery.link().borrow().connected_once);
     assert!(delivery.streams().borrow().is_none(), "nothing is known yet");
 

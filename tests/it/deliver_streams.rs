@@ -31,6 +31,7 @@ async fn the_stream_is_made_as_the_flags_say() {
     assert_eq!(config.storage, StorageType::File);
     assert_eq!(config.num_replicas, 1);
     assert_eq!(config.duplicate_window, Duration::from_secs(90));
+    assert!(config.allow_direct && config.allow_atomic_publish, "{config:?}");
     assert_eq!(config.max_age, Duration::from_secs(7200));
     assert!(!config.no_ack);
 }
@@ -47,8 +48,8 @@ async fn a_stream_that_is_there_stays_as_it_is() {
     nats.jetstream().await.create_stream(mine).await.unwrap();
     let before = config(&nats, "WEBHOOKS").await;
     let delivery = delivery(&nats).await;
-    assert_eq!(send(&delivery, &message("webhooks.sales.x", "1", "x"), second()).await, Ok(Sent::Stored));
-    assert_eq!(send(&delivery, &message("webhooks.hr.x", "1", "x"), second()).await, Err(Unavailable::NoStream));
+    assert_eq!(send(&delivery, &message("webhooks.sales.x", "1", "x"), late()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.hr.x", "1", "x"), late()).await, Err(Unavailable::NoStream));
     assert_eq!(config(&nats, "WEBHOOKS").await, before);
 }
 
@@ -57,7 +58,7 @@ async fn another_owner_of_a_part_is_left_alone_and_used() {
     let nats = Nats::start().await;
     nats.create_stream("SALES", &["webhooks.sales.>"]).await;
     let delivery = delivery(&nats).await;
-    let stored = delivery.publish(&message("webhooks.sales.x", "1", "x"), None, second()).await.unwrap();
+    let stored = delivery.publish(&message("webhooks.sales.x", "1", "x"), None, late()).await.unwrap();
     assert_eq!(stored, Outcome::Stored { stream: "SALES".into(), sequence: 1 });
     assert!(nats.jetstream().await.get_stream("WEBHOOKS").await.is_err());
     let streams = delivery.streams().borrow().clone().unwrap();
@@ -113,7 +114,7 @@ async fn an_account_without_jetstream_publishes_nothing() {
     let mut link = delivery.link();
     tokio::time::timeout(SOON, link.wait_for(|link| link.connected)).await.unwrap().unwrap();
     assert!(!delivery.is_available());
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Err(Unavailable::Disconnected));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Err(Unavailable::Disconnected));
 }
 
 #[tokio::test]
@@ -166,7 +167,7 @@ async fn a_503_for_a_stream_that_is_known_is_tried_again_and_never_said_to_be_no
     root().await.create_stream(config.clone()).await.unwrap();
     let delivery = start(&without_stream(nats.url().replace("nats://", "nats://hook:gate@"))).await;
     let event = message("s.a", "1", "x");
-    assert_eq!(send(&delivery, &event, second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &event, late()).await, Ok(Sent::Stored));
 
     nats.configure(&users("allow: [\">\"], deny: [\"$JS.API.STREAM.LIST\"]"));
     nats.restart().await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use hookgate::deliver::{NatsOptions, Options};
 use nkeys::KeyPair;
 
-use crate::deliver_parts::{SOON, Sent, message, options, second, send, start};
+use crate::deliver_parts::{SOON, Sent, late, message, options, send, start};
 use crate::support::nats::Nats;
 use crate::support::operator::hookgate;
 use crate::support::wait::eventually;
@@ -22,7 +22,7 @@ async fn an_nkey_logs_in_and_one_that_was_rotated_does_without_a_restart() {
     let mut nats = Nats::start_with(&users).await;
     let file = nats.folder().write("user.nk", &format!("{}\n", user.seed().unwrap()));
     let delivery = start(&with_nkey(&nats, &file)).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
 
     std::fs::write(&file, "SUNOSEED").unwrap();
     nats.restart().await;
@@ -46,7 +46,7 @@ async fn a_user_who_may_listen_to_a_prefix_of_its_own_alone_publishes_and_reads(
     let mut options = options(url.as_str());
     options.nats.inbox_prefix = Some("_INBOX_hook".to_owned());
     let delivery = start(&options).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
     let tail = ["tail", "--nats-url", &url, "--all", "-n", "1"];
     let shown = hookgate(&[&tail[..], &["--nats-inbox-prefix", "_INBOX_hook"]].concat()).await.ok();
     assert!(shown.contains("webhooks.a.x"), "{shown}");
@@ -66,7 +66,7 @@ async fn streams_of_another_domain_are_made_and_published_to() {
     let mut options = options(leaf.url());
     options.nats.domain = Some("hub".to_owned());
     let delivery = start(&options).await;
-    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), second()).await, Ok(Sent::Stored));
+    assert_eq!(send(&delivery, &message("webhooks.a.x", "1", "x"), late()).await, Ok(Sent::Stored));
     assert_eq!(hub.count("WEBHOOKS").await, 1);
     assert!(leaf.jetstream().await.get_stream("WEBHOOKS").await.is_err(), "the leaf holds none");
     let shown =

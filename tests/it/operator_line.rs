@@ -175,7 +175,7 @@ async fn sigterm_under_load_cuts_no_request() {
             }
         });
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    eventually("there is a load", Duration::from_secs(20), async || accepted.load(Ordering::Relaxed) > 50).await;
     operator.process.signal("TERM");
     let status = operator.process.wait_exit(Duration::from_secs(30)).await;
     stop.store(true, Ordering::Relaxed);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookgate::receive::connection::Arrival;
-use hookgate::receive::listen::{Settings, serve};
+use hookgate::receive::listen::serve;
+use hookgate::receive::settings::Settings;
 use hookgate::receive::tls::Certificate;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};

@@ -14,8 +14,8 @@ use hookgate::metrics::Metrics;
 use hookgate::provider::catalogue::Catalogue;
 use hookgate::receive::connection::Arrival;
 use hookgate::receive::handle::{Options, Receiver};
-use hookgate::receive::listen;
 use hookgate::receive::routes::Routes;
+use hookgate::receive::{listen, settings};
 use hookgate::route::{Entry, RouteTable, SourceState, Sources};
 use hookgate::secret::SecretBytes;
 use http::Request;
@@ -82,7 +82,7 @@ impl Port {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let service = move |request: Request<Incoming>, arrival: Arrival| receiver.clone().handle(request, arrival);
-        let settings = listen::Settings { h2c: true, ..listen::Settings::default() };
+        let settings = settings::Settings { h2c: true, ..settings::Settings::default() };
         tokio::spawn(listen::serve(listener, None, service, settings, (&metrics).into(), stop.clone()));
         let sources = Sources::new(metrics.clone());
         Port { address, routes, metrics, sources, delivery, stop }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookgate::receive::connection::Arrival;
-use hookgate::receive::listen::{Settings, serve};
+use hookgate::receive::listen::serve;
+use hookgate::receive::settings::Settings;
 use hookgate::receive::tls::Certificate;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -130,11 +131,11 @@ async fn http2_with_prior_knowledge_is_served_and_stops_after_its_requests() {
         Request::post("http://hooks.example.com/").body(body).unwrap()
     };
     let answers: Vec<_> = (0..16).map(|_| client.send_request(request())).collect();
-    eventually("requests arrive", SOON, async || port.open.get() == 1).await;
-    sleep(Duration::from_millis(50)).await;
+    let answers = tokio::spawn(futures::future::join_all(answers));
+    eventually("requests are in work", SOON, async || port.begun.load(Ordering::Relaxed) == 16).await;
     port.stop.cancel();
-    for answer in answers {
-        let body = answer.await.expect("an answer").into_body().collect().await.unwrap().to_bytes();
+    for answer in answers.await.unwrap() {
+        let body = answer.expect("an answer").into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "4");
     }
     timeout(SOON, driven).await.expect("the connection ends").unwrap().unwrap();

@@ -123,6 +123,11 @@ apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
 metadata: {name: fetching, namespace: sales}
 spec: {provider: paypal, path: /sales/fetching, verification: {parameters: {webhookId: W1}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: one-too-many, namespace: sales}
+spec: {provider: github, path: /sales/many, verification: {secretRefs: [{name: s, key: k}]}}
 ",
     );
     folder
@@ -146,6 +151,8 @@ const RIGHT: &[(&str, &str)] = &[
     ("HOOKGATE_ALLOW_MEMORY_STREAMS", "true"),
     ("HOOKGATE_LOG_FORMAT", "json"),
     ("HOOKGATE_DRAIN_DELAY", "3s"),
+    ("HOOKGATE_NAMESPACE_QUOTA", "sources=2"),
+    ("HOOKGATE_GUARD_WINDOW", "1s"),
 ];
 
 async fn acts(more: &[&str], env: &[(&str, &str)]) {
@@ -180,6 +187,12 @@ async fn acts(more: &[&str], env: &[(&str, &str)]) {
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert!(lines.len() > 3 && lines.len() == log.lines().count(), "--log-format json: {log}");
     assert!(log.contains("--fetch=false"), "{log}");
+    assert!(log.contains("QuotaExceeded") && log.contains("one-too-many"), "--namespace-quota: {log}");
+    eventually("--guard-window is reached and not passed", SOON, async || {
+        let metrics = operator.get("/metrics").await.expect("metrics");
+        String::from_utf8_lossy(&metrics.body).contains("hookgate_guard_seconds 1.0\n")
+    })
+    .await;
 
     // After SIGTERM it accepts for as long as --drain-delay says.
     operator.process.signal("TERM");

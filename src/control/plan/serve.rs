@@ -13,7 +13,7 @@ use crate::control::compile::{Compiled, claim, compile};
 use crate::control::object::{Key, Object};
 use crate::control::resolve::{Resolved, resolve};
 use crate::control::status::{coverage, refs};
-use crate::route::{Claim, Entry, Host, Route};
+use crate::route::{Claim, Entry, Host, Route, claim_path};
 
 impl Plan {
     /// What becomes of one source; `held`: why its generation was held back before.
@@ -161,7 +161,7 @@ impl Plan {
                     uid: object.uid.as_str().into(),
                     provider: provider.into(),
                     hosts: Host::parse_all(&broken.hostnames),
-                    path: broken.path.clone().unwrap_or_else(|| format!("/{namespace}/{name}")),
+                    path: claim_path(broken.path.as_deref(), namespace, name),
                     created: object.created,
                     held: true,
                     state: self.settings.sources.state(&object.uid, namespace, name, provider),

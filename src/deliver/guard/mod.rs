@@ -3,6 +3,9 @@
 //!
 //! A server that was cut off from power forgets what it had not synced, which may be minutes of acknowledged events. Owns what is remembered
 //! and the looks at streams; no request ever waits for it or fails with it.
+//!
+//! `watch` looks and publishes again, `inquiry` decides what a stream forgot, `ledger` holds the numbers and suspects, `clerk`
+//! writes to `store`, which lies in `memory` or beside the spool.
 
 mod clerk;
 mod inquiry;

@@ -19,8 +19,8 @@ use super::login::{Access, DialError, Dialled, dial};
 use super::{Shared, Wire};
 use crate::deliver::connection::{DELAYS, REFUSED, jittered};
 use crate::deliver::event_log::{self, EventLog};
-use crate::deliver::link::Pulse;
 use crate::deliver::publish::Counters;
+use crate::deliver::stall::Pulse;
 use crate::deliver::waiting::{Answer, Waiting};
 
 /// Between pings.

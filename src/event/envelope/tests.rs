@@ -94,17 +94,6 @@ fn what_is_absent_has_no_header() {
 }
 
 #[test]
-fn values_over_their_limit_become_a_hash_or_are_left_out() {
-    let long = "x".repeat(513);
-    let message = message(Format::Binary, event(&long, Some(&long)), json(false), &receipt());
-    let hash = format!("sha256-{}", hex::encode(Sha256::digest(&long)));
-    assert_eq!(message.header(header::ID), Some(&*hash));
-    assert_eq!(message.header(header::SUBJECT), None);
-    assert_eq!(message.header(header::UNSIGNED), Some("id,time"));
-    assert_eq!(message.msg_id, format!("0b51-uid:{hash}"));
-}
-
-#[test]
 fn a_binary_message_never_claims_to_be_a_whole_cloudevent() {
     let header = |text: &str| media_type(&MediaType::Other(text.to_owned())).into_owned();
     assert_eq!(header("Application/CloudEvents+json; charset=utf-8"), "application/json");

@@ -5,67 +5,24 @@
 
 mod canonical;
 mod lists;
+mod part;
 mod url;
 mod variable;
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
-use md5::Md5;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest as _, Sha256};
 
 pub(super) use self::canonical::canonical_request;
-use self::lists::{form_sorted, header_lines, header_values, jws_header_lines, pairs_sorted, sorted, sorted_query};
-use self::url::{decoded_url, path_of, port_variant, url, url_with_form};
+use self::lists::sorted;
+use self::part::Part;
 use self::variable::variable;
 use super::signature::Signature;
 use super::view::View;
-use crate::json;
 use crate::provider::Coverage;
-use crate::provider::answer::is_harmless;
 use crate::provider::decode::Carrier;
 use crate::provider::place::Place;
 use crate::template::{self, Piece};
-
-/// A part of the content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    Body,
-    BodyCompactJson,
-    BodyJsonString,
-    BodySha256Hex,
-    BodySha256Raw,
-    BodyMd5Base64,
-    BodyCrc32,
-    Timestamp,
-    Secret,
-    Method,
-    Path,
-    Url,
-    UrlDecoded,
-    UrlWithoutQuery,
-    UrlAnyPort,
-    UrlWithForm,
-    SortedQuery,
-    Query(String),
-    Header(HeaderName),
-    Key(String),
-    Parameter(String),
-    Pointer(usize),
-    PointerOptional(usize),
-    PointerPercent(usize),
-    Lines(Vec<(String, usize)>),
-    Field(String),
-    FormSorted { unique: bool },
-    PairsSorted { except: String },
-    HeaderLines { list: HeaderName, must: Option<HeaderName> },
-    HeaderValues(String),
-    JwsHeaderLines { member: String, must: Option<HeaderName> },
-}
 
 /// A compiled content template.
 #[derive(Clone, Debug)]
@@ -99,22 +56,16 @@ impl Content {
     /// # Errors
     /// A sentence that names the unknown variable.
     pub(crate) fn compile(text: &str, point: Pointing<'_>) -> Result<(Self, Vec<String>), String> {
-        let mut parts = Vec::new();
-        let mut parameters = Vec::new();
-        for piece in template::parse(text, true)? {
-            parts.push(match piece {
-                Piece::Literal(text) => Part::Literal(text),
-                Piece::Variable(name, argument) => {
-                    if name == "parameter" {
-                        let parameter = argument.ok_or("{parameter} needs a name: {parameter:NAME}")?;
-                        parameters.push(parameter.clone());
-                        Part::Parameter(parameter)
-                    } else {
-                        variable(&name, argument.as_deref(), point)?
-                    }
-                }
-            });
-        }
+        let part = |piece| match piece {
+            Piece::Literal(text) => Ok(Part::Literal(text)),
+            Piece::Variable(name, argument) => variable(&name, argument.as_deref(), point),
+        };
+        let parts: Vec<Part> = template::parse(text, true)?.into_iter().map(part).collect::<Result<_, _>>()?;
+        let parameters = parts.iter().filter_map(|part| match part {
+            Part::Parameter(name) => Some(name.clone()),
+            _ => None,
+        });
+        let parameters = parameters.collect();
         Ok((Self { parts, sorted: false }, parameters))
     }
 
@@ -164,30 +115,7 @@ impl Content {
             *must = Some(name.clone());
             return true;
         }
-        self.parts.iter().any(|part| match (part, place) {
-            (
-                Part::Body
-                | Part::BodyCompactJson
-                | Part::BodyJsonString
-                | Part::BodySha256Hex
-                | Part::BodySha256Raw
-                | Part::BodyMd5Base64,
-                Place::Pointer(_) | Place::Form(_),
-            ) => true,
-            (Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery, Place::Query(_)) => true,
-            (Part::Query(signed), Place::Query(name)) => signed == name,
-            (Part::UrlWithForm, Place::Query(_) | Place::Form(_)) => true,
-            (Part::FormSorted { .. }, Place::Form(_)) => true,
-            (Part::PairsSorted { except }, Place::Query(name) | Place::Form(name)) => except != name,
-            (Part::Field(field), Place::Form(name)) => field == name,
-            (Part::Header(header), Place::Header(name)) => header == name,
-            (
-                Part::Pointer(index) | Part::PointerOptional(index) | Part::PointerPercent(index),
-                Place::Pointer(wanted),
-            ) => index == wanted,
-            (Part::Lines(lines), Place::Pointer(wanted)) => lines.iter().any(|(_, index)| index == wanted),
-            _ => false,
-        })
+        self.parts.iter().any(|part| part.fixes(place))
     }
 
     /// Whether the content holds the time of signing as it was written.
@@ -202,14 +130,12 @@ impl Content {
 
     /// Whether the content cannot be had without the public URL.
     pub(crate) fn needs_url(&self) -> bool {
-        self.parts.iter().any(|p| {
-            matches!(p, Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm)
-        })
+        self.parts.iter().any(Part::needs_url)
     }
 
     /// Whether it is built of form fields, so that a body of another kind must never pass.
     pub(crate) fn needs_form(&self) -> bool {
-        self.parts.iter().any(|p| matches!(p, Part::FormSorted { .. } | Part::Field(_)))
+        self.parts.iter().any(Part::needs_form)
     }
 
     /// The members of a detached signature's header that list signed headers, and the header that each must list.
@@ -271,62 +197,12 @@ impl Content {
 
     /// Adds what the content covers, but for its time, whose place is the scheme's.
     pub(crate) fn cover(&self, coverage: &mut Coverage, pointers: &[String]) {
-        for part in &self.parts {
-            match part {
-                Part::Body
-                | Part::BodyCompactJson
-                | Part::BodyJsonString
-                | Part::BodySha256Hex
-                | Part::BodySha256Raw
-                | Part::BodyMd5Base64
-                | Part::FormSorted { .. } => coverage.body = true,
-                Part::UrlWithForm | Part::PairsSorted { .. } => {
-                    coverage.url = true;
-                    coverage.body = true;
-                }
-                Part::Url | Part::UrlDecoded | Part::UrlAnyPort | Part::SortedQuery => coverage.url = true,
-                Part::UrlWithoutQuery | Part::Path => coverage.path = true,
-                Part::Query(name) => {
-                    coverage.query.insert(name.clone());
-                }
-                Part::Header(name) => {
-                    coverage.headers.insert(name.as_str().to_owned());
-                }
-                Part::Pointer(i) | Part::PointerOptional(i) | Part::PointerPercent(i) => {
-                    coverage.pointers.insert(pointers[*i].clone());
-                }
-                Part::Lines(lines) => {
-                    coverage.pointers.extend(lines.iter().map(|(_, i)| pointers[*i].clone()));
-                }
-                Part::Field(name) => {
-                    coverage.form.insert(name.clone());
-                }
-                // A checksum is no hash: whoever has one body can make another with the same.
-                Part::BodyCrc32
-                | Part::Literal(_)
-                | Part::Secret
-                | Part::Timestamp
-                | Part::Method
-                | Part::Key(_)
-                | Part::Parameter(_)
-                | Part::HeaderValues(_) => {}
-                Part::HeaderLines { must, .. } | Part::JwsHeaderLines { must, .. } => {
-                    coverage.headers.extend(must.iter().map(|name| name.as_str().to_owned()));
-                }
-            }
-        }
+        self.parts.iter().for_each(|part| part.cover(coverage, pointers));
     }
 
     /// Whether a harmless challenge could be the whole of it: nothing in it is sure to hold another character.
     pub(super) fn could_be_challenge(&self, carrier: &Carrier) -> bool {
-        !self.parts.iter().any(|part| match part {
-            Part::Literal(text) => text.bytes().any(|byte| !is_harmless(byte)),
-            Part::Body => carrier.marks_bodies(),
-            Part::BodyCompactJson | Part::BodyJsonString => true,
-            Part::Url | Part::UrlDecoded | Part::UrlWithoutQuery | Part::UrlAnyPort | Part::UrlWithForm => true,
-            Part::Lines(_) | Part::HeaderLines { .. } | Part::JwsHeaderLines { .. } | Part::PairsSorted { .. } => true,
-            _ => false,
-        })
+        !self.parts.iter().any(|part| part.differs_from_challenge(carrier))
     }
 
     /// Feeds the content to `sink`; `None` where a part of it is not there.
@@ -338,83 +214,11 @@ impl Content {
     }
 }
 
-impl Part {
-    /// Feeds the part to `sink`; `None` where it is not there.
-    fn feed(&self, view: &View<'_>, context: &Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
-        let request = view.request();
-        match self {
-            Part::Literal(text) => sink(text.as_bytes()),
-            Part::Body => sink(request.body),
-            Part::BodyCompactJson => json::compact_chunks(request.body).for_each(&mut *sink),
-            Part::BodyJsonString => {
-                sink(serde_json::to_string(std::str::from_utf8(request.body).ok()?).ok()?.as_bytes());
-            }
-            Part::BodySha256Hex => sink(hex::encode(Sha256::digest(request.body)).as_bytes()),
-            Part::BodySha256Raw => sink(&Sha256::digest(request.body)),
-            Part::BodyMd5Base64 => sink(STANDARD.encode(Md5::digest(request.body)).as_bytes()),
-            Part::BodyCrc32 => sink(crc32fast::hash(request.body).to_string().as_bytes()),
-            Part::Timestamp => sink(context.timestamp.as_bytes()),
-            Part::Secret => sink(context.secret),
-            Part::Method => sink(request.head.method.as_str().as_bytes()),
-            Part::Path => sink(path_of(view).as_bytes()),
-            Part::Url => url(view, view.external_url()?, sink),
-            Part::UrlDecoded => {
-                let mut whole = Vec::new();
-                url(view, view.external_url()?, &mut |bytes| whole.extend_from_slice(bytes));
-                sink(&decoded_url(std::str::from_utf8(&whole).ok()?));
-            }
-            Part::UrlWithoutQuery => sink(view.external_url()?.as_bytes()),
-            Part::UrlAnyPort => url(view, &port_variant(view.external_url()?, context.variant), sink),
-            Part::UrlWithForm => url_with_form(view, sink)?,
-            Part::SortedQuery => sink(sorted_query(view)?.as_bytes()),
-            Part::Query(name) => sink(view.parameter(name)?.as_bytes()),
-            Part::Header(name) => sink(view.header(name)?),
-            Part::Key(key) => sink(context.signature.part(view, Some(key), None)?.as_bytes()),
-            // A parameter that the source does not give: the route does not compile without it.
-            Part::Parameter(_) => return None,
-            Part::Pointer(index) => sink(view.member_text(*index)?.as_bytes()),
-            Part::PointerOptional(index) => {
-                if let Some(text) = view.member_text(*index) {
-                    sink(text.as_bytes());
-                }
-            }
-            Part::PointerPercent(index) => {
-                sink(utf8_percent_encode(&view.member_text(*index)?, COMPONENT).to_string().as_bytes());
-            }
-            Part::Lines(lines) => lines.iter().try_for_each(|(name, index)| {
-                for text in [name.as_str(), "\n", &view.member_text(*index)?, "\n"] {
-                    sink(text.as_bytes());
-                }
-                Some(())
-            })?,
-            Part::Field(name) => sink(view.field(name)?.as_bytes()),
-            Part::FormSorted { unique } => form_sorted(view, *unique, sink)?,
-            Part::PairsSorted { except } => pairs_sorted(view, except, sink)?,
-            Part::HeaderLines { list, must } => header_lines(view, list, must.as_ref(), sink)?,
-            Part::JwsHeaderLines { member, must } => {
-                jws_header_lines(view, context.signature, member, must.as_ref(), sink)?;
-            }
-            Part::HeaderValues(key) => header_values(view, context.signature, key, sink)?,
-        }
-        Some(())
-    }
-}
-
-/// What `encodeURIComponent` leaves as it is (ECMA-262, section 19.2.6.4).
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-
 #[cfg(test)]
 mod tests {
+    use super::url::{decoded_url, port_variant};
     use super::*;
+    use crate::json;
 
     #[test]
     fn the_default_port_is_added_and_taken_away() {

@@ -14,7 +14,7 @@ use super::keys::KeyRef;
 use super::{Given, Method, Refusal, Verifier};
 use crate::json;
 use crate::provider::request::RequestView;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, has_ended};
 
 /// A day has this many seconds; no replay window is longer.
 const ANY_TIME: Duration = Duration::from_secs(100 * 366 * 86400);
@@ -56,7 +56,7 @@ pub(crate) fn diagnose(method: &Method, given: &Given<'_>, request: &RequestView
             found(format!("the proof fits the URL {url}: write it so in verification.externalURL"));
         }
     }
-    if given.keys.iter().any(|key| key.not_after.is_some_and(|end| end <= now)) {
+    if given.keys.iter().any(|key| has_ended(key.not_after, now)) {
         let revived: Vec<KeyRef> = given.keys.iter().map(|key| KeyRef { not_after: None, ..key.clone() }).collect();
         if holds(&Given { keys: &revived, ..patient }, request, now) {
             found(

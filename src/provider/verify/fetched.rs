@@ -16,6 +16,7 @@ use super::view::View;
 use crate::api::duration::DurationString;
 use crate::api::scheme::{FetchedFormat, KeyEncoding, KeyFetch, KeyFormat, PublicKeyAlgorithm};
 use crate::provider::place::{Place, PointerList};
+use crate::template::{self, Piece};
 
 /// How long a fetched key is used unless the definition says otherwise.
 const KEEP: Duration = Duration::from_secs(3600);
@@ -30,7 +31,7 @@ pub struct Fetch {
     /// What the answer holds.
     pub format: FetchedFormat,
     at: Option<String>,
-    post: Option<String>,
+    post: Option<Vec<Piece>>,
     keep: Duration,
     /// Parameters that the body holds.
     pub parameters: Vec<String>,
@@ -129,21 +130,34 @@ impl Fetch {
         if matches!(address, Address::Request(_)) && written.hosts.is_empty() {
             return Err("an address that the request names needs hosts".to_owned());
         }
-        let variables = |prefix: &str| {
-            let post = written.post.as_deref().unwrap_or_default();
-            let opening = format!("{{{prefix}:");
-            let found = post.split(&opening).skip(1).filter_map(|rest| rest.split_once('}'));
-            found.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        let post = written.post.as_deref().map(|text| template::parse(text, false)).transpose()?;
+        let variables = |wanted: &str| {
+            let named = post.iter().flatten().filter_map(|piece| match piece {
+                Piece::Variable(name, Some(argument)) if name == wanted => Some(argument.clone()),
+                _ => None,
+            });
+            named.collect::<Vec<_>>()
         };
+        let (parameters, purposes) = (variables("parameter"), variables("secret"));
+        let unknown = |piece: &&Piece| match piece {
+            Piece::Variable(name, None) => name != "kid",
+            Piece::Variable(name, Some(_)) => name != "parameter" && name != "secret",
+            Piece::Literal(_) => false,
+        };
+        if let Some(Piece::Variable(name, _)) = post.iter().flatten().find(unknown) {
+            return Err(format!(
+                "{{{name}}} cannot stand in post: {{kid}}, {{parameter:NAME}} and {{secret:PURPOSE}} can"
+            ));
+        }
         Ok(Self {
             address,
             hosts: Hosts::compile(&written.hosts)?,
             format: written.format,
             at: written.at.clone(),
-            post: written.post.clone(),
+            post,
             keep: written.keep.as_ref().and_then(DurationString::get).unwrap_or(KEEP),
-            parameters: variables("parameter"),
-            purposes: variables("secret"),
+            parameters,
+            purposes,
         })
     }
 
@@ -176,13 +190,17 @@ impl Fetch {
         };
         let post = match &self.post {
             None => None,
-            Some(template) => {
-                let mut body = template.replace("{kid}", kid.as_deref().unwrap_or_default());
-                for name in &self.parameters {
-                    body = body.replace(&format!("{{parameter:{name}}}"), &escaped(parameters.get(name)?));
-                }
-                for purpose in &self.purposes {
-                    body = body.replace(&format!("{{secret:{purpose}}}"), &escaped(&secret(purpose)?));
+            Some(pieces) => {
+                let mut body = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Literal(text) => body.push_str(text),
+                        Piece::Variable(_, None) => body.push_str(kid.as_deref().unwrap_or_default()),
+                        Piece::Variable(name, Some(parameter)) if name == "parameter" => {
+                            body.push_str(&escaped(parameters.get(parameter)?));
+                        }
+                        Piece::Variable(_, Some(purpose)) => body.push_str(&escaped(&secret(purpose)?)),
+                    }
                 }
                 Some(body)
             }

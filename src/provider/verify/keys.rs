@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
 use crate::api::scheme::HashAlgorithm;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, has_ended};
 
 /// A secretRef as written, and what stands behind it now.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Material {
 impl Key {
     /// Whether it counts at that instant.
     pub fn live(&self, now: Timestamp) -> bool {
-        self.not_after.is_none_or(|end| now < end)
+        !has_ended(self.not_after, now)
     }
 }
 

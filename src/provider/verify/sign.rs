@@ -33,6 +33,7 @@ use crate::provider::Coverage;
 use crate::provider::condition::Test;
 use crate::provider::decode::Carrier;
 use crate::provider::place::Place;
+use crate::secret::{SecretBytes, has_ended};
 
 pub use draft::{Draft, RequestParts};
 
@@ -211,11 +212,11 @@ impl Signer<'_> {
     }
 
     fn key(&self, purpose: Option<&str>) -> Option<&KeyRef> {
-        let live = |key: &&KeyRef| key.not_after.is_none_or(|end| self.now < end);
+        let live = |key: &&KeyRef| !has_ended(key.not_after, self.now);
         self.given.keys.iter().filter(live).find(|key| key.purpose.as_deref() == purpose && key.value.is_some())
     }
 
-    fn secret(&self, scheme: &Scheme) -> Result<crate::secret::SecretBytes, SignError> {
+    fn secret(&self, scheme: &Scheme) -> Result<SecretBytes, SignError> {
         match self.key(scheme.purpose.as_deref()).and_then(|key| key.value.clone()) {
             Some(value) => Ok(value),
             None => cannot("no secretRef of this method has a live value"),

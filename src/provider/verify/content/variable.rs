@@ -2,7 +2,8 @@
 
 use http::HeaderName;
 
-use super::{Part, Pointing};
+use super::Pointing;
+use super::part::Part;
 
 /// The part that a variable is.
 ///
@@ -27,6 +28,9 @@ pub(super) fn variable(name: &str, argument: Option<&str>, point: Pointing<'_>) 
         ("body-crc32", None) => Part::BodyCrc32,
         ("timestamp", None) => Part::Timestamp,
         ("secret", None) => Part::Secret,
+        // Filled in by `Content::with`.
+        ("parameter", Some(name)) => Part::Parameter(name.to_owned()),
+        ("parameter", None) => return Err("{parameter} needs a name: {parameter:NAME}".to_owned()),
         ("method", None) => Part::Method,
         ("path", None) => Part::Path,
         ("url", None) => Part::Url,

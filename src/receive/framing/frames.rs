@@ -5,14 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::wire::PREFACE;
-
 const HEADER: usize = 9;
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
 
+/// What a client with prior knowledge of HTTP/2 sends first (RFC 9113, section 3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// So many frames without a request at once, then one every 10 ms; each request allows some more. A client sends a
 /// PING now and then, and a few WINDOW_UPDATEs for the answers that it reads, which are small.
 const BURST: u32 = 500;

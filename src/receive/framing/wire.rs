@@ -13,26 +13,24 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Activity;
-use super::crowd::Member;
-use super::frames::Frames;
+use super::super::activity::Activity;
+use super::super::crowd::Member;
+use super::frames::{Frames, PREFACE};
 use super::scan::Scan;
 
-/// What a client with prior knowledge of HTTP/2 sends first (RFC 9113, section 3.4).
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long, and how much, is read after the end: enough for a client that is still sending to see its answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 8 << 20;
 
 /// The version that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(in crate::receive) enum Version {
     Http1,
     Http2,
 }
 
 /// A stream between a client and hyper.
-pub(super) struct Wire<T> {
+pub(in crate::receive) struct Wire<T> {
     inner: T,
     member: Member,
     /// Read already, to learn the version or that the client is there.
@@ -55,7 +53,7 @@ enum Seen {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     /// A stream of which nothing is read.
-    pub(super) fn new(inner: T, member: Member) -> Self {
+    pub(in crate::receive) fn new(inner: T, member: Member) -> Self {
         Self {
             inner,
             member,
@@ -69,7 +67,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     /// Waits for the next bytes, and holds no room for them meanwhile. False where the client sends no more.
-    pub(super) async fn wake(&mut self) -> io::Result<bool> {
+    pub(in crate::receive) async fn wake(&mut self) -> io::Result<bool> {
         let read = std::future::poll_fn(|cx| {
             let mut scratch = [0; 4096];
             let mut buf = ReadBuf::new(&mut scratch);
@@ -84,7 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     /// The version that the client speaks, where what it sent says so. A head has begun meanwhile.
-    pub(super) fn learn(&mut self) -> Option<Version> {
+    pub(in crate::receive) fn learn(&mut self) -> Option<Version> {
         let seen = self.prefix.len().min(PREFACE.len());
         if self.prefix[..seen] != PREFACE[..seen] || self.ended {
             return Some(Version::Http1);
@@ -98,17 +96,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     /// Puts back what was read ahead, in front of what is to be read.
-    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+    pub(in crate::receive) fn put_back(&mut self, bytes: &[u8]) {
         let behind = std::mem::replace(&mut self.prefix, BytesMut::from(bytes));
         self.prefix.extend_from_slice(&behind);
     }
 
     /// Whether nothing is read that is not taken.
-    pub(super) fn rests(&self) -> bool {
+    pub(in crate::receive) fn rests(&self) -> bool {
         self.prefix.is_empty()
     }
 
-    pub(super) fn activity(&self) -> &std::sync::Arc<Activity> {
+    pub(in crate::receive) fn activity(&self) -> &std::sync::Arc<Activity> {
         self.member.activity()
     }
 

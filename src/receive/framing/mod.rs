@@ -2,6 +2,10 @@
 //!
 //! Yields the host and path that routes are found by. Nothing is decoded, and no forwarded header is read.
 
+mod frames;
+mod scan;
+pub(super) mod wire;
+
 use std::borrow::Cow;
 
 use http::request::Parts;
