@@ -14,7 +14,7 @@ pub(crate) const SHARE: Duration = Duration::from_millis(750);
 pub struct Deadline {
     due: Instant,
     acknowledged: Instant,
-    spooled: Instant,
+    first: Instant,
 }
 
 /// The deadline passed first.
@@ -25,9 +25,13 @@ pub struct Passed;
 impl Deadline {
     /// Due after this time from now.
     pub fn after(time: Duration) -> Self {
-        let now = Instant::now();
+        Self::from(Instant::now(), time)
+    }
+
+    /// Due after this time from an instant.
+    pub(crate) fn from(now: Instant, time: Duration) -> Self {
         // A deadline of 100 ms is allowed, and leaves half of it for NATS.
-        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2), spooled: now + SHARE.min(time / 3) }
+        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2), first: now + SHARE.min(time / 3) }
     }
 
     /// By when JetStream must have acknowledged, all tries counted.
@@ -35,9 +39,9 @@ impl Deadline {
         self.acknowledged
     }
 
-    /// By when JetStream must have acknowledged where a spool follows, which has the rest.
-    pub fn spooled(&self) -> Instant {
-        self.spooled
+    /// By when JetStream must have acknowledged the first try: a spool, or another try, has the rest.
+    pub fn first(&self) -> Instant {
+        self.first
     }
 
     /// The instant itself.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use futures::future::join_all;
 
+use super::course::{Course, Late, Next, Sent};
 use super::spool::{AppendError, Record};
 use super::{Delivery, Outcome, Unavailable};
 use crate::deadline::Deadline;
@@ -49,9 +50,6 @@ pub struct Delivered {
     pub rejected: bool,
 }
 
-/// What became of a message: durable or why not, and whether its data was claimed.
-type Sent = (Result<Outcome, Unavailable>, bool);
-
 impl Delivery {
     /// Makes envelopes durable, all at one time; one that cannot be holds up no other. The outcomes stand in their order.
     pub async fn accept(&self, envelopes: &[Envelope<'_>], policy: &Policy<'_>, deadline: Deadline) -> Vec<Delivered> {
@@ -84,45 +82,30 @@ impl Delivery {
     async fn send(&self, envelope: &Envelope<'_>, content: Content, policy: &Policy<'_>, deadline: Deadline) -> Sent {
         let stream = policy.stream.filter(|_| !envelope.is_rejected());
         let (message, namespace) = (envelope.message(content), policy.owner.namespace);
-        let Some(spool) = self.spool().filter(|_| policy.spool) else {
-            // Sent once more where nothing came back: a leader that steps down forgets what it was just handed. The id keeps it one.
-            let first = self.hand_over(&message, namespace, stream, deadline.spooled()).await;
-            return match first.0 {
-                Err(Unavailable::TimedOut | Unavailable::NoResponders) => {
-                    self.hand_over(&message, namespace, stream, deadline.acknowledged()).await
+        let spool = self.spool().filter(|_| policy.spool);
+        let way =
+            if spool.is_some() { self.way(&message, namespace, stream) } else { Cow::Borrowed(&*message.subject) };
+        let diverted = spool.is_some()
+            && (self.is_diverted(&message.subject) || matches!(way, Cow::Owned(_)) && self.is_diverted(&way));
+        let mut course = Course::new(deadline, spool.is_some(), diverted);
+        loop {
+            match course.next() {
+                Next::Publish(by) => match course.published(self.hand_over(&message, namespace, stream, by).await) {
+                    Some(Late::Stream) => self.divert(&message.subject),
+                    Some(Late::Way) => self.divert(&way),
+                    None => {}
+                },
+                Next::Spool => {
+                    // Publishing judges it too, but not while NATS is away: once it is accepted it can be made smaller no more.
+                    if let Err(error) = self.can_be_sent(&message, namespace, stream).await {
+                        course.unfit(error);
+                    } else if let Some(spool) = spool {
+                        let appended = deadline.bound(spool.append(Record::of(&message, policy.owner, stream))).await;
+                        course.spooled(appended.unwrap_or(Err(AppendError::Busy)));
+                    }
                 }
-                _ => first,
-            };
-        };
-        let way = self.way(&message, namespace, stream);
-        let claimed = matches!(way, Cow::Owned(_));
-        let diverted = self.is_diverted(&message.subject) || claimed && self.is_diverted(&way);
-        if !diverted {
-            let (outcome, claimed) = self.hand_over(&message, namespace, stream, deadline.spooled()).await;
-            match outcome {
-                Err(Unavailable::TimedOut | Unavailable::NoResponders) => self.divert(&message.subject),
-                Err(Unavailable::Claim { .. }) => self.divert(&way),
-                Err(error) if error.may_pass() => {}
-                ended => return (ended, claimed),
+                Next::End(sent) => return sent,
             }
         }
-        // Publishing judges it too, but not while NATS is away: once it is accepted it can be made smaller no more.
-        if let Err(error) = self.can_be_sent(&message, namespace, stream).await {
-            return (Err(error), false);
-        }
-        let record = Record::of(&message, policy.owner, stream);
-        let error = match deadline.bound(spool.append(record)).await {
-            Ok(Ok(())) => return (Ok(Outcome::Spooled), false),
-            Ok(Err(error)) => error,
-            Err(_) => return (Err(Unavailable::Spool(AppendError::Busy)), false),
-        };
-        if diverted {
-            // Nobody has asked its stream: it may be back, and with no record of it in the spool nothing else tells.
-            match self.hand_over(&message, namespace, stream, deadline.acknowledged()).await {
-                (Err(unavailable), _) if unavailable.may_pass() => {}
-                ended => return ended,
-            }
-        }
-        (Err(Unavailable::Spool(error)), false)
     }
 }

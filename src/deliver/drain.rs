@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use super::lanes::{Lanes, Probe};
+use super::lanes::{After, Lanes, Probe, STUCK};
 use super::publish::Inner;
 use super::spool::{Drain, Position, Record, Spool};
 use super::{Delivery, Link, Outcome, Unavailable};
@@ -25,10 +25,6 @@ const WINDOW: usize = 64;
 const WINDOW_BYTES: usize = 8 << 20;
 /// Between looks at a connection that is not there.
 const AWAY: Duration = Duration::from_millis(200);
-/// Before one is tried again for which there is no stream, and before a file is that could not be read.
-const STUCK: Duration = Duration::from_secs(10);
-/// How long there must be no stream, while JetStream answers, before a message counts as refused.
-const NO_OWNER: Duration = Duration::from_secs(600);
 
 /// What became of a try.
 struct Tried {
@@ -193,30 +189,20 @@ impl Drainer {
         let Tried { at, record, probe, took, result } = tried;
         self.bytes -= record.payload.len();
         let now = Instant::now();
-        match result {
-            Ok(_) => {
-                self.lanes.answered(&probe, took);
-                self.lanes.gone(&probe);
+        let after = After::of(&result, probe.stuck.map_or(Duration::ZERO, |since| now - since));
+        self.lanes.settle(&at, &probe, after, took, now);
+        match (after, result) {
+            (After::Done, _) => {
                 self.forget(&record, &at);
                 self.done.published += 1;
             }
-            Err(Unavailable::Disconnected) => {
-                self.lanes.again(at, &probe, false, now);
-                self.after = Some(now + AWAY);
+            (After::Reconnected, _) => self.after = Some(now + AWAY),
+            (After::Held | After::Stuck, _) => {}
+            (After::Unowned, _) => {
+                self.refuse(at, &probe, record, "no stream owned the subject for ten minutes").await;
             }
-            Err(error) if error.may_pass() => self.lanes.again(at, &probe, true, now),
-            Err(Unavailable::NoStream | Unavailable::NotDurable) => {
-                let since = probe.stuck.unwrap_or(now);
-                if since.elapsed() < NO_OWNER {
-                    self.lanes.stuck(at, &probe, now + STUCK, Some(since));
-                } else {
-                    self.refuse(at, &probe, record, "no stream owned the subject for ten minutes").await;
-                }
-            }
-            Err(error) => {
-                self.lanes.answered(&probe, took);
-                self.refuse(at, &probe, record, &error.to_string()).await;
-            }
+            (After::Refused, Err(error)) => self.refuse(at, &probe, record, &error.to_string()).await,
+            (After::Refused, Ok(_)) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::spool::Position;
+use super::{Outcome, Unavailable};
 use crate::deadline::SHARE;
 
 /// Between questions to a stream that takes nothing.
@@ -18,8 +19,43 @@ const QUESTIONS: usize = 8;
 const LONG: usize = 4;
 /// The longest that an acknowledgement is waited for: a slow stream is given more time with each question.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// Before one is tried again for which there is no stream, and before a file is that could not be read.
+pub(super) const STUCK: Duration = Duration::from_secs(10);
+/// How long there must be no stream, while JetStream answers, before a message counts as refused.
+const NO_OWNER: Duration = Duration::from_secs(600);
 /// Messages that may wait for another try before reading pauses: some 20 MiB.
 const LIMIT: usize = 1 << 19;
+
+/// What follows from a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is in its stream, and leaves the spool.
+    Done,
+    /// Once more, when the connection is back.
+    Reconnected,
+    /// Once more: its stream did not take it now.
+    Held,
+    /// Once more, in a while: it has no stream.
+    Stuck,
+    /// It is set aside: its stream refused it for good.
+    Refused,
+    /// It is set aside: for long no stream has wanted it.
+    Unowned,
+}
+
+impl After {
+    /// `stuck`: for so long it has had no stream.
+    pub(super) fn of(result: &Result<Outcome, Unavailable>, stuck: Duration) -> Self {
+        match result {
+            Ok(_) => Self::Done,
+            Err(Unavailable::Disconnected) => Self::Reconnected,
+            Err(error) if error.may_pass() => Self::Held,
+            Err(Unavailable::NoStream | Unavailable::NotDurable) if stuck < NO_OWNER => Self::Stuck,
+            Err(Unavailable::NoStream | Unavailable::NotDurable) => Self::Unowned,
+            Err(_) => Self::Refused,
+        }
+    }
+}
 
 /// A try: for which stream, and how long its acknowledgement may take.
 #[derive(Clone, Debug)]
@@ -112,8 +148,23 @@ impl Lanes {
         lanes.map(|lane| lane.due).chain(self.stuck.front().map(|stuck| stuck.due)).min()
     }
 
+    /// A try ended, after this time. What is set aside stays with its lane until that is done, and `gone`.
+    pub(super) fn settle(&mut self, at: &Position, probe: &Probe, after: After, took: Duration, now: Instant) {
+        match after {
+            After::Done => {
+                self.answered(probe, took);
+                self.gone(probe);
+            }
+            After::Reconnected => self.again(at.clone(), probe, false, now),
+            After::Held => self.again(at.clone(), probe, true, now),
+            After::Stuck => self.stuck(at.clone(), probe, now + STUCK, Some(probe.stuck.unwrap_or(now))),
+            After::Refused => self.answered(probe, took),
+            After::Unowned => {}
+        }
+    }
+
     /// The stream judged the message, after this time: what waits for it may go.
-    pub(super) fn answered(&mut self, probe: &Probe, took: Duration) {
+    fn answered(&mut self, probe: &Probe, took: Duration) {
         if let Some(lane) = self.lanes.get_mut(&probe.lane) {
             lane.held = false;
             if took < SHARE / 2 {
@@ -133,7 +184,7 @@ impl Lanes {
     }
 
     /// The message must be sent again. `held`: because its stream did not take it.
-    pub(super) fn again(&mut self, at: Position, probe: &Probe, held: bool, now: Instant) {
+    fn again(&mut self, at: Position, probe: &Probe, held: bool, now: Instant) {
         let lane = self.lane(&probe.lane, now);
         lane.is_back(probe);
         if held {

@@ -10,6 +10,7 @@ mod bucket;
 mod circuit;
 mod claim;
 pub(crate) mod connection;
+mod course;
 mod credentials;
 mod divert;
 mod drain;
@@ -20,6 +21,8 @@ mod lanes;
 mod objects;
 pub(crate) mod publish;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod spool;
 mod stall;
 pub(crate) mod streams;

@@ -21,6 +21,10 @@ impl Position {
     pub(in super::super) fn new(segment: u64, bytes: Range<u64>) -> Self {
         Self { segment, bytes }
     }
+
+    pub(in super::super) fn offset(&self) -> u64 {
+        self.bytes.start
+    }
 }
 
 /// One file.
