@@ -17,8 +17,11 @@ mod drain;
 mod event_log;
 mod exchange;
 mod guard;
+mod keeper;
 mod lanes;
+mod listing;
 mod objects;
+mod options;
 pub(crate) mod publish;
 mod shutdown;
 #[cfg(test)]
@@ -37,7 +40,8 @@ pub use drain::{Drained, once as drain_once};
 pub use exchange::Exchange;
 pub use guard::{GuardOptions, GuardStatus};
 pub(crate) use guard::{Room, beside_spool};
-pub use publish::{Delivery, Options};
+pub use options::Options;
+pub use publish::Delivery;
 pub use streams::StreamOptions;
 
 /// How a message became durable, and where it is.

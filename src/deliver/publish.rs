@@ -3,7 +3,7 @@
 //! Publishes nothing while NATS is away or silent, and calls nothing stored but what a durable stream says it has.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,15 @@ use tokio_util::task::TaskTracker;
 
 use super::again::Pause;
 use super::bucket::Buckets;
-use super::connection::{self, Link, NatsOptions, OptionsError, Ways};
+use super::connection::{self, Link, OptionsError, Ways};
 use super::event_log::Refusals;
 use super::guard::Guard;
+use super::keeper::Keeper;
+use super::listing::State;
+use super::options::{Counters, Options};
 use super::spool::Spool;
 use super::stall::{Pulse, Watch};
-use super::streams::{self, Known, StreamOptions};
+use super::streams::Known;
 use super::waiting::{End, Waiting};
 use super::wire::{Line, Wire, fits};
 use super::{Outcome, Unavailable, ack, drain};
@@ -32,42 +35,6 @@ use crate::subject::{Stream, Streams};
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
 const TELLING: Duration = Duration::from_millis(250);
-/// What delivery needs to know.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How to reach NATS.
-    pub nats: NatsOptions,
-    /// The stream to make sure of.
-    pub stream: StreamOptions,
-    /// The most messages that wait for an acknowledgement at a time, over all sources.
-    pub max_in_flight: usize,
-    /// `--claim-check`: what is too large for a message is stored in an object store, and the event refers to it.
-    pub claim_check: bool,
-    /// How long after its acknowledgement an event may be published again: its object lasts so much longer, and an hour.
-    pub guard_window: Duration,
-}
-
-impl Options {
-    /// The defaults for these URLs.
-    pub fn new(nats: NatsOptions) -> Self {
-        let (stream, guard_window) = (StreamOptions::default(), Duration::from_secs(180));
-        Self { nats, stream, max_in_flight: 12_000, claim_check: true, guard_window }
-    }
-}
-
-/// Counts since the start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Messages stored.
-    pub stored: AtomicU64,
-    /// Messages that a stream had already.
-    pub duplicates: AtomicU64,
-    /// Messages published of which nobody knows whether they are stored.
-    pub unknown: AtomicU64,
-    /// Acknowledgements for which nobody waited any more.
-    pub late: AtomicU64,
-}
-
 /// How long JetStream's API may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -99,7 +66,7 @@ pub(super) struct Inner {
     pub(super) guard: OnceLock<Arc<Guard>>,
     /// The guard's questions were refused.
     pub(super) guard_refused: watch::Sender<bool>,
-    pub(super) states: watch::Receiver<HashMap<String, streams::State>>,
+    pub(super) states: watch::Receiver<HashMap<String, State>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     // The tasks end with the last handle, also without `close`.
@@ -144,7 +111,7 @@ impl Delivery {
             log,
             events,
         };
-        let keeper = streams::Keeper {
+        let keeper = Keeper {
             context: context.clone(),
             options: options.stream.clone(),
             known: Arc::clone(&known),

@@ -79,7 +79,9 @@ async fn what_was_acknowledged_is_stored_once_whatever_is_killed() {
     let (mut first, mut second) = schedules();
     let mut nats = Nats::start().await;
     let proxy = Proxy::before(nats.port()).await;
-    let gate = Gate::new(proxy.url()).await;
+    let mut gate = Gate::new(proxy.url()).await;
+    // A server that starts reads every message of its window, and is gone the longer for it.
+    gate.arguments.extend(["--duplicate-window=90s", "--guard-window=30s"].map(str::to_owned));
     let begun = Instant::now();
     let mut process = gate.start().await;
     let load = Load::start(&gate);

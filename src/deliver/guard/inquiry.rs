@@ -5,7 +5,7 @@
 //! purged, aged out or consumed, and the newest that is still there is compared. Then each sequence where it stood still: a
 //! server that was away and lost its end may have been given more since, of others and of ours, than it lost.
 
-use super::super::streams::State;
+use super::super::listing::State;
 use super::ledger::{Ledger, Mark};
 
 /// What to ask next.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::super::listing::State;
 use super::super::spool::files::Folder;
 use super::super::spool::salt;
-use super::super::streams::State;
 use super::inquiry::{Answer, Inquiry, Question, Verdict};
 use super::ledger::{Key, Ledger, Mark, Noted};
 use super::memory::Memory;

@@ -17,9 +17,9 @@ use futures::stream::FuturesUnordered;
 use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 
+use super::super::listing::{State, list};
 use super::super::publish::Inner;
 use super::super::spool::files::Files;
-use super::super::streams::{self, State};
 use super::super::{Delivery, Link, Outcome, Unavailable};
 use super::Guard;
 use super::clerk::Order;
@@ -242,7 +242,7 @@ impl<F: Files> Watch<F> {
                 }
             }
             Question::State => {
-                let mut listing = streams::list(&self.context).await.map_err(|_| Unclear)?;
+                let mut listing = list(&self.context).await.map_err(|_| Unclear)?;
                 match listing.states.remove(stream) {
                     Some(state) => Ok(Answer::State(state)),
                     None if listing.has(stream) => Err(Unclear),

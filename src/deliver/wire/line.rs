@@ -19,7 +19,7 @@ use super::login::{Access, DialError, Dialled, dial};
 use super::{Shared, Wire};
 use crate::deliver::connection::{DELAYS, REFUSED, jittered};
 use crate::deliver::event_log::{self, EventLog};
-use crate::deliver::publish::Counters;
+use crate::deliver::options::Counters;
 use crate::deliver::stall::Pulse;
 use crate::deliver::waiting::{Answer, Waiting};
 
