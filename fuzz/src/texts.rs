@@ -1,7 +1,7 @@
 //! Readers of texts: captured requests, traces, times, manifests.
 
 use hookgate::api::scheme::TimeUnit;
-use hookgate::cli::Capture;
+use hookgate::cli::CapturedRequest;
 use hookgate::manifest;
 use hookgate::provider::time;
 use hookgate::receive::trace::Trace;
@@ -11,7 +11,7 @@ use super::vendors::{now, parts};
 
 /// Captured requests of `hookgate verify`.
 pub fn captures(data: &[u8]) {
-    let _ = Capture::parse(data);
+    let _ = CapturedRequest::parse(data);
 }
 
 /// `traceparent` and `tracestate`.

@@ -10,7 +10,7 @@ const MAX_HEADERS: usize = 128;
 
 /// A captured request.
 #[derive(Clone, Debug)]
-pub struct Capture {
+pub struct CapturedRequest {
     /// The HTTP method.
     pub method: Method,
     /// The path.
@@ -23,7 +23,7 @@ pub struct Capture {
     pub body: Bytes,
 }
 
-impl Capture {
+impl CapturedRequest {
     /// Reads a message whose lines end in LF or CRLF.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ mod tests {
             "POST /a?b=1 HTTP/1.1\nHost: x\nX-A: 1\n\nbo\r\ndy\n",
             "POST /a?b=1 HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n\r\nbo\r\ndy\n",
         ] {
-            let capture = Capture::parse(message.as_bytes()).unwrap();
+            let capture = CapturedRequest::parse(message.as_bytes()).unwrap();
             assert_eq!((capture.path.as_str(), capture.query.as_deref()), ("/a", Some("b=1")));
             assert_eq!(capture.headers["x-a"], "1");
             assert_eq!(capture.body, "bo\r\ndy\n");
@@ -139,10 +139,10 @@ mod tests {
             ("0\r\n\r\n", ""),
             ("{\"already\": \"joined\"}", "{\"already\": \"joined\"}"),
         ] {
-            assert_eq!(Capture::parse(format!("{head}{framed}").as_bytes()).unwrap().body, body, "{framed:?}");
+            assert_eq!(CapturedRequest::parse(format!("{head}{framed}").as_bytes()).unwrap().body, body, "{framed:?}");
         }
         for (cut, said) in [("9\r\nabc", "ends too early"), ("3\r\nabc\r\nzz\r\n", "no size of a chunk")] {
-            let error = Capture::parse(format!("{head}{cut}").as_bytes()).unwrap_err().to_string();
+            let error = CapturedRequest::parse(format!("{head}{cut}").as_bytes()).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
     }
@@ -154,7 +154,7 @@ mod tests {
             ("POST / HTTP/1.1\nContent-Length: 9\n\nabc", "Content-Length"),
             ("hello world and nothing else\n\n", "HTTP/1.1"),
         ] {
-            let error = format!("{:#}", Capture::parse(message.as_bytes()).unwrap_err());
+            let error = format!("{:#}", CapturedRequest::parse(message.as_bytes()).unwrap_err());
             assert!(error.contains(said), "{message:?}: {error}");
         }
     }

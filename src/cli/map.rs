@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::capture::Capture;
+use super::capture::CapturedRequest;
 use super::source::load;
 use crate::api::provider::{BodyFormat, WebhookProviderSpec};
 use crate::provider::catalogue::{Catalogue, built_in};
@@ -175,8 +175,8 @@ fn definition(args: &Args) -> anyhow::Result<(String, Cow<'static, WebhookProvid
 fn draft(args: &Args, spec: &WebhookProviderSpec) -> anyhow::Result<Draft> {
     if let Some(file) = &args.request {
         let message = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let capture = Capture::parse(&message).with_context(|| file.display().to_string())?;
-        let Capture { method, path, query, headers, body } = capture;
+        let capture = CapturedRequest::parse(&message).with_context(|| file.display().to_string())?;
+        let CapturedRequest { method, path, query, headers, body } = capture;
         return Ok(Draft { method, path, query, headers, body });
     }
     let file = args.data.as_ref().context("give --data or --request")?;

@@ -27,7 +27,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use capture::Capture;
+pub use capture::CapturedRequest;
 pub use run::{Args as RunArgs, LogFormat, Spool as SpoolArgs};
 pub use schema::NAMES as SCHEMAS;
 use tokio::runtime::Runtime;

@@ -16,23 +16,22 @@ use serde_json::{Map, Value, json};
 
 use super::nats::{self, NatsArgs};
 use super::{claimed, flags};
-use crate::event::header::DATAREF;
+use crate::event::header::{self, Header};
 
-const CONTENT_TYPE: &str = "content-type";
 /// What people see of an event beside its data.
-const SHOWN: [&str; 12] = [
-    "ce-type",
-    "ce-id",
-    "ce-subject",
-    "ce-source",
-    "ce-verifiedby",
-    "ce-covers",
-    "ce-unsigned",
-    "ce-dataref",
-    "ce-omitted",
-    "ce-reason",
-    "ce-originaltype",
-    "ce-originalid",
+const SHOWN: [Header; 12] = [
+    header::TYPE,
+    header::ID,
+    header::SUBJECT,
+    header::SOURCE,
+    header::VERIFIEDBY,
+    header::COVERS,
+    header::UNSIGNED,
+    header::DATAREF,
+    header::OMITTED,
+    header::REASON,
+    header::ORIGINALTYPE,
+    header::ORIGINALID,
 ];
 
 /// Arguments of `tail`.
@@ -158,7 +157,7 @@ impl<'m> Read<'m> {
             .collect();
         let payload: Option<Value> = serde_json::from_slice(&message.payload).ok();
         let structured = headers
-            .get(CONTENT_TYPE)
+            .get(header::CONTENT_TYPE.name)
             .and_then(Value::as_str)
             .is_some_and(|media| media.starts_with("application/cloudevents+json"));
         let data = match payload {
@@ -175,7 +174,7 @@ impl<'m> Read<'m> {
 
     /// With the data that it refers to, where that can be read; why not is said on the error output.
     pub(super) async fn with_data(mut self, context: &jetstream::Context) -> Self {
-        let Some(reference) = self.header(DATAREF.name) else { return self };
+        let Some(reference) = self.header(header::DATAREF.name) else { return self };
         match claimed::fetch(context, reference).await {
             Ok(bytes) => self.data = value(&bytes),
             Err(error) => {
@@ -207,8 +206,8 @@ impl<'m> Read<'m> {
                 writeln!(out, "{}", json!({"subject": self.subject, "headers": self.headers, "data": self.data}))?;
             }
             Output::Text => {
-                writeln!(out, "{}  {}", self.header("ce-time").unwrap_or("-"), self.subject)?;
-                for name in SHOWN {
+                writeln!(out, "{}  {}", self.header(header::TIME.name).unwrap_or("-"), self.subject)?;
+                for Header { name, .. } in SHOWN {
                     if let Some(value) = self.header(name) {
                         writeln!(out, "  {:13} {value}", name.trim_start_matches("ce-"))?;
                     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::capture::Capture;
+use super::capture::CapturedRequest;
 use super::source::{choose, instant, load};
 use super::verify_handshake::{Asked, Judged};
 use crate::provider::request::{Head, RequestView};
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<u8> {
     let now = instant(args.at.as_deref())?;
     let chosen = choose(&loaded, args.source.as_deref(), now)?;
     let message = std::fs::read(&args.request).with_context(|| format!("cannot read {}", args.request.display()))?;
-    let capture = Capture::parse(&message).with_context(|| args.request.display().to_string())?;
+    let capture = CapturedRequest::parse(&message).with_context(|| args.request.display().to_string())?;
     let missing = chosen.missing();
     let view = RequestView {
         head: Head {

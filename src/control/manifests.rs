@@ -51,14 +51,14 @@ struct Refused {
 }
 
 /// Which objects a broken file may still mean.
-struct Broken {
+struct BrokenDocument {
     /// Files of which it is not known what they hold.
     files: BTreeSet<PathBuf>,
     /// Secrets that are named and cannot be used.
     objects: BTreeSet<ObjectKey>,
 }
 
-impl Broken {
+impl BrokenDocument {
     fn of(loaded: &Loaded) -> Self {
         let mut broken = Self { files: BTreeSet::new(), objects: BTreeSet::new() };
         for problem in &loaded.problems {
@@ -88,7 +88,7 @@ impl Manifests {
 
     /// Takes in a reading of all files, and returns everything that counts now.
     pub(crate) fn merge(&mut self, loaded: &Loaded) -> Folder {
-        let broken = Broken::of(loaded);
+        let broken = BrokenDocument::of(loaded);
         let file = |kind: &str, key: &Key| {
             let origin = loaded.origin(&ObjectKey::new(kind, &key.namespace, &key.name));
             origin.map(|origin| origin.file.clone()).unwrap_or_default()

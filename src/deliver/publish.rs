@@ -24,7 +24,7 @@ use super::keeper::Keeper;
 use super::listing::State;
 use super::options::{Counters, Options};
 use super::spool::Spool;
-use super::stall::{Pulse, Watch};
+use super::stall::{Pulse, StallWatch};
 use super::streams::Known;
 use super::waiting::{End, Waiting};
 use super::wire::{Line, Wire, fits};
@@ -94,7 +94,7 @@ impl Delivery {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
 
-        let watch = Watch {
+        let watch = StallWatch {
             wire: wire.clone(),
             waiting: Arc::clone(&waiting),
             pulse: Arc::clone(&pulse),

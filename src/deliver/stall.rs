@@ -57,7 +57,7 @@ impl Pulse {
 }
 
 /// The task that watches.
-pub(super) struct Watch {
+pub(super) struct StallWatch {
     pub(super) wire: Wire,
     pub(super) waiting: Arc<Waiting>,
     pub(super) pulse: Arc<Pulse>,
@@ -72,7 +72,7 @@ struct Question {
     sent: bool,
 }
 
-impl Watch {
+impl StallWatch {
     pub(super) async fn run(self) {
         let mut question: Option<Question> = None;
         let mut quiet_since = Instant::now();

@@ -27,8 +27,8 @@ use super::failures::Failures;
 use super::framing::{self, Offence};
 use super::large::Large;
 use super::prove::Asking;
-use super::record::Record;
 use super::reject::{Reject, Wait};
+use super::request_log::RequestLog;
 use super::respond::{self, Accepted};
 use super::routes::Routes;
 use crate::deadline::Deadline;
@@ -82,7 +82,7 @@ pub struct Receiver {
     delivery: Delivery,
     pub(super) keys: Arc<KeyStore>,
     pub(super) captures: Captures,
-    pub(super) record: Record,
+    pub(super) log: RequestLog,
 }
 
 /// How far a request came.
@@ -115,7 +115,7 @@ impl Receiver {
             delivery,
             keys,
             captures,
-            record: Record::new(metrics),
+            log: RequestLog::new(metrics),
         })
     }
 
@@ -137,7 +137,7 @@ impl Receiver {
         };
         let claim = found.as_ref().ok().map(Entry::claim);
         let stranger = (!seen.proven).then_some(client.holder.key);
-        self.record.answered(id, claim, stranger, &answered, begun);
+        self.log.answered(id, claim, stranger, &answered, begun);
         let mut response = match answered {
             Ok(accepted) => respond::accepted(accepted),
             Err(reject) => respond::rejected(&reject, seen.whole),
@@ -292,7 +292,7 @@ impl Receiver {
         }
         let _room = self.large.enter(&state.tenant, view.body.len(), deadline).await?;
         let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
-        let items = events::deliver(route, verified, &head, &with, self.record.metrics()).await?;
+        let items = events::deliver(route, verified, &head, &with, self.log.metrics()).await?;
         let reply = route.answer.accepted(&view, items, &(&route.verifier, now));
         Ok(Accepted { reply, outcome: Outcome::Accepted, items })
     }

@@ -61,7 +61,7 @@ impl Receiver {
                 Some(error) => {
                     // Once for each request to the key server, which are bounded, and not for each delivery.
                     let (namespace, source) = (&*route.claim.namespace, &*route.claim.name);
-                    if let Some(left_out) = self.record.may_say(asking.key, Instant::now()) {
+                    if let Some(left_out) = self.log.may_say(asking.key, Instant::now()) {
                         tracing::warn!(namespace, source, delivery = %id, %error, left_out, "the vendor's public key is not to be had");
                     }
                     return Ok(Err(Refusal::FetchFailed));

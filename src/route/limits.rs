@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 use ipnet::IpNet;
 
 use super::bounds;
-use super::rate::Quota;
+use super::rate::RateLimit;
 use super::share::Bound;
 use super::state::Class;
 
@@ -20,7 +20,7 @@ pub struct Limits {
     /// Requests in work at one time.
     pub in_flight: u64,
     /// Requests whose proof held; absent: any number.
-    pub rate: Option<Quota>,
+    pub rate: Option<RateLimit>,
 }
 
 impl Limits {

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 pub use claim::{Claim, Host, claim_path};
 pub use limits::{Limits, Methods};
-pub use rate::Quota;
+pub use rate::RateLimit;
 pub use state::{SourceState, Sources};
 pub use table::{Conflict, Entry, RouteTable};
 

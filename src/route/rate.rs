@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How many requests are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub struct RateLimit {
     /// `limits.requestsPerSecond`, at least one.
     pub per_second: u32,
     /// `limits.burst`: how many at one time, at least one.
@@ -33,7 +33,7 @@ impl Rate {
     ///
     /// # Errors
     /// How long to wait, when the rate and its burst are used up.
-    pub fn take(&self, quota: Quota, now: Instant) -> Result<(), Duration> {
+    pub fn take(&self, quota: RateLimit, now: Instant) -> Result<(), Duration> {
         let now = u64::try_from(now.saturating_duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX);
         let interval = 1_000_000_000 / u64::from(quota.per_second.max(1));
         let burst = interval.saturating_mul(u64::from(quota.burst.max(1)));
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_rate_over_its_burst_says_how_long_to_wait() {
-        let (rate, quota) = (Rate::default(), Quota { per_second: 10, burst: 3 });
+        let (rate, quota) = (Rate::default(), RateLimit { per_second: 10, burst: 3 });
         let start = Instant::now();
         for _ in 0..3 {
             assert_eq!(rate.take(quota, start), Ok(()));
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn a_new_quota_fills_nothing_again() {
         let (rate, now) = (Rate::default(), Instant::now());
-        let quota = Quota { per_second: 1, burst: 100 };
+        let quota = RateLimit { per_second: 1, burst: 100 };
         while rate.take(quota, now).is_ok() {}
         assert!(rate.take(quota, now).is_err());
-        assert!(rate.take(Quota { per_second: 1, burst: 50 }, now).is_err());
+        assert!(rate.take(RateLimit { per_second: 1, burst: 50 }, now).is_err());
     }
 }

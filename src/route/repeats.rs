@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bounds;
-use super::rate::{Quota, Rate};
+use super::rate::{Rate, RateLimit};
 use crate::metrics::Outcome;
 
 /// Between two lines of one kind.
@@ -62,7 +62,7 @@ impl Default for Strangers {
 impl Strangers {
     /// Whether a line is to be written about an address, by its key, and how many were left out before it.
     pub(crate) fn say(&self, key: u64, now: Instant) -> Option<u64> {
-        let quota = |(per_second, burst)| Quota { per_second, burst };
+        let quota = |(per_second, burst)| RateLimit { per_second, burst };
         let of = &self.addresses[usize::try_from(key & 0xffff).unwrap_or(0) % ADDRESSES];
         let said =
             of.take(quota(bounds::LINES_OF_ADDRESS), now).and_then(|()| self.all.take(quota(bounds::LINES), now));

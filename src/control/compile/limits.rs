@@ -8,7 +8,7 @@ use crate::api::condition::Problem;
 use crate::api::quantity::Size;
 use crate::api::source::{Limits as WrittenLimits, WebhookSourceSpec};
 use crate::provider::Provider;
-use crate::route::{Limits, Quota};
+use crate::route::{Limits, RateLimit};
 
 /// What the source writes of its limits, read.
 pub(super) struct OwnLimits {
@@ -67,7 +67,7 @@ pub(super) fn limits(
         |value: Option<i32>, default: u32| value.map_or(default, |value| u32::try_from(value).unwrap_or(1).max(1));
     let rate = written.requests_per_second.map(|_| {
         let per_second = positive(written.requests_per_second, 1);
-        Quota { per_second, burst: positive(written.burst, per_second.saturating_mul(2)) }
+        RateLimit { per_second, burst: positive(written.burst, per_second.saturating_mul(2)) }
     });
     let in_flight = positive(written.max_in_flight, 256).into();
     Limits { max_body, allowed: own.allowed, in_flight, rate }

@@ -221,11 +221,12 @@ impl Ledger {
         self.streams.get(stream).is_some_and(|track| track.contradicted)
     }
 
-    /// Where a stream stood still, from the oldest on.
+    /// Where a stream stood still before its newest sequence, from the oldest on.
     pub(super) fn pauses(&self, stream: &str) -> Vec<(u64, Mark)> {
         let Some(track) = self.streams.get(stream) else { return Vec::new() };
-        let all = track.pauses.iter().filter(|(sequence, _)| track.kept.contains_key(*sequence));
-        all.map(|(sequence, mark)| (*sequence, *mark)).collect()
+        let newest = self.newest(stream);
+        let all = track.pauses.iter().map(|(sequence, mark)| (*sequence, *mark));
+        all.filter(|pause| track.kept.contains_key(&pause.0) && Some(*pause) != newest).collect()
     }
 
     /// Sequences of a stream from `first` on and before `newest`, from the newest on: close together at first, then further and further apart.

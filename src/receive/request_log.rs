@@ -14,7 +14,7 @@ use crate::route::Claim;
 use crate::route::repeats::{Repeats, Strangers};
 
 /// Who counts and says.
-pub(super) struct Record {
+pub(super) struct RequestLog {
     metrics: Metrics,
     /// Of requests that no source claims.
     lines: Repeats,
@@ -22,7 +22,7 @@ pub(super) struct Record {
     strangers: Strangers,
 }
 
-impl Record {
+impl RequestLog {
     pub(super) fn new(metrics: Metrics) -> Self {
         Self { metrics, lines: Repeats::default(), strangers: Strangers::default() }
     }
