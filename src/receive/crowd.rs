@@ -9,6 +9,7 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use super::activity::Activity;
 use super::client::{TrustedProxies, network};
 use super::settings::Settings;
+use crate::route::known::Known;
 
 /// Of a bound, so much is freed at once: the search for who gives way costs next to nothing then.
 const BATCH: usize = 64;
@@ -41,6 +43,9 @@ pub(super) struct Crowd {
     heads: u64,
     proxies: TrustedProxies,
     begun: Instant,
+    /// Addresses that proved something lately: their handshakes never wait behind those of strangers.
+    known: Known,
+    hasher: RandomState,
     table: Mutex<Table>,
     /// Bytes of unfinished heads.
     head_bytes: AtomicU64,
@@ -91,6 +96,8 @@ impl Crowd {
             heads: settings.heads.max(1),
             proxies: settings.proxies.clone(),
             begun: Instant::now(),
+            known: Known::default(),
+            hasher: RandomState::new(),
             table: Mutex::default(),
             head_bytes: AtomicU64::new(0),
             searched: AtomicU64::new(0),
@@ -123,7 +130,8 @@ impl Crowd {
         Some(Member { crowd: self.clone(), group: address, id, shaking: tls, activity })
     }
 
-    /// Counts a handshake. One address has an eighth of what there is in a second, once half of that is used.
+    /// Counts a handshake. One address has an eighth of what there is in a second, once half of that is used, and one when all
+    /// is; one that proved something lately has half of it whatever strangers do.
     fn may_shake(&self, table: &mut Table, address: IpAddr, trusted: bool) -> bool {
         let second = self.begun.elapsed().as_secs();
         if table.second != second {
@@ -136,12 +144,16 @@ impl Crowd {
             (group.second, group.hellos) = (second, 0);
         }
         let over = all >= self.hellos / 2 && group.hellos >= self.hellos / 8 || all >= self.hellos && group.hellos > 0;
-        if over && !trusted {
+        if over && !trusted && (group.hellos >= self.hellos / 2 || !(self.knows(address) || group.is_proven())) {
             return false;
         }
         group.hellos += 1;
         table.hellos += 1;
         true
+    }
+
+    fn knows(&self, address: IpAddr) -> bool {
+        self.known.contains(self.hasher.hash_one(address), Instant::now())
     }
 
     fn make_room(&self, table: &mut Table, address: IpAddr, trusted: bool, tls: bool) -> bool {
@@ -275,6 +287,11 @@ impl Group {
         self.members.is_empty() && (self.hellos == 0 || self.second != second)
     }
 
+    /// Something was proven on one of its connections.
+    fn is_proven(&self) -> bool {
+        self.members.values().any(|activity| activity.is_proven())
+    }
+
     fn weight(&self, weigh: Weigh<'_>) -> u64 {
         self.members.values().map(|activity| weigh(activity)).sum()
     }
@@ -326,6 +343,9 @@ impl Drop for Member {
     fn drop(&mut self) {
         if !self.shaking {
             self.head(0);
+        }
+        if self.activity.is_proven() {
+            self.crowd.known.add(self.crowd.hasher.hash_one(self.group), Instant::now());
         }
         let mut table = self.crowd.table();
         let second = table.second;

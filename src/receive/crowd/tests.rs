@@ -71,6 +71,26 @@ fn one_address_cannot_use_up_what_there_is_for_handshakes() {
 }
 
 #[test]
+fn handshakes_of_whoever_proved_something_wait_for_no_strangers_however_many_they_are() {
+    let crowd = crowd(1_000_000);
+    let shake = |address: &str, count: usize| -> Vec<Member> {
+        (0..count).filter_map(|_| crowd.enter(address.parse().unwrap(), true)).collect()
+    };
+    for member in shake("198.51.100.1", 1) {
+        member.activity().prove();
+    }
+    let begun = crowd.begun.elapsed().as_secs();
+    // Each stranger has one, however many they are.
+    let strangers: Vec<_> =
+        (0..crowd.hellos * 2).flat_map(|n| shake(&format!("2001:db8:{:x}:{:x}::1", n >> 16, n & 0xffff), 1)).collect();
+    let (known, unknown) = (shake("198.51.100.1", 50).len(), shake("198.51.100.2", 50).len());
+    assert_eq!(known, 50, "of a connection that is gone");
+    // Where a second passed meanwhile it has been counted anew.
+    assert!(unknown == 1 || crowd.begun.elapsed().as_secs() > begun, "{unknown}");
+    drop(strangers);
+}
+
+#[test]
 fn when_memory_is_short_some_give_way_and_a_few_stay() {
     let crowd = crowd(4000);
     let members = enter(&crowd, "10.0.0.1", 2000);
