@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+use kube::core::Selector;
 
 use super::flags;
 use super::nats::NatsArgs;
@@ -39,12 +40,12 @@ pub struct Args {
     /// What ce-source begins with
     #[arg(long, env = "HOOKGATE_SOURCE_BASE", default_value = "", value_name = "URI", value_parser = flags::uri_base)]
     source_base: String,
-    /// Watch only this namespace (repeatable). Default: all
+    /// Serve only what stands in this namespace (repeatable). Default: all
     #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',', value_parser = flags::text)]
     namespaces: Vec<String>,
     /// Serve only sources with these labels
     #[arg(long, env = "HOOKGATE_SELECTOR", value_parser = selector)]
-    selector: Option<String>,
+    selector: Option<Selector>,
     /// The namespace of the Lease. Default: the pod's
     #[arg(long, env = "HOOKGATE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
@@ -197,7 +198,7 @@ impl Args {
     pub fn settings(&self, metrics: Metrics) -> anyhow::Result<Settings> {
         Ok(Settings {
             namespaces: self.namespaces.clone(),
-            selector: self.selector.clone(),
+            selector: self.selector.clone().unwrap_or_default(),
             base_url: self.base_url.clone(),
             source_base: self.source_base.clone(),
             allow_memory_streams: self.stream.allow_memory_streams,

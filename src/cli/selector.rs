@@ -1,23 +1,26 @@
 //! A label selector as `--selector` takes it, judged before the API server is asked.
 //!
 //! The grammar of `k8s.io/apimachinery/pkg/labels`: requirements that are joined with commas, each `key`, `!key`, `key=value`, `key==value`,
-//! `key!=value`, `key in (a,b)`, `key notin (a,b)`, `key>1` or `key<1`.
+//! `key!=value`, `key in (a,b)` or `key notin (a,b)`.
 
-/// The selector as it was written.
+use std::collections::BTreeSet;
+
+use kube::core::{Expression, Selector};
+
+/// What is selected; every requirement must hold.
 ///
 /// # Errors
 /// What is wrong with it, and what to write.
-pub(super) fn selector(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    for requirement in requirements(text) {
-        if !is_requirement(requirement.trim()) {
-            return Err(format!(
-                "{:?} selects nothing: write such as team=sales, team in (sales,hr), !legacy",
-                requirement.trim()
-            ));
-        }
-    }
-    Ok(text.to_owned())
+pub(super) fn selector(text: &str) -> Result<Selector, String> {
+    let read = |part: &str| {
+        let wrong = || format!("{part:?} selects nothing: write such as team=sales, team in (sales,hr), !legacy");
+        requirement(part).ok_or_else(wrong)
+    };
+    requirements(text.trim()).map(|part| read(part.trim())).collect::<Result<Vec<_>, _>>().map(|all| {
+        let mut selector = Selector::default();
+        selector.extend(all);
+        selector
+    })
 }
 
 /// What stands between the commas outside parentheses.
@@ -33,29 +36,31 @@ fn requirements(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn is_requirement(text: &str) -> bool {
-    if let Some(key) = text.strip_prefix('!') {
-        return is_key(key.trim());
+fn requirement(text: &str) -> Option<Expression> {
+    if let Some(name) = text.strip_prefix('!') {
+        return Some(Expression::DoesNotExist(key(name)?));
     }
     if let Some(list) = text.strip_suffix(')') {
-        let Some((key, values)) = list.split_once('(') else { return false };
-        let key = key.trim_end();
-        let key = key.strip_suffix(" notin").or_else(|| key.strip_suffix(" in"));
-        return key.is_some_and(|key| is_key(key.trim())) && values.split(',').all(|value| is_value(value.trim()));
+        let (name, values) = list.split_once('(')?;
+        let values = values.split(',').map(value).collect::<Option<BTreeSet<String>>>()?;
+        let name = name.trim_end();
+        return match name.strip_suffix(" notin") {
+            Some(name) => Some(Expression::NotIn(key(name)?, values)),
+            None => Some(Expression::In(key(name.strip_suffix(" in")?)?, values)),
+        };
     }
-    for operator in ["!=", "==", "="] {
-        if let Some((key, value)) = text.split_once(operator) {
-            return is_key(key.trim()) && is_value(value.trim());
-        }
+    if let Some((name, other)) = text.split_once("!=") {
+        return Some(Expression::NotEqual(key(name)?, value(other)?));
     }
-    if let Some((key, value)) = text.split_once(['>', '<']) {
-        return is_key(key.trim()) && value.trim().parse::<i64>().is_ok();
+    match text.split_once("==").or_else(|| text.split_once('=')) {
+        Some((name, other)) => Some(Expression::Equal(key(name)?, value(other)?)),
+        None => key(text).map(Expression::Exists),
     }
-    is_key(text)
 }
 
 /// A name, and before it perhaps a DNS name and `/`.
-fn is_key(text: &str) -> bool {
+fn key(text: &str) -> Option<String> {
+    let text = text.trim();
     let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
     let dns = |prefix: &str| {
         let label = |label: &str| {
@@ -63,17 +68,19 @@ fn is_key(text: &str) -> bool {
         };
         prefix.len() <= 253 && prefix.split('.').all(label)
     };
-    !name.is_empty() && is_value(name) && prefix.is_none_or(dns)
+    value(name).filter(|name| !name.is_empty() && prefix.is_none_or(dns)).map(|_| text.to_owned())
 }
 
 /// At most 63 letters, digits, `-`, `_` and `.`, the first and last a letter or digit; or nothing.
-fn is_value(text: &str) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+fn value(text: &str) -> Option<String> {
+    let text = text.trim();
     let bytes = text.as_bytes();
-    bytes.len() <= 63
+    let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    let right = bytes.len() <= 63
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
+    right.then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -81,26 +88,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubectl_takes_is_taken_and_nothing_else() {
-        for right in [
-            "a",
-            "!a",
-            "! a",
-            "a=b",
-            "a == b",
-            "a!=b",
-            "a=",
-            "a in (b, c)",
-            "a notin (b)",
-            "a>1",
-            "x.io/a=b,c",
-            "a in (),b",
+    fn what_is_read_says_the_same_as_what_was_written() {
+        for (written, read) in [
+            ("team=blue", "team=blue"),
+            ("team == blue,!legacy", "team=blue,!legacy"),
+            ("x.io/team in (b, a)", "x.io/team in (a,b)"),
+            ("team notin (a), team != c", "team notin (a),team!=c"),
+            ("team", "team"),
         ] {
+            assert_eq!(selector(written).unwrap().to_string(), read);
+        }
+    }
+
+    #[test]
+    fn what_kubectl_takes_is_taken_and_nothing_else() {
+        for right in
+            ["a", "!a", "! a", "a=b", "a == b", "a!=b", "a=", "a in (b, c)", "a notin (b)", "x.io/a=b,c", "a in (),b"]
+        {
             assert!(selector(right).is_ok(), "{right}");
         }
-        for wrong in
-            ["", "a,", "a in", "a in (b", "=b", "a=b c", "a=b=c", "a>x", "X/a", "/a", "a/", "-a", "a(b)", "a in b)"]
-        {
+        for wrong in [
+            "", "a,", "a in", "a>1", "a in (b", "=b", "a=b c", "a=b=c", "a>x", "X/a", "/a", "a/", "-a", "a(b)",
+            "a in b)",
+        ] {
             assert!(selector(wrong).unwrap_err().contains("team=sales"), "{wrong:?}");
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use notify::{RecursiveMode, Watcher};
@@ -14,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::event::Event;
 use super::manifests::Manifests;
+use super::settings::Settings;
 use crate::manifest::{self, FileProblem, Loaded};
 
 /// How often to look without a notice.
@@ -24,10 +26,10 @@ const QUIET: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Reads `path` now and whenever it changes, until nobody receives the events.
-pub(crate) async fn run(path: PathBuf, source_base: String, events: mpsc::Sender<Event>) {
+pub(crate) async fn run(path: PathBuf, settings: Arc<Settings>, events: mpsc::Sender<Event>) {
     let (notices, mut noticed) = mpsc::channel(1);
     let _watcher = notices_of(&path, notices);
-    let mut manifests = Manifests::new(source_base);
+    let mut manifests = Manifests::new(&*settings.source_base);
     let mut told = BTreeSet::new();
     let mut print = None;
     let mut was_file = false;
@@ -44,8 +46,9 @@ pub(crate) async fn run(path: PathBuf, source_base: String, events: mpsc::Sender
             continue;
         }
         let read = path.clone();
-        let Ok(loaded) = tokio::task::spawn_blocking(move || manifest::read_file(read)).await else { continue };
+        let Ok(mut loaded) = tokio::task::spawn_blocking(move || manifest::read_file(read)).await else { continue };
         tell(&loaded, &mut told);
+        loaded.keep_sources(|namespace, labels| settings.selects(namespace, labels));
         // What changed during the reading is read again at the next look.
         print = Some(now);
         // A removed file is a removed source; but nothing is served, and nothing removed, because a folder is not there.

@@ -1,6 +1,9 @@
 //! What the flags of `run` say to the control line. Constant while the process lives.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use kube::core::{Selector, SelectorExt as _};
 
 use super::index::Scope;
 use super::policy::PathPolicy;
@@ -14,8 +17,8 @@ use crate::route::subject::SubjectPolicy;
 pub struct Settings {
     /// The namespaces that are watched. Empty: all.
     pub namespaces: Vec<String>,
-    /// A label selector for sources.
-    pub selector: Option<String>,
+    /// The labels of sources that are served. Empty: any.
+    pub selector: Selector,
     /// The public URL of the receiver without a trailing `/`, where it is known.
     pub base_url: Option<String>,
     /// The beginning of `ce-source`. Empty by default.
@@ -59,13 +62,19 @@ impl Settings {
             some => some.iter().map(|namespace| Scope::Namespace(namespace.clone())).collect(),
         }
     }
+
+    /// Whether a source of this namespace, with these labels, is ours. An API server is asked for no others.
+    pub(crate) fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
+        (self.namespaces.is_empty() || self.namespaces.iter().any(|ours| ours == namespace))
+            && self.selector.matches(labels)
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
-            selector: None,
+            selector: Selector::default(),
             base_url: None,
             source_base: String::new(),
             subject_policy: SubjectPolicy::default(),

@@ -108,7 +108,7 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
     let (overview, shown) = watch::channel(Arc::default());
     let (_, leader) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    tasks.spawn(folder::run(path, needs.settings.source_base.clone(), events));
+    tasks.spawn(folder::run(path, needs.settings.clone(), events));
     let resign = needs.stop.child_token();
     let (streams, max_payload) = (needs.streams, needs.max_payload);
     let inputs = Inputs { events: received, streams, max_payload, leader: leader.clone(), stop: needs.stop };

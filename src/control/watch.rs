@@ -43,9 +43,9 @@ pub(crate) fn spawn(
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     let sources = ApiResource::erase::<WebhookSource>(&());
     for scope in settings.scopes() {
-        let selected = match &settings.selector {
-            Some(selector) => config.clone().labels(selector),
-            None => config.clone(),
+        let selected = match settings.selector.selects_all() {
+            true => config.clone(),
+            false => config.clone().labels_from(&settings.selector),
         };
         let kind = Watch { what: "WebhookSources", scope: scope.clone(), events: events.clone(), absent: None };
         let api: Api<DynamicObject> = match &scope {

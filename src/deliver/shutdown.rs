@@ -1,4 +1,4 @@
-//! The orderly end: what was published gets its acknowledgement, what was queued goes out, then the connection closes.
+//! The orderly end: what was published gets its acknowledgement, what was queued goes out and is written down, then the connection closes.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -25,6 +25,9 @@ impl Delivery {
             tracing::warn!(
                 "NATS did not take everything before the end; unacknowledged messages were answered as such"
             );
+        }
+        if let Some(guard) = inner.guard.get() {
+            let _ = tokio::time::timeout_at(deadline.into(), guard.written()).await;
         }
         inner.stop.cancel();
         inner.tasks.wait().await;

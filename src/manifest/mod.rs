@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use zeroize::Zeroizing;
 
 use crate::api::provider::WebhookProvider;
@@ -164,6 +165,20 @@ impl Loaded {
     /// What is wrong with one object.
     pub fn problems_of(&self, key: &ObjectKey) -> impl Iterator<Item = &FileProblem> {
         self.problems.iter().filter(move |problem| problem.object.as_ref() == Some(key))
+    }
+
+    /// Leaves out sources whose namespace and labels somebody else takes care of.
+    pub fn keep_sources(&mut self, ours: impl Fn(&str, &BTreeMap<String, String>) -> bool) {
+        self.sources.retain(|source| {
+            let ObjectMeta { namespace, labels, .. } = &source.metadata;
+            ours(namespace.as_deref().unwrap_or_default(), labels.as_ref().unwrap_or(&BTreeMap::new()))
+        });
+        self.broken.retain(|key, written| {
+            let labels = written.pointer("/metadata/labels").and_then(serde_json::Value::as_object);
+            let pairs = labels.into_iter().flatten();
+            let labels = pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+            key.namespace.is_empty() || ours(&key.namespace, &labels)
+        });
     }
 
     /// Adds the documents of a text; `file` is its name in messages.

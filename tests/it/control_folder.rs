@@ -2,6 +2,7 @@
 
 use hookgate::control::settings::Settings;
 use hookgate::control::start::in_folder;
+use kube::core::Expression;
 
 use crate::control_world::Operator;
 
@@ -54,6 +55,36 @@ async fn files_are_sources_and_a_broken_file_harms_nobody() {
     operator.until_answers("/sales/a2", "404").await;
     std::fs::remove_file(folder.path().join("secret.yml")).expect("a file is removed");
     operator.until_answers("/sales/b", "closed").await;
+}
+
+#[tokio::test]
+async fn only_sources_of_our_namespaces_and_labels_are_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).expect("a file is written");
+    let labelled = |team: &str| {
+        source("a", "").replace("namespace: sales", &format!("namespace: sales, labels: {{team: {team}}}"))
+    };
+    let path = folder.path().to_owned();
+    let settings = Settings {
+        namespaces: vec!["sales".to_owned()],
+        selector: Expression::Equal("team".to_owned(), "blue".to_owned()).into(),
+        ..Settings::default()
+    };
+    let operator = Operator::start_with(settings, |needs| in_folder(path, needs));
+    write("secret.yaml", SECRET);
+    write("a.yaml", &labelled("blue"));
+    write("b.yaml", &source("b", "").replace("namespace: sales", "namespace: hr, labels: {team: blue}"));
+    write("c.yaml", &source("c", ""));
+    operator.until_answers("/sales/a", "a@1").await;
+    assert_eq!((operator.answers("/hr/b"), operator.answers("/sales/c")), ("404".to_owned(), "404".to_owned()));
+    // What the schema refuses is ours by its labels too.
+    write("a.yaml", &labelled("blue").replace("provider: generic", "provider: NOT_A_NAME"));
+    write("c.yaml", &source("c", "").replace("provider: generic", "provider: NOT_A_NAME"));
+    write("d.yaml", &labelled("blue").replace("name: a,", "name: d,"));
+    operator.until_answers("/sales/d", "d@1").await;
+    assert_eq!((operator.answers("/sales/a"), operator.answers("/sales/c")), ("a@1".to_owned(), "404".to_owned()));
+    write("a.yaml", &labelled("red"));
+    operator.until_answers("/sales/a", "404").await;
 }
 
 #[cfg(unix)]

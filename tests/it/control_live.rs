@@ -2,6 +2,7 @@
 
 use hookgate::control::settings::Settings;
 use hookgate::control::start::{Replica, in_cluster};
+use kube::core::Expression;
 use serde_json::json;
 
 use crate::control_world::{Operator, Place, SOON, generic, message, said, with};
@@ -250,7 +251,7 @@ async fn a_selector_decides_which_sources_are_ours() {
     let place = Place { client: cluster.client().await, namespace: cluster.namespace().await };
     let settings = Settings {
         namespaces: vec![place.namespace.clone()],
-        selector: Some("team=blue".to_owned()),
+        selector: Expression::Equal("team".to_owned(), "blue".to_owned()).into(),
         ..Settings::default()
     };
     let replica = Replica { namespace: place.namespace.clone(), identity: "one".to_owned(), pod: None };

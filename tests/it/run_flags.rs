@@ -112,7 +112,7 @@ fn manifests() -> Folder {
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
-metadata: {name: calls, namespace: sales}
+metadata: {name: calls, namespace: sales, labels: {team: blue}}
 spec:
   provider: generic
   path: /anywhere
@@ -121,13 +121,23 @@ spec:
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
-metadata: {name: fetching, namespace: sales}
+metadata: {name: fetching, namespace: sales, labels: {team: blue}}
 spec: {provider: paypal, path: /sales/fetching, verification: {parameters: {webhookId: W1}}}
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
-metadata: {name: one-too-many, namespace: sales}
+metadata: {name: one-too-many, namespace: sales, labels: {team: blue}}
 spec: {provider: github, path: /sales/many, verification: {secretRefs: [{name: s, key: k}]}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: another-teams, namespace: sales, labels: {team: red}}
+spec: {provider: github, path: /sales/another, suspend: true, verification: {secretRefs: [{name: s, key: k}]}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: elsewhere, namespace: hr, labels: {team: blue}}
+spec: {provider: github, path: /sales/elsewhere, suspend: true, verification: {secretRefs: [{name: s, key: k}]}}
 ",
     );
     folder
@@ -136,6 +146,8 @@ spec: {provider: github, path: /sales/many, verification: {secretRefs: [{name: s
 /// The twins of all that acts in one process; flags of the same names say the same.
 const RIGHT: &[(&str, &str)] = &[
     ("HOOKGATE_SOURCE_BASE", "https://hooks.example.com/"),
+    ("HOOKGATE_NAMESPACE", "sales, support"),
+    ("HOOKGATE_SELECTOR", "team in (blue, green)"),
     ("HOOKGATE_MAX_BODY_SIZE", "1Ki"),
     ("HOOKGATE_TRUSTED_PROXIES", "127.0.0.0/8, ::1/128"),
     ("HOOKGATE_SUBJECT_POLICY", "acme.{namespace}.in.>, other.>"),
@@ -170,6 +182,10 @@ async fn acts(more: &[&str], env: &[(&str, &str)]) {
     };
     assert_eq!(status("198.51.100.1", "{}").await, 403, "--trusted-proxies: the sender is who the proxy names");
     assert_eq!(status("203.0.113.9", &" ".repeat(2000)).await, 413, "--max-body-size bounds limits.maxBodySize");
+    for (path, why) in [("/sales/another", "--selector"), ("/sales/elsewhere", "--namespace")] {
+        let answer = operator.post(path, &from("203.0.113.9"), "{}".to_owned()).await.expect("an answer");
+        assert_eq!(answer.status, 404, "{why}");
+    }
 
     let config = nats.jetstream().await.get_stream("EVENTS").await.expect("--stream").cached_info().config.clone();
     assert_eq!(config.subjects, ["acme.*.in.>"], "--subject-policy: the root");

@@ -7,33 +7,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
 use super::super::spool::files::Files;
-use super::super::spool::record::{Body, FRAME};
 use super::Book;
-use super::ledger::Noted;
-use super::remembered::Remembered;
+use super::queue::{Group, Orders, Queue};
 use super::store::Store;
 
-/// What is asked of it.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// Remember this.
-    Note(Remembered),
-    /// Remove what is over, and sync.
-    Sweep,
-    /// Forget everything.
-    Clear,
-    /// Say when all that came before is written.
-    Written(oneshot::Sender<()>),
-}
-
-/// Between groups.
+/// Between groups: what a process that is killed had not yet written down was acknowledged within this time.
 const REST: Duration = Duration::from_millis(1);
-/// The most messages, and bytes, of one group.
-const GROUP: usize = 1024;
-const GROUP_BYTES: usize = 4 << 20;
 /// Parts of the window, and of the space, that one bucket takes: so much more may be kept, and so much less.
 const PARTS: u32 = 16;
 
@@ -57,66 +37,44 @@ where
     F: Files + Send + Sync + 'static,
     F::File: Send,
 {
-    /// Starts it. It ends with the last sender.
-    pub(super) fn start(mut self, mut orders: mpsc::Receiver<Order>) -> io::Result<()> {
+    /// Starts it. It ends when the queue is closed.
+    pub(super) fn start(mut self, queue: Arc<Queue>) -> io::Result<()> {
         let run = move || {
-            let mut group = Vec::new();
-            while let Some(first) = orders.blocking_recv() {
-                let mut next = Some(first);
-                let mut bytes = 0;
-                while let Some(order) = next {
-                    match order {
-                        Order::Note(remembered) => {
-                            bytes += remembered.size();
-                            group.push(remembered);
-                        }
-                        other => {
-                            self.write(&mut group);
-                            self.obey(other);
-                        }
-                    }
-                    if group.len() >= GROUP || bytes >= GROUP_BYTES {
-                        break;
-                    }
-                    next = orders.try_recv().ok();
-                }
+            let mut group = Group::default();
+            while let Some(orders) = queue.take(&mut group) {
                 self.write(&mut group);
+                self.obey(orders);
                 thread::sleep(REST);
             }
         };
         thread::Builder::new().name("guard".to_owned()).spawn(run).map(drop)
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Note(_) => {}
-            Order::Sweep => {
-                let over = self.book.ledger().expire();
-                self.store.remove(&over);
-                // Also when nothing comes: the spool may want the space.
-                let held = self.book.ledger().bytes();
-                let room = (self.room)(held);
-                self.make_room(0, held, room);
-                if let Err(error) = self.store.sync() {
-                    self.fails(&error);
-                }
+    fn obey(&mut self, orders: Orders) {
+        if orders.clear {
+            let all = self.book.ledger().clear();
+            self.store.remove(&all);
+        }
+        if orders.sweep {
+            let over = self.book.ledger().expire();
+            self.store.remove(&over);
+            // Also when nothing comes: the spool may want the space.
+            let held = self.book.ledger().bytes();
+            let room = (self.room)(held);
+            self.make_room(0, held, room);
+            if let Err(error) = self.store.sync() {
+                self.fails(&error);
             }
-            Order::Clear => {
-                let all = self.book.ledger().clear();
-                self.store.remove(&all);
-            }
-            Order::Written(done) => {
-                let _ = done.send(());
-            }
+        }
+        for done in orders.written {
+            let _ = done.send(());
         }
     }
 
-    fn write(&mut self, group: &mut Vec<Remembered>) {
-        if group.is_empty() {
+    fn write(&mut self, group: &mut Group) {
+        if group.notes.is_empty() {
             return;
         }
-        self.book.queued(group.iter().map(Remembered::size).sum());
-        let bytes: usize = group.iter().map(|remembered| FRAME + remembered.body_len()).sum();
         let (now, held) = {
             let ledger = self.book.ledger();
             (ledger.now(), ledger.bytes())
@@ -131,7 +89,7 @@ where
         if self.store.open_bytes().is_none() {
             self.begun = now;
         }
-        let written = match self.make_room(bytes as u64, held, room) {
+        let written = match self.make_room(group.bytes.len() as u64, held, room) {
             true => self.store.append(group),
             false => Err(io::ErrorKind::StorageFull.into()),
         };
@@ -143,25 +101,22 @@ where
                 }
             }
             Err(error) => {
-                self.book.missed(group.len());
+                self.book.missed(group.notes.len());
                 self.fails(&error);
             }
         }
         group.clear();
     }
 
-    fn note(&self, bucket: u64, bytes: u64, group: &mut Vec<Remembered>) {
-        let book = &self.book;
-        let noted = group.drain(..).map(|remembered| book.noted(remembered));
-        let noted: Vec<Noted> = noted.collect();
+    fn note(&self, bucket: u64, bytes: u64, group: &mut Group) {
         let suspected = {
-            let mut ledger = book.ledger();
+            let mut ledger = self.book.ledger();
             let before = ledger.is_suspected();
-            ledger.remember(bucket, bytes, noted);
+            ledger.remember(bucket, bytes, group.notes.drain(..).map(|(noted, _)| noted));
             ledger.is_suspected() && !before
         };
         if suspected {
-            book.suspicion.notify_one();
+            self.book.suspicion.notify_one();
         }
     }
 

@@ -5,12 +5,13 @@
 //! and the looks at streams; no request ever waits for it or fails with it.
 //!
 //! `watch` looks and publishes again, `inquiry` decides what a stream forgot, `ledger` holds the numbers and suspects, `clerk`
-//! writes to `store`, which lies in `memory` or beside the spool.
+//! takes from `queue` and writes to `store`, which lies in `memory` or beside the spool.
 
 mod clerk;
 mod inquiry;
 mod ledger;
 mod memory;
+mod queue;
 mod remembered;
 mod room;
 mod store;
@@ -21,16 +22,17 @@ mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, oneshot};
 
-use self::clerk::{Clerk, Order};
+use self::clerk::Clerk;
 use self::ledger::{Ledger, Mark, Noted};
 use self::memory::Memory;
-use self::remembered::Remembered;
+use self::queue::{Orders, Queue};
+use self::remembered::{Acknowledged, Remembered};
 use self::store::Store;
 use super::spool::files::{Files, Folder};
 use super::spool::{OpenError, make, salt};
@@ -41,10 +43,6 @@ pub(crate) use self::clerk::Room;
 pub(crate) use self::room::beside_spool;
 use self::watch::Watch;
 
-/// Acknowledgements that may wait to be written down.
-const QUEUE: usize = 16_384;
-/// Their bytes.
-const QUEUE_BYTES: usize = 32 << 20;
 /// The folder beside the spool.
 const FOLDER: &str = "guard";
 
@@ -77,8 +75,6 @@ struct Book {
     marks: RandomState,
     /// It remembers.
     on: AtomicBool,
-    /// Bytes that wait to be written down.
-    waiting: AtomicUsize,
     missed: AtomicU64,
     /// Something was missed since the ledger was told.
     gap: AtomicBool,
@@ -109,22 +105,13 @@ impl Book {
             self.ledger().missed();
         }
     }
-
-    fn noted(&self, Remembered { stream, sequence, duplicate, message, .. }: Remembered) -> Noted {
-        Noted { stream, sequence, mark: self.mark(&message.msg_id), duplicate }
-    }
-
-    /// So many bytes wait no longer.
-    fn queued(&self, bytes: usize) {
-        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-    }
 }
 
 /// The request line's end of it.
 #[derive(Debug)]
 pub(super) struct Guard {
     book: Arc<Book>,
-    orders: mpsc::Sender<Order>,
+    queue: Arc<Queue>,
 }
 
 impl Guard {
@@ -139,15 +126,23 @@ impl Guard {
         if !self.book.on.load(Ordering::Relaxed) {
             return;
         }
-        let (stream, message) = (Arc::clone(stream), message.clone());
-        let claimed = Box::from(namespace);
-        let remembered = Remembered { stream, sequence, bound, duplicate, claimed, message };
-        let size = remembered.size();
-        let full = self.book.waiting.fetch_add(size, Ordering::Relaxed) > QUEUE_BYTES;
-        if full || self.orders.try_send(Order::Note(remembered)).is_err() {
-            self.book.queued(size);
+        let noted = Noted { stream: Arc::clone(stream), sequence, mark: self.book.mark(&message.msg_id), duplicate };
+        let acknowledged = Acknowledged { stream, sequence, bound, claimed: namespace, message };
+        if !self.queue.put(&acknowledged, noted) {
             self.book.missed(1);
         }
+    }
+
+    /// Asks the clerk for something.
+    fn order(&self, order: impl FnOnce(&mut Orders)) {
+        self.queue.order(order);
+    }
+
+    /// Waits until all that was acknowledged so far is written down. It may never be: a disk can hang.
+    pub(super) async fn written(&self) {
+        let (done, heard) = oneshot::channel();
+        self.order(|orders| orders.written.push(done));
+        let _ = heard.await;
     }
 
     pub(super) fn status(&self) -> GuardStatus {
@@ -158,6 +153,12 @@ impl Guard {
             again: self.book.again.load(Ordering::Relaxed),
             looks: self.book.looks.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -190,11 +191,11 @@ impl Delivery {
         let marks = RandomState::new();
         let mut ledger = Ledger::new(options.window);
         let store = Store::open(files, salt, |bucket, bytes, all| {
-            let noted = all.into_iter().map(|Remembered { stream, sequence, duplicate, message, .. }| Noted {
+            let noted = all.into_iter().map(|Remembered { stream, sequence, message, .. }| Noted {
                 stream,
                 sequence,
                 mark: marks.hash_one(&*message.msg_id),
-                duplicate,
+                duplicate: true,
             });
             ledger.recover(bucket, bytes, noted);
         })?;
@@ -204,14 +205,13 @@ impl Delivery {
             ledger: Mutex::new(ledger),
             marks,
             on: AtomicBool::new(true),
-            waiting: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
             gap: AtomicBool::new(false),
             again: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             suspicion: Notify::new(),
         });
-        let (orders, received) = mpsc::channel(QUEUE);
+        let queue = Arc::new(Queue::default());
         let clerk = Clerk {
             store,
             book: Arc::clone(&book),
@@ -220,8 +220,8 @@ impl Delivery {
             begun: Duration::ZERO,
             failed: false,
         };
-        clerk.start(received)?;
-        let guard = Arc::new(Guard { book, orders });
+        clerk.start(Arc::clone(&queue))?;
+        let guard = Arc::new(Guard { book, queue });
         if self.inner.guard.set(Arc::clone(&guard)).is_ok() {
             let watch = Watch::new(&self.inner, guard, buckets);
             self.inner.tasks.spawn(self.inner.stop.clone().run_until_cancelled_owned(watch.run()));

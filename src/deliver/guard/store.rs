@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::BytesMut;
-
 use super::super::spool::OpenError;
 use super::super::spool::files::{Files, Handle};
-use super::super::spool::record::{Salt, write};
+use super::super::spool::record::{Salt, seal};
 use super::super::spool::segment::{Found, HEADER, Name, VERSION, Walk, version};
+use super::queue::Group;
 use super::remembered::Remembered;
 
 /// A bucket that can be read, and up to where.
@@ -118,23 +117,22 @@ impl<F: Files> Store<F> {
         Arc::clone(&self.buckets)
     }
 
-    /// Puts messages into the bucket that is open. Says which, how many bytes it holds now, and which of them it took.
+    /// Puts messages into the bucket that is open. Says which, and how many bytes it holds now.
     ///
     /// # Errors
     /// Where the disk refuses them: none is kept then.
-    pub(super) fn append(&mut self, all: &[Remembered]) -> io::Result<(u64, u64)> {
+    pub(super) fn append(&mut self, group: &mut Group) -> io::Result<(u64, u64)> {
         let mut current = match self.current.take() {
             Some(current) => current,
             None => self.begin()?,
         };
-        let mut bytes = BytesMut::new();
-        for remembered in all {
-            // What no frame holds is longer than any message that a server takes.
-            if write(remembered, self.number, current.name.salt(), &mut bytes) {
-                self.number += 1;
-            }
+        let (bytes, mut start) = (&mut group.bytes, 0);
+        for (_, end) in &group.notes {
+            seal(&mut bytes[start..*end], self.number, current.name.salt());
+            self.number += 1;
+            start = *end;
         }
-        if let Err(error) = current.file.write_all_at(&bytes, current.end) {
+        if let Err(error) = current.file.write_all_at(bytes, current.end) {
             // Nothing is known of the file then: the next bucket begins.
             if current.end == HEADER {
                 self.remove(&[current.bucket]);

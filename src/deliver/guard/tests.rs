@@ -13,7 +13,8 @@ use super::super::spool::salt;
 use super::inquiry::{Answer, Inquiry, Question, Verdict};
 use super::ledger::{Key, Ledger, Mark, Noted};
 use super::memory::Memory;
-use super::remembered::Remembered;
+use super::queue::{Group, Queue};
+use super::remembered::{Acknowledged, Remembered};
 use super::store::Store;
 use crate::event::{Block, Message};
 
@@ -327,17 +328,18 @@ fn a_stream_whose_answers_are_not_its_own_is_left_alone_until_the_next_connectio
     assert_eq!(ledger.streams().len(), 1);
 }
 
-fn remembered(sequence: u64, id: &str, size: usize) -> Remembered {
+fn put(group: &mut Group, sequence: u64, id: &str, size: usize) {
     let (headers, msg_id) = Block::default().finish("uid", id);
     let message = Message { subject: "webhooks.a.x".to_owned(), headers, payload: vec![b'x'; size].into(), msg_id };
-    Remembered {
-        stream: STREAM.into(),
-        sequence,
-        bound: sequence.is_multiple_of(2),
-        duplicate: false,
-        claimed: Box::default(),
-        message,
-    }
+    let bound = sequence.is_multiple_of(2);
+    let acknowledged = Acknowledged { stream: STREAM, sequence, bound, claimed: "", message: &message };
+    assert!(group.add(&acknowledged, noted(sequence, sequence)));
+}
+
+fn group(all: &[(u64, &str, usize)]) -> Group {
+    let mut group = Group::default();
+    all.iter().for_each(|(sequence, id, size)| put(&mut group, *sequence, id, *size));
+    group
 }
 
 fn read<F: super::super::spool::files::Files>(store: &Store<F>, bucket: u64) -> Vec<(u64, Bytes, usize, bool)> {
@@ -349,21 +351,21 @@ fn read<F: super::super::spool::files::Files>(store: &Store<F>, bucket: u64) -> 
 
 #[test]
 fn what_is_put_into_a_bucket_is_read_from_it_in_memory_and_after_a_restart_from_disk() {
-    let all = [remembered(1, "a", 10), remembered(2, "b", 3_000_000), remembered(3, "c", 0)];
+    let all = [(1, "a", 10), (2, "b", 3_000_000), (3, "c", 0)];
     let wanted = [(1, "uid:a", 10, false), (2, "uid:b", 3_000_000, true), (3, "uid:c", 0, false)];
     let wanted = wanted.map(|(sequence, id, size, bound)| (sequence, Bytes::from(id), size, bound));
     let mut memory = Store::open(Memory::default(), salt, |_, _, _| panic!("it is new")).unwrap();
-    let (bucket, _) = memory.append(&all[..1]).unwrap();
-    memory.append(&all[1..]).unwrap();
+    let (bucket, _) = memory.append(&mut group(&all[..1])).unwrap();
+    memory.append(&mut group(&all[1..])).unwrap();
     assert_eq!(read(&memory, bucket), wanted);
     memory.remove(&[bucket]);
     assert_eq!(read(&memory, bucket), []);
 
     let folder = tempfile::tempdir().unwrap();
     let mut disk = Store::open(Folder::new(folder.path().to_owned()), salt, |_, _, _| {}).unwrap();
-    let (bucket, bytes) = disk.append(&all).unwrap();
+    let (bucket, bytes) = disk.append(&mut group(&all)).unwrap();
     disk.close().unwrap();
-    let (next, _) = disk.append(&all[..1]).unwrap();
+    let (next, _) = disk.append(&mut group(&all[..1])).unwrap();
     assert_ne!(bucket, next);
     drop(disk);
     let mut found = Vec::new();
@@ -384,4 +386,38 @@ fn after_a_restart_a_message_counts_where_it_was_published_last() {
     assert_eq!(ledger.newest(STREAM), Some((4, 80)));
     let stream: Arc<str> = STREAM.into();
     assert_eq!(ledger.streams(), [stream]);
+}
+
+#[test]
+fn what_waits_is_taken_whole_with_what_was_asked_and_a_disk_that_hangs_lets_nothing_grow() {
+    let queue = Queue::default();
+    let message = |size: usize| {
+        let (headers, msg_id) = Block::default().finish("uid", "a");
+        Message { subject: "webhooks.a.x".to_owned(), headers, payload: vec![b'x'; size].into(), msg_id }
+    };
+    let add = |sequence: u64, size: usize| {
+        let message = message(size);
+        let acknowledged = Acknowledged { stream: STREAM, sequence, bound: false, claimed: "", message: &message };
+        queue.put(&acknowledged, noted(sequence, sequence))
+    };
+    assert!(add(1, 10) && add(2, 20));
+    queue.order(|orders| orders.sweep = true);
+    let mut taken = Group::default();
+    let orders = queue.take(&mut taken).unwrap();
+    assert!(orders.sweep && !orders.clear);
+    let sequences: Vec<u64> = taken.notes.iter().map(|(noted, _)| noted.sequence).collect();
+    assert_eq!((sequences, taken.notes[1].1), (vec![1, 2], taken.bytes.len()));
+    taken.clear();
+    // Nobody takes any more.
+    let most = (0..100).take_while(|sequence| add(*sequence, 1 << 20)).count();
+    assert!((30..=33).contains(&most), "{most} MiB");
+    for _ in 0..100 {
+        let (done, _) = tokio::sync::oneshot::channel();
+        queue.order(|orders| orders.written.push(done));
+    }
+    queue.close();
+    let orders = queue.take(&mut taken).unwrap();
+    assert!(orders.written.len() <= 1, "who no longer waits is forgotten");
+    taken.clear();
+    assert!(queue.take(&mut taken).is_none());
 }

@@ -15,14 +15,13 @@ use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::Deserialize;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::super::listing::{State, list};
 use super::super::publish::Inner;
 use super::super::spool::files::Files;
 use super::super::{Delivery, Link, Outcome, Unavailable};
 use super::Guard;
-use super::clerk::Order;
 use super::inquiry::{Answer, Inquiry, Question, Verdict};
 use super::ledger::Key;
 use super::remembered::Remembered;
@@ -127,7 +126,7 @@ impl<F: Files> Watch<F> {
             ledger.pause();
         }
         self.there = there.then_some(now);
-        let _ = self.guard.orders.try_send(Order::Sweep);
+        self.guard.order(|orders| orders.sweep = true);
         if !there {
             return;
         }
@@ -141,7 +140,7 @@ impl<F: Files> Watch<F> {
         }
         if *self.refused.borrow() {
             if book.on.swap(false, Ordering::Relaxed) {
-                let _ = self.guard.orders.try_send(Order::Clear);
+                self.guard.order(|orders| orders.clear = true);
             }
             return;
         }
@@ -178,11 +177,8 @@ impl<F: Files> Watch<F> {
     /// Looks at all streams.
     async fn look(&mut self, delivery: &Delivery) {
         let connection = self.connection;
-        let (done, heard) = oneshot::channel();
         // What was acknowledged before this is compared, too; a disk that hangs keeps nobody from looking.
-        if self.guard.orders.try_send(Order::Written(done)).is_ok() {
-            let _ = tokio::time::timeout(STEP, heard).await;
-        }
+        let _ = tokio::time::timeout(STEP, self.guard.written()).await;
         self.guard.book.ledger().take_suspected();
         let streams = self.guard.book.ledger().streams();
         let mut clear = true;

@@ -91,37 +91,58 @@ impl Record {
 }
 
 /// What a frame holds.
-pub(in super::super) trait Body: Sized {
+pub(in super::super) trait Body {
     /// Its length in bytes.
     fn body_len(&self) -> usize;
 
     /// Writes it. False where a part is longer than the format holds.
     fn put(&self, to: &mut BytesMut) -> bool;
+}
 
+/// What is read from a frame.
+pub(in super::super) trait FromBody: Sized {
     /// Reads one that its frame proved.
     fn read(body: Bytes) -> Option<Self>;
 }
 
 /// Writes a body in its frame. False, and nothing written, where a part of it is longer than the format holds.
-pub(in super::super) fn write(body: &impl Body, number: u64, salt: Salt, to: &mut BytesMut) -> bool {
+pub(super) fn write(body: &impl Body, number: u64, salt: Salt, to: &mut BytesMut) -> bool {
+    let start = to.len();
+    let written = put(body, to);
+    if written {
+        seal(&mut to[start..], number, salt);
+    }
+    written
+}
+
+/// Writes a body behind an empty frame, which `seal` fills. False, and nothing written, where a part of it is longer than the
+/// format holds.
+pub(in super::super) fn put(body: &impl Body, to: &mut BytesMut) -> bool {
     let body_len = body.body_len();
-    let Some(length) = u32::try_from(body_len).ok().filter(|_| body_len <= MAX_BODY) else { return false };
+    if body_len > MAX_BODY {
+        return false;
+    }
     let start = to.len();
     to.reserve(FRAME + body_len);
     to.put_bytes(0, FRAME);
-    if !body.put(to) {
+    let whole = body.put(to);
+    if !whole {
         to.truncate(start);
-        return false;
     }
-    let sum = salt.sum(&[&number.to_le_bytes(), &to[start + FRAME..]]);
-    let mut frame = &mut to[start..start + FRAME];
+    whole
+}
+
+/// Fills the frame of a body that was put behind it and ends with these bytes.
+pub(in super::super) fn seal(bytes: &mut [u8], number: u64, salt: Salt) {
+    let Some((mut frame, body)) = bytes.split_at_mut_checked(FRAME) else { return };
+    let sum = salt.sum(&[&number.to_le_bytes(), body]);
     frame.put_slice(&salt.marker());
     frame.put_u64_le(number);
-    frame.put_u32_le(length);
+    // No longer than `MAX_BODY`.
+    frame.put_u32_le(body.len() as u32);
     frame.put_u32_le(sum);
-    let head = salt.sum(&[&to[start..start + FRAME - 4]]);
-    (&mut to[start + FRAME - 4..start + FRAME]).put_u32_le(head);
-    true
+    let head = salt.sum(&[&bytes[..FRAME - 4]]);
+    (&mut bytes[FRAME - 4..FRAME]).put_u32_le(head);
 }
 
 /// Writes a text with its length before it. False where it is longer than that can say.
@@ -175,7 +196,9 @@ impl Body for Record {
         to.put_u8(u8::from(self.stream.is_some()));
         texts.into_iter().all(|text| put_text(text, to)) && put_message(&self.headers, &self.payload, to)
     }
+}
 
+impl FromBody for Record {
     fn read(mut body: Bytes) -> Option<Self> {
         let accepted = body.try_get_i64_le().ok()?;
         let named = body.try_get_u8().ok()? != 0;

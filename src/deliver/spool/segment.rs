@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::files::Handle;
-use super::record::{Body, Damage, FRAME, Frame, Record, Salt};
+use super::record::{Damage, FRAME, Frame, FromBody, Record, Salt};
 
 /// The version of the format. Another one is refused whole, and left as it is.
 pub(in super::super) const VERSION: u32 = 1;
@@ -83,7 +83,7 @@ pub(in super::super) struct Walk<H, B = Record> {
     holds: PhantomData<B>,
 }
 
-impl<H: Handle, B: Body> Walk<H, B> {
+impl<H: Handle, B: FromBody> Walk<H, B> {
     pub(in super::super) fn new(file: H, name: Name) -> Self {
         Self { file, name, at: HEADER, read: Bytes::new(), start: 0, holds: PhantomData }
     }
