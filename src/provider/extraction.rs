@@ -6,6 +6,7 @@
 mod compile;
 mod identity;
 mod limits;
+mod once;
 mod refused;
 mod source;
 mod split;
@@ -16,8 +17,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use self::identity::{Beside, Identity, Met, Once, Position};
+use self::identity::{Beside, Identity, Met, Position};
 use self::limits::{ID_BYTES, bounded_type};
+use self::once::Once;
 use self::source::{Delivery, Found, Item, Paths, Source};
 use self::split::{Piece, Split, split};
 use super::condition::Test;

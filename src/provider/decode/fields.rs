@@ -12,13 +12,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::media_type::ContentType;
-use super::multipart::{self, Part};
+use super::multipart::{self, MAX_PARTS, Part};
 use crate::json::ObjectWriter;
 use crate::provider::event::DecodeError;
 use crate::provider::request::pairs;
-
-/// Most fields of a form, parts of a multipart body.
-pub(super) const MAX_FIELDS: usize = 1000;
 
 /// Form fields in order.
 pub(in crate::provider) type Fields<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
@@ -38,10 +35,10 @@ pub(super) fn texts<'b>(parts: &[Part<'b>]) -> Fields<'b> {
 /// The fields of an urlencoded form.
 pub(in crate::provider) fn form_fields(body: &[u8]) -> Result<Fields<'_>, DecodeError> {
     let mut all = pairs(body);
-    let fields: Vec<_> = all.by_ref().take(MAX_FIELDS).collect();
+    let fields: Vec<_> = all.by_ref().take(MAX_PARTS).collect();
     match all.next() {
         None => Ok(fields),
-        Some(_) => Err(DecodeError::Shape(format!("more than {MAX_FIELDS} form fields"))),
+        Some(_) => Err(DecodeError::Shape(format!("more than {MAX_PARTS} form fields"))),
     }
 }
 

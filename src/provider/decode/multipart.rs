@@ -2,6 +2,9 @@
 
 use crate::provider::event::DecodeError;
 
+/// Most parts of a multipart body, fields of a form.
+pub(super) const MAX_PARTS: usize = 1000;
+
 /// Most bytes of one part's headers.
 const MAX_HEADERS: usize = 8192;
 const MALFORMED: DecodeError = DecodeError::Malformed("multipart body");
@@ -58,8 +61,8 @@ pub(super) fn parts<'b>(body: &'b [u8], boundary: &str) -> Result<Vec<Part<'b>>,
             let media_type = header(headers, "content-type").map(str::trim);
             parts.push(Part { name, filename, media_type, content: &content[..end] });
         }
-        if parts.len() > super::fields::MAX_FIELDS {
-            return Err(DecodeError::Shape(format!("more than {} parts", super::fields::MAX_FIELDS)));
+        if parts.len() > MAX_PARTS {
+            return Err(DecodeError::Shape(format!("more than {} parts", MAX_PARTS)));
         }
         rest = &content[end + between.len()..];
     }

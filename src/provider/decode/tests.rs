@@ -76,7 +76,7 @@ fn a_form_field_that_holds_the_document_stands_once() {
     assert_eq!(form(b"x=1&payload=%7B%7D"), Ok(Kind::Json));
     assert!(matches!(form(b"x=1"), Err(DecodeError::Shape(_))));
     assert_eq!(form(b"payload=1&payload=2"), Err(DecodeError::DuplicateKey("payload".into())));
-    let many = vec!["a=1"; super::fields::MAX_FIELDS + 1].join("&");
+    let many = vec!["a=1"; super::multipart::MAX_PARTS + 1].join("&");
     assert!(matches!(form(many.as_bytes()), Err(DecodeError::Shape(_))));
 }
 

@@ -3,11 +3,8 @@
 //! The vendor's id where it is whole; else what the definition says of a missing one: the content's hash, a new id for
 //! each request, or a rejected item. A source may decide otherwise. Must never call two events one for want of an id.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-
-use jiff::Timestamp;
 
 use super::super::compiler::Compiler;
 use super::super::condition::Test;
@@ -18,9 +15,6 @@ use super::source::{Found, Item, Source};
 use crate::api::extract::{Extract, WithoutId};
 use crate::api::source::Deduplicate;
 use crate::json::compact_chunks;
-
-/// What begins an id that each request has anew.
-const ONCE: &str = "once-";
 
 /// How a provider's events are told apart, compiled.
 #[derive(Debug)]
@@ -119,25 +113,6 @@ impl Identity {
         let shared = self.numbered || parts.iter().all(|part| part.shared);
         let text = bounded_id(if shared { position.number(joined) } else { joined });
         Some(Id { text, signed: signed && parts.iter().all(|part| part.signed) })
-    }
-}
-
-/// The new id of one request, made when it is first asked for.
-#[derive(Debug, Default)]
-pub(super) struct Once(OnceCell<String>);
-
-impl Once {
-    /// 128 random bits, so that nobody can take an id before its event comes.
-    fn id(&self, received: Timestamp) -> String {
-        let made = self.0.get_or_init(|| {
-            let mut bits = [0; 16];
-            if aws_lc_rs::rand::fill(&mut bits).is_err() {
-                // A system without random numbers: the clock still tells requests apart.
-                bits = received.as_nanosecond().to_be_bytes();
-            }
-            format!("{ONCE}{}", hex::encode(bits))
-        });
-        made.clone()
     }
 }
 

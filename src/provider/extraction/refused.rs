@@ -7,7 +7,8 @@ use http::header::CONTENT_TYPE;
 use sha2::{Digest, Sha256};
 
 use super::Extraction;
-use super::identity::{Once, Position};
+use super::identity::Position;
+use super::once::Once;
 use super::source::{Delivery, Item};
 use crate::api::source::Deduplicate;
 use crate::json::{self, Captured, ObjectWriter};

@@ -10,7 +10,7 @@ use super::super::compiler::Compiler;
 use super::super::decode::Kind;
 use super::super::place::{Place, Places, Standing};
 use super::super::request::{Head, pairs};
-use super::identity::Once;
+use super::once::Once;
 use crate::api::extract::Field;
 use crate::api::source::Deduplicate;
 use crate::json::{self, Captured, Pointers};
