@@ -2,7 +2,7 @@
 //!
 //! The ledger is kept outside the process under test. A seed makes the schedule of faults again:
 //! `HOOKGATE_TORTURE_SEED`, `_KILLS`, `_EVENTS` (acknowledged ones) and `_SECONDS` (the longest it may take) set the size. Disks that
-//! fail, tear and forget are those of the spool's own model, which `make torture` runs too.
+//! tear and forget are those of the spool's own model, which `make torture` runs too.
 
 #![allow(
     clippy::unwrap_used,
@@ -197,6 +197,63 @@ async fn what_was_acknowledged_is_stored_once_although_the_disk_is_full_now_and_
     gate.drained().await;
     println!("{rounds} times without a byte left");
     judge("a full disk", &nats, &ledger).await;
+    drop(process);
+}
+
+/// What makes writes and syncs of a process fail, as a library that is loaded before all others.
+fn faults(folder: &Folder) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/faults.c");
+    let library = folder.join("faults.so").display().to_string();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library]).arg(source).status().unwrap();
+    assert!(built.success(), "a C compiler");
+    library
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_stored_once_although_the_disk_fails_and_writes_by_halves() {
+    let (mut rng, _) = schedules();
+    let mut nats = Nats::start().await;
+    let mut gate = Gate::new(nats.url()).await;
+    let failing = gate.folder.join("failing");
+    gate.environment.extend([
+        ("LD_PRELOAD".to_owned(), faults(&gate.folder)),
+        ("HOOKGATE_FAULTS_IN".to_owned(), gate.spool.display().to_string()),
+        ("HOOKGATE_FAULTS_WHILE".to_owned(), failing.display().to_string()),
+    ]);
+    let mut process = gate.start().await;
+    let load = Load::start(&gate);
+    let goes_on = async || {
+        let before = load.answered();
+        eventually("requests are answered", Duration::from_secs(30), async || load.answered() > before + 100).await;
+    };
+    let mut refusals = 0;
+    let rounds = (size("KILLS", 60) / 15).max(2);
+    for round in 0..rounds {
+        nats.kill();
+        goes_on().await;
+        gate.excuse();
+        std::fs::write(&failing, "").unwrap();
+        // What fails is answered 503, and what does not is durable.
+        tokio::time::sleep(Duration::from_millis(rng.u64(200..600))).await;
+        if round % 2 == 0 {
+            gate.kill(&mut process);
+            // It finds what was written by halves, on a disk that still fails.
+            process = gate.start().await;
+            tokio::time::sleep(Duration::from_millis(rng.u64(50..400))).await;
+        }
+        std::fs::remove_file(&failing).unwrap();
+        nats.start_again().await;
+        gate.drained().await;
+        goes_on().await;
+        gate.excuse();
+        let log = process.log();
+        refusals += log.matches("Input/output error").count();
+    }
+    let ledger = load.end().await;
+    gate.drained().await;
+    println!("{rounds} times on a disk that fails, {refusals} lines of the log name it");
+    assert!(refusals > 0, "{}", process.log());
+    judge("a failing disk", &nats, &ledger).await;
     drop(process);
 }
 
