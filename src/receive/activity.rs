@@ -16,6 +16,10 @@ pub(super) struct Activity {
     begun: Instant,
     /// Requests between their head and their answer.
     requests: AtomicU32,
+    /// Those of them of which no proof holds and whose body has not come yet.
+    bodies: AtomicU32,
+    /// Since when there are such: as `head_since`.
+    bodies_since: AtomicU64,
     /// When a byte or an answer passed last, in milliseconds since `begun`.
     last: AtomicU64,
     /// When the first byte of an unfinished head (or handshake) came, in milliseconds since `begun`, plus one; 0: there
@@ -55,6 +59,8 @@ pub(super) struct Activity {
 pub(super) enum Waiting {
     /// An answer of ours.
     Answer,
+    /// The bodies of all its requests, for this long already.
+    Body(Duration),
     /// A client that takes its answer, for this long already.
     Taking(Duration),
     /// The rest of a head, for this long already.
@@ -68,6 +74,8 @@ impl Activity {
         Arc::new(Self {
             begun: Instant::now(),
             requests: AtomicU32::new(0),
+            bodies: AtomicU32::new(0),
+            bodies_since: AtomicU64::new(0),
             last: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             head_bytes: AtomicU32::new(0),
@@ -184,13 +192,23 @@ impl Activity {
         self.cut.notified().await;
     }
 
-    /// For how long it has held a place without work for us; `None` while a request is answered.
+    /// For how long it has held a place without work for us; `None` while a request is answered, or the body of somebody is
+    /// on its way who proved something.
     pub(super) fn rests(&self) -> Option<Duration> {
         match self.waiting() {
+            Waiting::Body(time) => Some(time).filter(|_| !self.is_proven()),
             _ if self.is_busy() => None,
             Waiting::Answer => None,
             Waiting::Taking(time) | Waiting::Head(time) | Waiting::Request(time) => Some(time),
         }
+    }
+
+    /// A request waits for its body, until the guard is dropped.
+    pub(super) fn await_body(self: &Arc<Self>) -> AwaitedBody {
+        if self.bodies.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.bodies_since.store(self.now() + 1, Ordering::Relaxed);
+        }
+        AwaitedBody(self.clone())
     }
 
     /// hyper answered what it could not read.
@@ -220,9 +238,16 @@ impl Activity {
         let now = self.now();
         let passed = |since: u64| Duration::from_millis(now.saturating_sub(since));
         let blocked = self.blocked_since.load(Ordering::Relaxed);
-        if self.is_busy() {
+        let requests = self.requests.load(Ordering::Relaxed);
+        if requests > 0 {
             // What is pipelined behind an answer that the client does not take waits for the client, not for us.
-            return if blocked == 0 { Waiting::Answer } else { Waiting::Taking(passed(blocked - 1)) };
+            return match self.bodies_since.load(Ordering::Relaxed) {
+                _ if blocked > 0 => Waiting::Taking(passed(blocked - 1)),
+                since if since > 0 && self.bodies.load(Ordering::Relaxed) == requests => {
+                    Waiting::Body(passed(since - 1))
+                }
+                _ => Waiting::Answer,
+            };
         }
         let untaken = match self.untaken.load(Ordering::Relaxed) {
             0 => 0,
@@ -268,6 +293,16 @@ impl Drop for Request {
     fn drop(&mut self) {
         self.0.touch();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request whose body has not come yet.
+#[derive(Debug)]
+pub(super) struct AwaitedBody(Arc<Activity>);
+
+impl Drop for AwaitedBody {
+    fn drop(&mut self) {
+        self.0.bodies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

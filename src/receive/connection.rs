@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Untaken, Waiting};
+use super::activity::{Activity, AwaitedBody, Untaken, Waiting};
 use super::crowd::Member;
 use super::framing::wire::{Version, Wire};
 use super::settings::Settings;
@@ -38,12 +38,25 @@ const WINDOW: u32 = 64 << 10;
 const AWAKE: Duration = Duration::from_secs(1);
 
 /// How a request arrived.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Arrival {
     /// Who is at the other end of the connection.
     pub peer: SocketAddr,
     /// The head holds a fragment, or two framings: see `scan`.
     pub offence: bool,
+    activity: Arc<Activity>,
+}
+
+impl Arrival {
+    /// A request of this connection was proven: from now on it gives way after those of strangers.
+    pub(super) fn prove(&self) {
+        self.activity.prove();
+    }
+
+    /// The request waits for its body, until the guard is dropped: a connection that does nothing else may give way.
+    pub(super) fn await_body(&self) -> AwaitedBody {
+        self.activity.await_body()
+    }
 }
 
 /// What answers the requests of every connection.
@@ -157,7 +170,7 @@ fn answer<S: Service>(
 ) -> impl HttpService<Incoming, ResBody = Sent<S::Body>, Error = Infallible, Future: Send> + Unpin {
     service_fn(move |request: Request<Incoming>| {
         let (guard, offence) = activity.begin();
-        let answer = service.answer(request, Arrival { peer, offence });
+        let answer = service.answer(request, Arrival { peer, offence, activity: activity.clone() });
         let activity = activity.clone();
         async move {
             let mut response = answer.await;
@@ -165,9 +178,6 @@ fn answer<S: Service>(
                 response.headers_mut().remove(header::CONNECTION);
             } else if activity.is_closing() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            if response.status().is_success() {
-                activity.prove();
             }
             activity.answer();
             let untaken = activity.hand_over();
@@ -355,7 +365,7 @@ impl<'a> Watch<'a> {
         let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|left| !left.is_zero());
         match self.activity.waiting() {
             // Body and delivery have deadlines of their own.
-            Waiting::Answer => Due::Nothing(again),
+            Waiting::Answer | Waiting::Body(_) => Due::Nothing(again),
             Waiting::Taking(passed) => {
                 left(settings.answer_timeout, passed).map_or(Due::Cut, |left| Due::Nothing(left.min(again)))
             }

@@ -87,10 +87,18 @@ pub struct Receiver {
 
 /// How far a request came.
 struct Seen {
+    arrival: Arrival,
     /// Its body was read to the end.
     whole: bool,
     /// Its proof held.
     proven: bool,
+}
+
+impl Seen {
+    fn prove(&mut self) {
+        self.proven = true;
+        self.arrival.prove();
+    }
 }
 
 impl Receiver {
@@ -124,12 +132,12 @@ impl Receiver {
         let begun = Instant::now();
         let id = DeliveryId::new();
         let (head, mut body) = request.into_parts();
-        let found = self.find(&head, arrival);
+        let found = self.find(&head, &arrival);
         let client = self.proxies.client(arrival.peer, &head.headers);
         if client.forwarded {
             self.say_forwarded(arrival.peer);
         }
-        let mut seen = Seen { whole: body.is_end_stream(), proven: false };
+        let mut seen = Seen { arrival, whole: body.is_end_stream(), proven: false };
         let answered = match &found {
             Ok(Entry::Served(route)) => self.serve(id, route, &head, &mut body, &client, &mut seen).await,
             Ok(Entry::NotServed(_)) => Err(Reject::NotServed),
@@ -159,7 +167,7 @@ impl Receiver {
         }
     }
 
-    fn find(&self, head: &Parts, arrival: Arrival) -> Result<Entry, Reject> {
+    fn find(&self, head: &Parts, arrival: &Arrival) -> Result<Entry, Reject> {
         if arrival.offence {
             return Err(Reject::BadRequest(Offence::Head));
         }
@@ -172,12 +180,14 @@ impl Receiver {
         body: &mut Incoming,
         admitted: &mut Admitted<'_>,
         hold: &mut Hold<'_>,
+        arrival: &Arrival,
     ) -> Result<Bytes, Reject> {
         let mut reading = Reading::begin(body, admitted.max_body())?;
         match reading.here(hold)? {
             Some(body) => Ok(body),
             None => {
                 admitted.step_aside();
+                let _awaited = arrival.await_body();
                 reading.rest(self.body_time, hold).await
             }
         }
@@ -199,7 +209,7 @@ impl Receiver {
         let charge = |proofs| self.failures.charge(uid, client, proofs, Instant::now());
         let state = &route.claim.state;
         let mut hold = self.bodies.hold((state, &route.limits), class, holder);
-        let body = self.read(body, &mut admitted, &mut hold).await.inspect_err(|reject| {
+        let body = self.read(body, &mut admitted, &mut hold, &seen.arrival).await.inspect_err(|reject| {
             if matches!(reject, Reject::TooSlow) {
                 charge(1);
             }
@@ -269,7 +279,7 @@ impl Receiver {
                 return unsigned(self.shake(route, judged, now, deadline).await);
             }
         };
-        seen.proven = true;
+        seen.prove();
         admitted.proven();
         hold.proven();
         state.known.add(holder.key, std::time::Instant::now());

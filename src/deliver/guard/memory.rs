@@ -27,6 +27,10 @@ impl Files for Memory {
         Ok(blob)
     }
 
+    fn write(&self, name: &str) -> io::Result<Arc<Blob>> {
+        Ok(Arc::clone(lock(&self.0).entry(name.to_owned()).or_default()))
+    }
+
     fn open(&self, name: &str) -> io::Result<Arc<Blob>> {
         lock(&self.0).get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }

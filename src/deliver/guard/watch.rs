@@ -188,6 +188,13 @@ impl<F: Files> Watch<F> {
                 Ok(Verdict::Forgot { above }) => {
                     let count = self.guard.book.ledger().alarm(&stream, above);
                     drop_in_log(&stream, count);
+                    if above.is_some() {
+                        tracing::error!(
+                            stream = &*stream,
+                            "what others were acknowledged since took the place of what the stream forgot: as its messages go when \
+                             they are consumed, nobody can tell which of them were, and these are not published again"
+                        );
+                    }
                     delivery.refresh_streams();
                 }
                 Err(Unclear) => clear = false,
@@ -312,7 +319,16 @@ impl<F: Files> Watch<F> {
                 }
                 bytes += remembered.size();
                 waiting.push(async move {
-                    let Remembered { claimed, message, .. } = &remembered;
+                    let Remembered { claimed, message, stream, sequence, .. } = &remembered;
+                    // A stream knows ids for a while only: what it has is not sent to it again. An object may be gone all the same.
+                    if claimed.is_empty()
+                        && let Ok(Answer::Message(Some(mark))) = self.ask(stream, Question::Message(*sequence)).await
+                        && mark == key.2
+                    {
+                        let there = Outcome::Duplicate { stream: Arc::clone(stream), sequence: *sequence };
+                        delivery.remember(message, "", remembered.only(), &there);
+                        return (key, remembered, Ok(there));
+                    }
                     let by = Instant::now() + ACKNOWLEDGED + delivery.longer(message, remembered.only());
                     let result = match claimed.is_empty() {
                         true => delivery.publish(message, remembered.only(), by).await,

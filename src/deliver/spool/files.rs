@@ -15,6 +15,9 @@ pub(in super::super) trait Files {
     /// Makes a file that is not there yet.
     fn create(&self, name: &str) -> io::Result<Self::File>;
 
+    /// Opens a file for writing, and makes it where it is not there.
+    fn write(&self, name: &str) -> io::Result<Self::File>;
+
     /// Opens a file for reading.
     fn open(&self, name: &str) -> io::Result<Self::File>;
 
@@ -108,6 +111,13 @@ impl Files for Folder {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.path.join(name))
+    }
+
+    fn write(&self, name: &str) -> io::Result<File> {
+        if self.looks {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.path.join(name))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {

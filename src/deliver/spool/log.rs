@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 
 use super::files::{Files, Handle};
+use super::marks::{self, Marks};
 use super::record::{Damage, Record, Salt, write};
 use super::segment::{Found, HEADER, Name, VERSION, Walk, version};
 use super::shelf::{Position, Segment, Shelf, Stock};
@@ -54,22 +55,25 @@ pub enum AppendError {
 
 /// The log, shared by its one writer and its one reader.
 #[derive(Debug)]
-pub(super) struct Log<F> {
+pub(super) struct Log<F: Files> {
     files: Arc<F>,
     shelf: Arc<Mutex<Shelf>>,
+    marks: Arc<Mutex<Marks<F::File>>>,
 }
 
-impl<F> Clone for Log<F> {
+impl<F: Files> Clone for Log<F> {
     fn clone(&self) -> Self {
-        Self { files: self.files.clone(), shelf: self.shelf.clone() }
+        Self { files: self.files.clone(), shelf: self.shelf.clone(), marks: self.marks.clone() }
     }
 }
 
 impl<F: Files> Log<F> {
     /// Takes in what earlier runs left behind. Returns what of it is damaged, too.
     pub(super) fn open(files: F, max_bytes: u64) -> Result<(Self, Vec<Damage>), OpenError> {
-        let mut names: Vec<Name> = files.list()?.iter().filter_map(|file| Name::parse(file)).collect();
+        let all = files.list()?;
+        let mut names: Vec<Name> = all.iter().filter_map(|file| Name::parse(file)).collect();
         names.sort_unstable();
+        marks::tidy(&files, &all, &names);
         let mut shelf = Shelf::new(max_bytes);
         let mut damaged = Vec::new();
         for name in names {
@@ -86,11 +90,13 @@ impl<F: Files> Log<F> {
                 None => damaged.push(Damage { file: name.file(), bytes: 0..HEADER.min(length), torn: length < HEADER }),
             }
             segment.damaged = damaged.last().is_some_and(|damage| damage.file == name.file() && !damage.torn);
-            shelf.segments.insert(name.id, segment);
+            let finished = marks::read(&files, name);
+            shelf.segments.insert(name.id, Segment { finished: finished.clone(), ..segment });
             shelf.count(name.id, length);
             let mut walk = Walk::new(file, name);
             while let Some(found) = walk.next(length)? {
                 match found {
+                    Found::Record(_, at) if finished.contains(&at.start) => {}
                     Found::Record(record, _) => shelf.recovered(name.id, &record),
                     Found::Damage(damage) => {
                         if !damage.torn {
@@ -101,7 +107,7 @@ impl<F: Files> Log<F> {
                 }
             }
         }
-        let log = Self { files: Arc::new(files), shelf: Arc::new(Mutex::new(shelf)) };
+        let log = Self { files: Arc::new(files), shelf: Arc::new(Mutex::new(shelf)), marks: Arc::default() };
         let ids: Vec<u64> = log.shelf().segments.keys().copied().collect();
         for id in ids {
             let empty = log.shelf().seal(id);
@@ -124,8 +130,22 @@ impl<F: Files> Log<F> {
 
     /// A record needs the spool no longer.
     pub(super) fn done(&self, record: &Record, at: &Position) {
-        let empty = self.shelf().done(record, at);
+        let (empty, name) = {
+            let mut shelf = self.shelf();
+            let name = shelf.segments.get(&at.segment).map(|segment| segment.name);
+            (shelf.done(record, at), name)
+        };
+        // One that goes with its file needs no mark.
+        if let Some(name) = name.filter(|_| empty.is_none())
+            && let Err(error) = self.marks().add(&*self.files, name, at.bytes.start)
+        {
+            tracing::debug!(%error, "an event that was published is published again after a restart");
+        }
         self.forget(empty);
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks<F::File>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes a segment of which nothing waits; a damaged one is set aside, for somebody to look at.
@@ -136,6 +156,7 @@ impl<F: Files> Log<F> {
             if damaged { self.files.rename(&file, &format!("{file}.damaged")) } else { self.files.remove(&file) };
         // A file that stays is read again at the next start: its records are then duplicates, which the stream knows.
         if gone.is_ok() {
+            self.marks().forget(&*self.files, name);
             self.shelf().removed(name.id);
         }
     }
@@ -299,11 +320,12 @@ impl<F: Files> Reader<F> {
             }
             let Some((name, walk, read)) = self.current.as_mut() else { return Ok(None) };
             let name = *name;
-            let (end, sealed) = match self.log.shelf().segments.get(&name.id) {
-                Some(segment) => (segment.end, segment.sealed),
-                None => (0, true),
+            let (end, sealed, finished) = match self.log.shelf().segments.get(&name.id) {
+                Some(segment) => (segment.end, segment.sealed, segment.finished.contains(&walk.at())),
+                None => (0, true, false),
             };
             match walk.next(end) {
+                Ok(Some(Found::Record(..))) if finished => {}
                 Ok(Some(Found::Record(record, bytes))) => {
                     *read += 1;
                     return Ok(Some((Position { segment: name.id, bytes }, record)));

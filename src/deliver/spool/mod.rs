@@ -6,6 +6,7 @@
 
 pub(super) mod files;
 mod log;
+mod marks;
 pub(super) mod record;
 pub(super) mod segment;
 mod shelf;

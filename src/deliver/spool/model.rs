@@ -75,6 +75,8 @@ struct World {
     read: HashSet<String>,
     /// Damage was done by hand to files that held these.
     excused: BTreeSet<String>,
+    /// Done, on a disk that took all and has forgotten nothing since.
+    finished: HashSet<String>,
 }
 
 impl World {
@@ -92,6 +94,7 @@ impl World {
             promised: BTreeSet::new(),
             read: HashSet::new(),
             excused: BTreeSet::new(),
+            finished: HashSet::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl World {
         }
         assert_eq!(self.known.get(&record.msg_id), Some(&record), "invented");
         assert!(self.read.insert(record.msg_id.clone()), "{} was read twice", record.msg_id);
+        assert!(!self.finished.contains(&record.msg_id), "{} is done, and is published again", record.msg_id);
         if let Ok(again) = self.reader.read(&at) {
             assert_eq!(again.as_ref(), Some(&record));
         }
@@ -140,8 +144,16 @@ impl World {
         for index in 0..count {
             let Some((at, record)) = self.next() else { return };
             if done >> index & 1 == 1 {
+                let well = {
+                    let platter = self.disk.platter();
+                    let used: usize = platter.seen.values().map(|inode| platter.inodes[*inode].seen.len()).sum();
+                    platter.faults.values().all(|left| *left == 0) && used + 100 < platter.space
+                };
                 self.log.done(&record, &at);
                 self.promised.remove(&record.msg_id);
+                if well {
+                    self.finished.insert(record.msg_id);
+                }
             }
         }
     }
@@ -209,6 +221,7 @@ impl World {
                 platter.random ^= random;
                 platter.crash();
                 drop(platter);
+                self.finished.clear();
                 self.reopen();
             }
             Step::Reopen => self.reopen(),

@@ -27,7 +27,8 @@ impl Salt {
         self.0.to_le_bytes()
     }
 
-    fn sum(self, parts: &[&[u8]]) -> u32 {
+    /// A check sum that holds in this segment alone.
+    pub(super) fn sum(self, parts: &[&[u8]]) -> u32 {
         let mut hasher = Hasher::new();
         hasher.update(&self.marker());
         parts.iter().for_each(|part| hasher.update(part));

@@ -1,8 +1,8 @@
 //! What the spool holds: its segments, how much of each is done, and whose bytes they are.
 //!
-//! Counts are made anew from the records at every start and never stored, so nothing can disagree with them.
+//! Counts are made anew from the records and marks at every start and never stored, so nothing can disagree with them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,11 +45,23 @@ pub(super) struct Segment {
     pub(super) oldest: Option<i64>,
     /// A part of it holds no record: the file is kept when the rest is done.
     pub(super) damaged: bool,
+    /// Where the records stand that an earlier run was done with.
+    pub(super) finished: HashSet<u64>,
 }
 
 impl Segment {
     pub(super) fn new(name: Name) -> Self {
-        Self { name, end: HEADER, length: 0, sealed: false, open: 0, total: 0, oldest: None, damaged: false }
+        Self {
+            name,
+            end: HEADER,
+            length: 0,
+            sealed: false,
+            open: 0,
+            total: 0,
+            oldest: None,
+            damaged: false,
+            finished: HashSet::new(),
+        }
     }
 }
 
