@@ -15,6 +15,7 @@ pub struct Deadline {
     due: Instant,
     acknowledged: Instant,
     first: Instant,
+    share: Duration,
 }
 
 /// The deadline passed first.
@@ -31,7 +32,8 @@ impl Deadline {
     /// Due after this time from an instant.
     pub(crate) fn from(now: Instant, time: Duration) -> Self {
         // A deadline of 100 ms is allowed, and leaves half of it for NATS.
-        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2), first: now + SHARE.min(time / 3) }
+        let share = SHARE.min(time / 3);
+        Self { due: now + time, acknowledged: now + time - ANSWER.min(time / 2), first: now + share, share }
     }
 
     /// By when JetStream must have acknowledged, all tries counted.
@@ -42,6 +44,16 @@ impl Deadline {
     /// By when JetStream must have acknowledged the first try: a spool, or another try, has the rest.
     pub fn first(&self) -> Instant {
         self.first
+    }
+
+    /// The same, where delivery begins at this instant: what was waited for before takes nothing of the time that JetStream has.
+    pub(crate) fn begun(self, now: Instant) -> Self {
+        Self { first: now + SHARE.min(self.due.saturating_duration_since(now) / 3), ..self }
+    }
+
+    /// How long the first try may take where nothing was waited for before.
+    pub(crate) fn share(&self) -> Duration {
+        self.share
     }
 
     /// The instant itself.
@@ -70,6 +82,17 @@ mod tests {
         };
         assert_eq!(left(Duration::from_secs(5)), Duration::from_millis(100));
         assert_eq!(left(Duration::from_millis(100)), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn what_was_waited_for_before_takes_nothing_of_the_first_tries_time() {
+        let now = Instant::now();
+        let deadline = Deadline::from(now, Duration::from_secs(5));
+        let late = now + Duration::from_secs(2);
+        assert_eq!(deadline.begun(late).first() - late, SHARE);
+        let later = now + Duration::from_millis(4_700);
+        assert_eq!(deadline.begun(later).first() - later, Duration::from_millis(100));
+        assert_eq!(deadline.begun(later).due(), deadline.due());
     }
 
     #[tokio::test]

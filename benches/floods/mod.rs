@@ -62,6 +62,9 @@ pub const FLOODS: &[Flood] = &[
         let behind = format!("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n{}", unfinished_head(30 << 10));
         hold(&many(200), t.public, 4000 * t.scale, 2000, behind.into())
     }),
+    flood("bodies that do not begin, of 3 addresses", |t| {
+        hold(&many(3), t.public, 9000 * t.scale, 3000, begun(1000, 0).into())
+    }),
     flood("bodies of one byte", |t| hold(&many(50), t.public, 2000 * t.scale, 2000, begun(1000, 1).into())),
     flood("bodies of 1 MiB, the last byte withheld", |t| {
         hold(&[FLOOD], t.public, 128 * t.scale, 500, begun(1 << 20, (1 << 20) - 1).into())
@@ -111,6 +114,7 @@ pub const FLOODS: &[Flood] = &[
         pour(&[FLOOD], t, 16, 100, move |n| of_nylas(n, &packed))
     }),
     flood("another tenant's events", |t| pour(&[FLOOD], t, 64, 3000, |n| of_tenant("plain", n, "{}", ""))),
+    flood("another tenant's batches", |t| pour(&[FLOOD], t, 64, 200, |n| of_tenant("items", n, &items(n), ""))),
     Flood {
         flags: &["--fetch-allow-cidr", "127.0.0.0/8"],
         ..flood("keys that are asked for", |t| pour(&many(200), t, 200, 2000, forged))
@@ -155,6 +159,11 @@ apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
 metadata: {{name: plain, namespace: hostile}}
 spec: {{provider: github, {verification}}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {{name: items, namespace: hostile}}
+spec: {{provider: generic, {generic}, extract: {{split: {{pointer: /items}}}}, limits: {{maxInFlight: 10000}}}}
 ---
 apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
@@ -290,6 +299,11 @@ fn numbers() -> String {
 /// A hundred items of it.
 fn batch() -> String {
     format!(r#"{{"l":[1],"items":[{}]}}"#, vec![numbers(); 100].join(","))
+}
+
+/// A thousand small ones.
+fn items(n: u64) -> String {
+    format!(r#"{{"items":[{}]}}"#, (0..1000).map(|item| format!("{n}{item:04}")).collect::<Vec<_>>().join(","))
 }
 
 /// 64 members that unpack to 8 MiB of nesting.

@@ -21,6 +21,7 @@ use crate::receive::handle::Options as ReceiverOptions;
 use crate::receive::memory;
 use crate::receive::settings::Settings as ListenSettings;
 use crate::route::Sources;
+use crate::route::bounds;
 
 /// Arguments of `run`. Every flag has a twin in the environment.
 #[derive(Debug, clap::Args)]
@@ -229,7 +230,14 @@ impl Args {
         };
         let claim_check = self.claim.is_on();
         let guard_window = self.guard.guard_window;
-        Ok(DeliveryOptions { stream, claim_check, guard_window, ..DeliveryOptions::new(self.nats.options()) })
+        let max_in_flight = bounds::PUBLISHES;
+        Ok(DeliveryOptions {
+            stream,
+            claim_check,
+            guard_window,
+            max_in_flight,
+            ..DeliveryOptions::new(self.nats.options())
+        })
     }
 
     /// What is remembered of what NATS acknowledged.
@@ -245,12 +253,16 @@ impl Args {
 
     /// The settings of the public port.
     pub fn listener(&self) -> ListenSettings {
+        let defaults = ListenSettings::default();
+        let memory = self.memory_limit.or_else(memory::cgroup_limit).filter(|limit| *limit > 0);
         ListenSettings {
             connections: self.max_connections,
-            memory: self.memory_limit.or_else(memory::cgroup_limit).filter(|limit| *limit > 0),
+            // Held at once, where memory is looked at now and then.
+            heads: memory.map_or(defaults.heads, |limit| defaults.heads.min(limit / 4)),
+            memory,
             h2c: self.h2c,
             proxies: TrustedProxies::new(self.trusted_proxies.clone()),
-            ..ListenSettings::default()
+            ..defaults
         }
     }
 

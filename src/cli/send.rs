@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{SelectAll, select_all};
@@ -281,13 +283,47 @@ async fn post(draft: &Draft, uri: &Uri, out: &mut impl Write) -> anyhow::Result<
     Ok(status.is_success())
 }
 
-/// The delivery as a command for a shell.
+/// The delivery as a command for a shell: byte for byte what would be sent.
 fn curl(draft: &Draft, uri: &Uri) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut parts = vec![format!("curl -i -X {} {}", draft.method, quoted(&full(uri, draft.query.as_deref())))];
     for (name, value) in &draft.headers {
-        parts.push(format!("-H {}", quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))));
+        let value = String::from_utf8_lossy(value.as_bytes());
+        // Without a value curl would leave the header out.
+        let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+        parts.push(format!("-H {}", quoted(&header)));
     }
-    parts.push(format!("--data-binary {}", quoted(&String::from_utf8_lossy(&draft.body))));
+    match std::str::from_utf8(&draft.body).ok().filter(|body| !body.contains('\0')) {
+        // What begins so would name a file.
+        Some(body) if body.starts_with('@') => parts.push(format!("--data-raw {}", quoted(body))),
+        Some(body) => parts.push(format!("--data-binary {}", quoted(body))),
+        None => {
+            parts[0] = format!("printf %s {} | base64 -d | {}", BASE64_STANDARD.encode(&draft.body), parts[0]);
+            parts.push("--data-binary @-".to_owned());
+        }
+    }
     parts.join(" \\\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn a_command_for_a_shell_sends_what_was_signed() {
+        let command = |body: &'static [u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-empty", HeaderValue::from_static(""));
+            let body = Bytes::from_static(body);
+            let draft = Draft { method: Method::POST, path: "/x".to_owned(), query: None, headers, body };
+            curl(&draft, &Uri::from_static("http://127.0.0.1:1/x"))
+        };
+        assert!(command(b"it's").ends_with(r"--data-binary 'it'\''s'"));
+        assert!(command(b"@file").ends_with("--data-raw '@file'"), "no file is read");
+        let binary = command(b"\xff\0");
+        assert!(binary.starts_with("printf %s /wA= | base64 -d | curl ") && binary.ends_with("--data-binary @-"));
+        assert!(binary.contains("-H 'x-empty;'"), "{binary}");
+    }
 }

@@ -1,12 +1,13 @@
 //! The providers that sources may name: the built-in catalogue, and what WebhookProviders add to it or replace.
 //!
-//! Pure. A WebhookProvider that stops compiling keeps its last good definition; one that shadows a built-in without saying so is not used.
+//! Pure. A WebhookProvider that stops compiling keeps its last good definition; one that shadows a built-in wins, and where it does not say so
+//! its status does: a built-in that a new version brings changes nothing for those who had the name before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::object::{Former, Object};
-use crate::api::condition::{Gathered, Problem, Problems, Reason};
+use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::provider::WebhookProvider;
 use crate::provider::Provider;
 use crate::provider::catalogue::{Catalogue, built_in};
@@ -22,6 +23,7 @@ pub(crate) struct Definitions {
 #[derive(Debug)]
 struct Definition {
     uid: String,
+    generation: i64,
     accepted: Result<(), Problems>,
     /// What sources use. It may be older than what was refused last.
     used: Option<Arc<Provider>>,
@@ -70,28 +72,20 @@ impl Definitions {
     /// The last good definition, where the current one is not: what status keeps for replicas that start later.
     pub(crate) fn last_good(&self, name: &str) -> Option<&Arc<Former<WebhookProvider>>> {
         let known = self.known.get(name)?;
-        known.good.as_ref().filter(|_| known.accepted.is_err())
+        known.good.as_ref().filter(|good| good.generation != known.generation)
     }
 }
 
 fn judge(name: &str, object: &Object<WebhookProvider>, before: Option<Definition>) -> Definition {
-    let uid = object.uid.clone();
+    let (uid, generation) = (object.uid.clone(), object.generation);
     let compiled = |provider: &WebhookProvider| Provider::compile(name, &provider.spec).map(Arc::new);
     let refused: Problems = match &object.value {
         Err(broken) => broken.problem.clone(),
-        Ok(provider) if built_in(name).is_some() && !provider.spec.overrides_built_in => {
-            let message = format!(
-                "Hookgate has a built-in provider {name}, which sources use instead: write true to replace it, or choose another metadata.name"
-            );
-            let mut wrong = Gathered::default();
-            wrong.add(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message));
-            wrong.keep(compiled(provider).map_err(problems));
-            return Definition { uid, accepted: Err(wrong.into()), used: None, good: None };
-        }
         Ok(provider) => match compiled(provider) {
             Ok(used) => {
-                let good = Former { generation: object.generation, value: provider.clone() };
-                return Definition { uid, accepted: Ok(()), used: Some(used), good: Some(Arc::new(good)) };
+                let good = Former { generation, value: provider.clone() };
+                let accepted = if provider.spec.overrides_built_in { Ok(()) } else { shadows(name) };
+                return Definition { uid, generation, accepted, used: Some(used), good: Some(Arc::new(good)) };
             }
             Err(errors) => problems(errors),
         },
@@ -105,7 +99,18 @@ fn judge(name: &str, object: &Object<WebhookProvider>, before: Option<Definition
         (None, Some(before)) => (before.used, before.good),
         (None, None) => (None, None),
     };
-    Definition { uid, accepted: Err(refused), used, good }
+    Definition { uid, generation, accepted: Err(refused), used, good }
+}
+
+/// What its owner must say where sources use it instead of a built-in.
+fn shadows(name: &str) -> Result<(), Problems> {
+    if built_in(name).is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "sources use it instead of Hookgate's built-in provider {name}: write true to say that this is meant, or choose another metadata.name"
+    );
+    Err(Problem::new(Reason::ShadowsBuiltIn, "spec.overridesBuiltIn", message).into())
 }
 
 #[cfg(test)]
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_built_in_is_replaced_only_by_who_says_so() {
+    fn a_webhook_provider_wins_over_a_built_in_and_should_say_so() {
         let name = crate::provider::catalogue::built_ins().next().expect("a built-in").id;
         let built_in = Definitions::default().catalogue().get(name).unwrap();
         let mut definitions = Definitions::default();
@@ -158,13 +163,14 @@ mod tests {
         let refused = definitions.accepted(name).unwrap_err();
         assert_eq!(refused.reason(), Reason::ShadowsBuiltIn);
         assert!(refused.to_string().contains("spec.overridesBuiltIn: "), "{refused}");
-        assert!(Arc::ptr_eq(&built_in, &definitions.catalogue().get(name).unwrap()));
+        assert_eq!(definitions.catalogue().get(name).unwrap().display_name, "Acme");
+        assert!(definitions.last_good(name).is_none(), "what is used is the current one");
         let mut overriding = good();
         overriding["overridesBuiltIn"] = json!(true);
         update(&mut definitions, name, Some(&object(name, "u1", &overriding)));
         assert!(definitions.accepted(name).is_ok());
         assert_eq!(definitions.catalogue().get(name).unwrap().display_name, "Acme");
-        update(&mut definitions, name, Some(&object(name, "u1", &good())));
+        update(&mut definitions, name, None);
         assert!(Arc::ptr_eq(&built_in, &definitions.catalogue().get(name).unwrap()));
     }
 

@@ -25,11 +25,11 @@ use self::references::{Reference, References};
 use super::definitions::Definitions;
 use super::index::{Change, Index};
 use super::object::{Key, Object};
-use super::resolve::{Resolved, collect_wanted, fingerprint, resolve};
+use super::resolve::{Resolved, collect_wanted, fingerprint, resolve, secret_refs};
 use super::settings::Settings;
 use super::vault::{Reading, Sighting, Vault};
 use crate::api::provider::WebhookProvider;
-use crate::api::source::WebhookSource;
+use crate::api::source::{SecretRef, WebhookSource};
 use crate::route::{Conflict, RouteTable};
 use crate::secret::SecretData;
 use crate::subject::Streams;
@@ -272,9 +272,16 @@ impl Plan {
         good.filter(behind).map(|good| good.revise(object, self.is_unread(object, now)))
     }
 
-    /// Whether a Secret that the current spec refers to was not read yet.
+    /// Whether a Secret that the current spec refers to was not read yet, and is about to be: what it replaces is not kept alive by an
+    /// API server that does not hand it out.
     fn is_unread(&self, object: &Object<WebhookSource>, now: Timestamp) -> bool {
-        object.value.as_ref().is_ok_and(|source| resolve(source, &self.vault, now).is_none())
+        object.value.as_ref().is_ok_and(|source| {
+            let failing = |one: &SecretRef| {
+                let key = Key { namespace: object.key.namespace.clone(), name: one.name.clone() };
+                self.vault.is_failing(&key, &one.key)
+            };
+            resolve(source, &self.vault, now).is_none() && !secret_refs(source).iter().any(failing)
+        })
     }
 
     fn inputs(&self, object: &Object<WebhookSource>, last: Option<&WebhookSource>, now: Timestamp) -> Inputs {

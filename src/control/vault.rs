@@ -224,7 +224,9 @@ impl Vault {
             Reading::Forbidden | Reading::Failed => None,
         };
         let failed = known.is_none() || matches!(known, Some(Known::Forbidden));
-        let changed = known.is_some_and(|known| slot.learn(known, &mut self.revision));
+        // Whoever waits for it waits no longer than for the first try.
+        let gave_up = failed && slot.failures == 0 && !slot.asked.is_subset(&slot.picked);
+        let changed = known.is_some_and(|known| slot.learn(known, &mut self.revision)) || gave_up;
         if failed {
             let pause = FIRST_PAUSE.saturating_mul(1 << slot.failures.min(5)).min(LAST_PAUSE);
             slot.failures = slot.failures.saturating_add(1);
@@ -270,6 +272,11 @@ impl Vault {
     /// When the next reading is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.retries.first().map(|(at, _)| *at)
+    }
+
+    /// Whether this key of a Secret was tried to be read, and could not be.
+    pub fn is_failing(&self, key: &Key, of: &str) -> bool {
+        matches!(self.known(key, of).0, Known::Pending) && self.entries.get(key).is_some_and(|slot| slot.failures > 0)
     }
 
     /// What is known of a Secret, and a number that changes with it. Pending also while a key was not asked for yet.

@@ -4,10 +4,12 @@
 //! is too large, or to one that NATS does not take in time, is decided here, and nowhere else.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use futures::future::join_all;
 
 use super::course::{Course, Late, Next, Sent};
+use super::publish::TELLING;
 use super::spool::{AppendError, Record};
 use super::{Delivery, Outcome, Unavailable};
 use crate::deadline::Deadline;
@@ -18,6 +20,8 @@ use crate::event::{Content, Envelope};
 pub struct Policy<'a> {
     /// The stream that must take its events, where the source names one. Rejected items may go to any.
     pub stream: Option<&'a str>,
+    /// Its namespace has its share of what waits for acknowledgements: it goes to the spool without a try.
+    pub crowded: bool,
     /// An event that is too large goes out without the vendor's item rather than not at all.
     pub omit_original: bool,
     /// Whose events they are.
@@ -86,11 +90,16 @@ impl Delivery {
         let way =
             if spool.is_some() { self.way(&message, namespace, stream) } else { Cow::Borrowed(&*message.subject) };
         let diverted = spool.is_some()
-            && (self.is_diverted(&message.subject) || matches!(way, Cow::Owned(_)) && self.is_diverted(&way));
-        let mut course = Course::new(deadline, spool.is_some(), diverted);
+            && (policy.crowded
+                || self.is_diverted(&message.subject)
+                || matches!(way, Cow::Owned(_)) && self.is_diverted(&way));
+        let begun = Instant::now();
+        let mut course = Course::new(deadline.begun(begun), spool.is_some(), diverted);
         loop {
             match course.next() {
                 Next::Publish(by) => match course.published(self.hand_over(&message, namespace, stream, by).await) {
+                    // Where others had used up the time, that it did not answer in the rest tells nothing of it.
+                    Some(_) if by.saturating_duration_since(begun) < TELLING.min(deadline.share()) => {}
                     Some(Late::Stream) => self.divert(&message.subject),
                     Some(Late::Way) => self.divert(&way),
                     None => {}

@@ -197,7 +197,7 @@ impl Drainer {
                 self.done.published += 1;
             }
             (After::Reconnected, _) => self.after = Some(now + AWAY),
-            (After::Held | After::Stuck, _) => {}
+            (After::Held | After::Declined | After::Stuck, _) => {}
             (After::Unowned, _) => {
                 self.refuse(at, &probe, record, "no stream owned the subject for ten minutes").await;
             }

@@ -15,6 +15,8 @@ use crate::deadline::SHARE;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Questions to such a stream at one time.
 const QUESTIONS: usize = 8;
+/// So many questions in a row are not answered before others of the stream are asked first.
+const TURNS: usize = 2 * QUESTIONS;
 /// How many of them may wait for longer than `deadline::SHARE`: the others see soon that it is back.
 const LONG: usize = 4;
 /// The longest that an acknowledgement is waited for: a slow stream is given more time with each question.
@@ -33,8 +35,10 @@ pub(super) enum After {
     Done,
     /// Once more, when the connection is back.
     Reconnected,
-    /// Once more: its stream did not take it now.
+    /// Once more: its stream did not answer.
     Held,
+    /// Once more: its stream answered, and did not take it now.
+    Declined,
     /// Once more, in a while: it has no stream.
     Stuck,
     /// It is set aside: its stream refused it for good.
@@ -49,6 +53,7 @@ impl After {
         match result {
             Ok(_) => Self::Done,
             Err(Unavailable::Disconnected) => Self::Reconnected,
+            Err(error @ Unavailable::Refused { .. }) if error.may_pass() => Self::Declined,
             Err(error) if error.may_pass() => Self::Held,
             Err(Unavailable::NoStream | Unavailable::NotDurable) if stuck < NO_OWNER => Self::Stuck,
             Err(Unavailable::NoStream | Unavailable::NotDurable) => Self::Unowned,
@@ -72,6 +77,9 @@ struct Lane {
     waiting: VecDeque<Position>,
     /// It did not take its last message.
     held: bool,
+    /// Messages that it did not answer, and that it declined, since it took the last one.
+    unanswered: usize,
+    declined: usize,
     /// When it may be asked again.
     due: Instant,
     on_the_way: usize,
@@ -102,6 +110,8 @@ impl Lanes {
         self.lanes.entry(Arc::clone(name)).or_insert_with(|| Lane {
             waiting: VecDeque::new(),
             held: false,
+            unanswered: 0,
+            declined: 0,
             due: now,
             on_the_way: 0,
             long: 0,
@@ -157,6 +167,7 @@ impl Lanes {
             }
             After::Reconnected => self.again(at.clone(), probe, false, now),
             After::Held => self.again(at.clone(), probe, true, now),
+            After::Declined => self.declined(at.clone(), probe, now),
             After::Stuck => self.stuck(at.clone(), probe, now + STUCK, Some(probe.stuck.unwrap_or(now))),
             After::Refused => self.answered(probe, took),
             After::Unowned => {}
@@ -166,7 +177,7 @@ impl Lanes {
     /// The stream judged the message, after this time: what waits for it may go.
     fn answered(&mut self, probe: &Probe, took: Duration) {
         if let Some(lane) = self.lanes.get_mut(&probe.lane) {
-            lane.held = false;
+            (lane.held, lane.unanswered, lane.declined) = (false, 0, 0);
             if took < SHARE / 2 {
                 lane.patience = SHARE;
             }
@@ -193,8 +204,29 @@ impl Lanes {
             }
             lane.patience = lane.patience.max((probe.patience * 2).min(PATIENCE));
         }
-        // Tried before what waits: it is older.
-        lane.waiting.push_front(at);
+        lane.unanswered += usize::from(held);
+        // Tried before what waits, for it is older; but where nothing comes back for long that may be its own fault alone.
+        match held && lane.unanswered > TURNS {
+            true => lane.waiting.push_back(at),
+            false => lane.waiting.push_front(at),
+        }
+        self.waiting += 1;
+    }
+
+    /// Its stream did not take this message, which says nothing of others: one that has its most of a subject takes those of
+    /// another. Where it declines several in a row they are all asked in turn, one now and then.
+    fn declined(&mut self, at: Position, probe: &Probe, now: Instant) {
+        let lane = self.lane(&probe.lane, now);
+        lane.declined += 1;
+        if lane.declined < QUESTIONS {
+            self.stuck(at, probe, now + STUCK, None);
+            return;
+        }
+        lane.is_back(probe);
+        if !lane.held {
+            (lane.held, lane.due) = (true, now + AGAIN);
+        }
+        lane.waiting.push_back(at);
         self.waiting += 1;
     }
 
@@ -290,6 +322,53 @@ mod tests {
             assert!(out.len() <= QUESTIONS);
         }
         assert!(out.iter().any(|(.., probe)| probe.patience == PATIENCE), "a slow one has its time");
+    }
+
+    #[test]
+    fn a_message_that_its_stream_declines_holds_up_no_other_of_that_stream() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let name = Arc::from("PARTLY");
+        // Every third is of a subject that is full; the stream was away before.
+        let full = |at: &Position| at.offset().is_multiple_of(3);
+        (0..300).for_each(|id| drop(lanes.enter(&name, true, &at(id), now)));
+        let (mut taken, mut asked) = (Vec::new(), 0);
+        for _ in 0..400 {
+            now += Duration::from_millis(50);
+            while let Some((at, probe)) = lanes.next(now) {
+                asked += 1;
+                let after = if full(&at) { After::Declined } else { After::Done };
+                lanes.settle(&at, &probe, after, Duration::ZERO, now);
+                taken.extend((!full(&at)).then(|| at.offset()));
+            }
+        }
+        assert_eq!(taken.len(), 200, "within 20 s");
+        assert!(taken.is_sorted(), "in their order");
+        assert!(asked < 200 + 300, "and the others are asked now and then: {asked}");
+    }
+
+    #[test]
+    fn a_message_that_nobody_answers_holds_up_the_others_no_longer_than_a_while() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let name = Arc::from("SILENT");
+        // Nobody may publish these, which the server does not answer.
+        let silent = |at: &Position| at.offset() < 3;
+        (0..100).for_each(|id| drop(lanes.enter(&name, true, &at(id), now)));
+        let (mut out, mut taken) = (Vec::<(Instant, Position, Probe)>::new(), 0);
+        for _ in 0..6000 {
+            now += Duration::from_millis(10);
+            for (_, at, probe) in out.extract_if(.., |(until, ..)| *until <= now) {
+                lanes.settle(&at, &probe, After::Held, probe.patience, now);
+            }
+            while let Some((at, probe)) = lanes.next(now) {
+                if silent(&at) {
+                    out.push((now + probe.patience, at, probe));
+                } else {
+                    taken += 1;
+                    lanes.settle(&at, &probe, After::Done, Duration::ZERO, now);
+                }
+            }
+        }
+        assert_eq!(taken, 97);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::event::Message;
 use crate::subject::{Stream, Streams};
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
-const TELLING: Duration = Duration::from_millis(250);
+pub(super) const TELLING: Duration = Duration::from_millis(250);
 /// How long JetStream's API may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 

@@ -248,7 +248,7 @@ impl World {
                 After::Done => drop(self.spool.remove(&at.offset())),
                 After::Reconnected => self.after = Some(self.now + AWAY),
                 After::Held | After::Stuck => {}
-                After::Refused | After::Unowned => panic!("nothing refuses it"),
+                After::Declined | After::Refused | After::Unowned => panic!("nothing refuses it"),
             }
         }
         self.drain();

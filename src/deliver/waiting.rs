@@ -12,9 +12,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-/// How often a number is passed over because its slot is still taken, before there is no room.
-const TRIES: u32 = 64;
-
 /// An answer as it arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -94,9 +91,13 @@ impl Waiting {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        for _ in 0..TRIES {
+        // There are more slots than may be taken: one is free.
+        for _ in 0..self.slots.len() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let slot = self.slot(number);
+            if slot.number.load(Ordering::Relaxed) != 0 {
+                continue;
+            }
             let mut cell = slot.lock();
             if matches!(*cell, Cell::Free) {
                 *cell = Cell::Waits { since, deadline, connection, waker: None };
@@ -260,6 +261,15 @@ mod tests {
         assert!(waiting.take(now, now, 1).is_none());
         drop(held);
         assert_eq!(waiting.len(), 0);
+    }
+
+    #[test]
+    fn many_that_wait_beside_each_other_take_nobody_elses_place() {
+        let waiting = Waiting::new(300);
+        let now = Instant::now();
+        let held: Vec<_> = (0..299).map(|_| waiting.take(now, now, 1).unwrap()).collect();
+        assert!((0..2000).all(|_| waiting.take(now, now, 1).is_some()));
+        drop(held);
     }
 
     #[test]

@@ -140,13 +140,12 @@ impl<'a> Envelope<'a> {
             unsigned: Unsigned::default(),
             rejected: Some(rejected),
         };
-        let payload = Payload {
-            bytes: item.item,
-            media_type: item.media_type,
-            mapped: false,
-            without_original: None,
-            item: None,
+        // Never nothing: whoever looks at it sees that nothing came.
+        let (bytes, media_type) = match item.item.is_empty() {
+            true => (Bytes::from_static(br#"{"empty":"what came has no content"}"#), MediaType::Json),
+            false => (item.item, item.media_type),
         };
+        let payload = Payload { bytes, media_type, mapped: false, without_original: None, item: None };
         Self { origin, receipt, subject, attributes, payload }
     }
 

@@ -5,6 +5,8 @@
 
 use std::time::Instant;
 
+use tokio::sync::SemaphorePermit;
+
 use super::delivery_id::DeliveryId;
 use super::heavy::{beside_workers, on_body};
 use super::reject::Reject;
@@ -20,9 +22,11 @@ use crate::provider::event::{BadItem, BadItemReason, Batch, DecodeError, Event};
 use crate::provider::request::Head;
 use crate::provider::verify::Verified;
 use crate::route::Route;
+use crate::route::bounds;
 use crate::route::filter::{Data, Variables};
 use crate::route::selection::{Selected, select, steps};
 use crate::route::subject::{SubjectTemplate, SubjectVars};
+use crate::route::tenant::Tenant;
 
 /// Steps of filters that are done by those who read requests: some 50 microseconds.
 const LIGHT: u64 = 5_000;
@@ -47,7 +51,8 @@ pub(super) async fn deliver(
     let With { id, delivery, deadline, trust_trace } = *with;
     // What is compressed says nothing of its size.
     let bytes = if route.provider.compressed { usize::MAX } else { verified.body().len() };
-    let batch = on_body(bytes, deadline, || read(id, route, verified, head)).await.ok_or(Reject::TooLate)??;
+    let tenant = &route.claim.state.tenant;
+    let batch = on_body(tenant, bytes, deadline, || read(id, route, verified, head)).await.ok_or(Reject::TooLate)??;
     let received = batch.received;
     let trace = Trace::read(head.headers, trust_trace);
     let receipt = Receipt {
@@ -63,12 +68,17 @@ pub(super) async fn deliver(
         receipt: &receipt,
         deadline,
         envelopes: Vec::with_capacity(items.len()),
-        filtered: 0,
+        filtered: batch.dropped as u64,
         unjudged: 0,
     };
-    if let Some(item) = fates.take(&mut items, LIGHT)? {
-        let rest = || fates.take(&mut [item].into_iter().chain(items), u64::MAX);
-        beside_workers(deadline, rest).await.ok_or(Reject::TooLate)??;
+    let mut next = fates.take(&mut items, LIGHT)?;
+    while let Some(item) = next {
+        // One after the other: between two slices others have their turn.
+        let slice = || {
+            fates.take(&mut std::iter::once(item), u64::MAX)?;
+            fates.take(&mut items, bounds::SLICE)
+        };
+        next = beside_workers(tenant, deadline, slice).await.ok_or(Reject::TooLate)??;
     }
     let Fates { envelopes, filtered, unjudged, .. } = fates;
     let counters = &route.claim.state.metrics;
@@ -77,11 +87,14 @@ pub(super) async fn deliver(
         return Ok(received);
     }
     let owner = Owner { uid: &route.claim.uid, namespace: &route.claim.namespace };
+    let spool = route.on_outage == OnOutage::Spool;
+    let (crowded, _publishes) = publishes(tenant, envelopes.len(), spool, deadline).await?;
     let policy = Policy {
         stream: route.stream.as_deref(),
+        crowded,
         omit_original: route.retries == Retries::Never,
         owner,
-        spool: route.on_outage == OnOutage::Spool,
+        spool,
         rejected: &route.rejected,
     };
     let begun = Instant::now();
@@ -92,6 +105,26 @@ pub(super) async fn deliver(
     counters.count_events(EventResult::Filtered, filtered);
     counters.count_unjudged(unjudged);
     Ok(received)
+}
+
+/// Its namespace's share of what may wait for acknowledgements. Whoever may spool waits for it no longer than for an
+/// acknowledgement, and is `crowded` then; others wait until their deadline.
+async fn publishes(
+    tenant: &Tenant,
+    events: usize,
+    spool: bool,
+    deadline: Deadline,
+) -> Result<(bool, Option<SemaphorePermit<'_>>), Reject> {
+    let wanted = u32::try_from(events).unwrap_or(u32::MAX);
+    if let Ok(permit) = tenant.publishes.try_acquire_many(wanted) {
+        return Ok((false, Some(permit)));
+    }
+    let until = if spool { deadline.first() } else { deadline.acknowledged() };
+    match tokio::time::timeout_at(until.into(), tenant.publishes.acquire_many(wanted)).await {
+        Ok(permit) => Ok((false, permit.ok())),
+        Err(_) if spool => Ok((true, None)),
+        Err(_) => Err(Reject::TooLate),
+    }
 }
 
 /// Reads the body. Where the vendor never sends again, what cannot be read is kept instead of refused.

@@ -216,8 +216,9 @@ impl Receiver {
         })?;
         seen.whole = true;
         let deadline = Deadline::after(route.deadline);
-        admitted.step_in(deadline).await?;
+        // Before it waits for a place: this is when the whole of it was here.
         let now = Timestamp::now();
+        admitted.step_in(deadline).await?;
         let head = Head {
             method: &head.method,
             path: head.uri.path(),

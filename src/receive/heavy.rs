@@ -1,6 +1,7 @@
 //! Work that takes longer than a request may hold its worker: done beside the workers, few at a time.
 //!
-//! Who waits for a turn waits no longer than its deadline; the work itself looks at the clock.
+//! Who waits for a turn waits no longer than its deadline; the work itself looks at the clock. One namespace has half of the turns at most,
+//! and waits for its own before it waits for one of all.
 
 use std::sync::LazyLock;
 
@@ -8,6 +9,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use crate::deadline::Deadline;
+use crate::route::tenant::Tenant;
 
 /// As many as there are cores, so that what waits is not slowed by what works.
 static TURNS: LazyLock<Semaphore> =
@@ -17,21 +19,27 @@ static TURNS: LazyLock<Semaphore> =
 const LIGHT: usize = 64 << 10;
 
 /// Works on a body: at once, where it is small, else beside the workers. `None` where the deadline comes first.
-pub(super) async fn on_body<T>(bytes: usize, deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
+pub(super) async fn on_body<T>(
+    tenant: &Tenant,
+    bytes: usize,
+    deadline: Deadline,
+    work: impl FnOnce() -> T,
+) -> Option<T> {
     if bytes < LIGHT {
         return Some(work());
     }
-    beside_workers(deadline, work).await
+    beside_workers(tenant, deadline, work).await
 }
 
 /// Does the work when its turn comes; `None` where the deadline comes first.
-pub(super) async fn beside_workers<T>(deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
-    let turn = deadline.bound(TURNS.acquire()).await.ok()?.ok()?;
+pub(super) async fn beside_workers<T>(tenant: &Tenant, deadline: Deadline, work: impl FnOnce() -> T) -> Option<T> {
+    let turns = async { (tenant.turns.acquire().await.ok(), TURNS.acquire().await.ok()) };
+    let turns = deadline.bound(turns).await.ok()?;
     // A runtime of one thread has no other worker to hand its tasks to.
     let done = match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         _ => work(),
     };
-    drop(turn);
+    drop(turns);
     Some(done)
 }

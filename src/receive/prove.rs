@@ -37,7 +37,7 @@ impl Receiver {
         asking: &Asking<'_>,
     ) -> Result<Result<Verified, Refusal>, Reject> {
         let judge = || route.verifier.prove(head, body, now, &*self.keys);
-        match on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)? {
+        match on_body(&route.claim.state.tenant, body.len(), deadline, judge).await.ok_or(Reject::TooLate)? {
             Err(Refusal::NotFetched) => {}
             judged => return Ok(judged),
         }
@@ -68,6 +68,6 @@ impl Receiver {
                 }
             }
         }
-        on_body(body.len(), deadline, judge).await.ok_or(Reject::TooLate)
+        on_body(&route.claim.state.tenant, body.len(), deadline, judge).await.ok_or(Reject::TooLate)
     }
 }

@@ -30,6 +30,10 @@ pub(crate) const SWELL: usize = 4;
 pub(crate) const ROOM: u32 = 64 << 10;
 /// and of this in one namespace.
 pub(crate) const ROOM_OF_TENANT: u32 = ROOM / 2;
+/// Events that wait for their acknowledgement at one time; those of one namespace are half of them at most.
+pub(crate) const PUBLISHES: usize = 12_000;
+/// Steps of filters that are done in one turn beside the workers: some 10 ms.
+pub(crate) const SLICE: u64 = 1_000_000;
 /// A body that is not here at once brings so much a second,
 pub(crate) const BODY_RATE: u64 = 1 << 10;
 /// looked at so often.

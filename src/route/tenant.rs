@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Semaphore;
 
-use super::bounds::ROOM_OF_TENANT;
+use super::bounds::{PUBLISHES, ROOM_OF_TENANT};
 use super::budget::Budget;
 
 /// What the sources of a namespace hold.
@@ -15,6 +15,22 @@ pub struct Tenant {
     pub bytes: Budget,
     /// Room for what becomes of large bodies, in KiB.
     pub room: Semaphore,
+    /// Turns of work that takes longer than a request may hold its worker.
+    pub turns: Semaphore,
+    /// Events that wait for their acknowledgement.
+    pub publishes: Semaphore,
+}
+
+impl Default for Tenant {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            bytes: Budget::default(),
+            room: Semaphore::new(ROOM_OF_TENANT as usize),
+            turns: Semaphore::new((cores / 2).max(1)),
+            publishes: Semaphore::new(PUBLISHES / 2),
+        }
+    }
 }
 
 /// The tenants of all sources that somebody serves, by namespace.
@@ -35,7 +51,7 @@ impl Tenants {
             self.known.retain(|_, tenant| tenant.strong_count() > 0);
             self.left = self.known.len();
         }
-        let tenant = Arc::new(Tenant { bytes: Budget::default(), room: Semaphore::new(ROOM_OF_TENANT as usize) });
+        let tenant = Arc::<Tenant>::default();
         self.known.insert(namespace.into(), Arc::downgrade(&tenant));
         tenant
     }

@@ -126,6 +126,46 @@ async fn idle_connections_of_one_address_lock_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_begin_lock_nobody_out() {
+    let begun = b"POST /demo/repo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n";
+    let flooded = hold(&["--max-connections", "512"], async |flooded| {
+        let (mut kept, to) = (Vec::new(), local(flooded.operator.port));
+        // As soon as they are cut for want of a body, others come.
+        loop {
+            for last in 10..13 {
+                kept.push(flood::keep([127, 0, 0, last], to, size(250), begun).await);
+            }
+            kept.truncate(6);
+        }
+    })
+    .await;
+    assert!(flooded.operator.process.log().contains("gave way"), "it is said");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_nobody_signed_proves_nothing() {
+    let flooded = Flooded::start(&["--max-connections", "16"]).await;
+    let to = local(flooded.operator.port);
+    let ask = async |stream: &mut tokio::net::TcpStream, request: &str| {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        timeout(SOON, read_answer(stream)).await.unwrap().unwrap().map(|answer| answer.status)
+    };
+    let delivery = |n: u64| signed(n).replace("Connection: close\r\n", "");
+    let mut proven = connect(FLOOD, to).await.unwrap();
+    assert_eq!(ask(&mut proven, &delivery(1)).await, Some(200));
+    let mut shaken = connect(FLOOD, to).await.unwrap();
+    let handshake = "OPTIONS /demo/events HTTP/1.1\r\nHost: h\r\nWebHook-Request-Origin: example.com\r\n\r\n";
+    assert_eq!(ask(&mut shaken, handshake).await, Some(200));
+    // What has proven nothing gives way first, although the other rests for longer.
+    let mut others = keep(flooded.operator.port, 7, b"").await;
+    let mut end = [0; 1];
+    let cut = timeout(SOON, tokio::io::AsyncReadExt::read(&mut shaken, &mut end)).await.expect("it gives way");
+    assert!(matches!(cut, Ok(0) | Err(_)), "{cut:?}");
+    assert_eq!(ask(&mut proven, &delivery(2)).await, Some(200));
+    others.clear();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unfinished_heads_are_bounded_also_behind_a_request() {
     let head = unfinished_head(30 << 10);
     let behind = format!("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n{head}");

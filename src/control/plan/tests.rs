@@ -61,6 +61,11 @@ impl World {
         self.settle()
     }
 
+    fn fail(&mut self, secret: &str) -> Settled {
+        self.plan.take_reading(&key(secret), Reading::Failed, self.now);
+        self.settle()
+    }
+
     /// Streams with these subjects were read.
     fn streams(&mut self, subjects: &[&str]) -> Settled {
         let stream = Stream {
@@ -241,6 +246,24 @@ fn a_new_spec_waits_for_its_secret_while_the_former_serves() {
     assert_eq!((world.planned("calls").pending, world.answers("/sales/calls").as_str()), (false, "calls@2"));
     let known = world.plan.vault.known(&key("s"), "k").0;
     assert!(matches!(known, crate::control::vault::Known::Pending), "a Secret that nobody refers to is kept");
+}
+
+#[test]
+fn a_replaced_secret_is_not_kept_alive_by_an_api_server_that_fails() {
+    let mut world = World::new();
+    world.apply("calls", 1, 0, &generic("s"));
+    world.read("s", "one");
+    world.apply("calls", 2, 0, &generic("t"));
+    let opens = |world: &World| match world.table.find("any.test", "/sales/calls") {
+        Some(Entry::Served(route)) => route.verifier.open(world.now),
+        Some(Entry::NotServed(_)) | None => false,
+    };
+    assert!(opens(&world), "for as long as a reading takes");
+    world.fail("t");
+    assert!(!opens(&world), "what the spec no longer holds counts no more");
+    world.read("t", "two");
+    assert!(opens(&world));
+    assert_eq!(world.answers("/sales/calls"), "calls@2");
 }
 
 #[test]

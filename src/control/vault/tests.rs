@@ -113,7 +113,8 @@ fn an_unreadable_secret_is_tried_again_ever_more_rarely_and_takes_nothing_away()
     vault.observe(seen("a", "2"));
     assert_eq!(vault.take(&key("a"), Reading::Forbidden, NOW), (false, false));
     assert!(value(&vault, "a", "k").is_some());
-    assert_eq!(vault.take(&key("b"), Reading::Failed, NOW), (false, false));
+    assert_eq!(vault.take(&key("b"), Reading::Failed, NOW), (false, true), "who waits for it is told once");
+    assert!(vault.is_failing(&key("b"), "k") && !vault.is_failing(&key("a"), "k"));
     assert!(matches!(vault.known(&key("b"), "k").0, Known::Pending));
     let first = vault.next_due().unwrap();
     assert_eq!(first.as_second(), 1);

@@ -223,7 +223,17 @@ pub(crate) fn init(folder: &Path, persistent: bool) -> io::Result<()> {
 }
 
 pub(super) fn make(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make(parent)?;
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => return Ok(()),
+        made => made?,
+    }
+    // What is synced below it must be found again. A folder that may not be read is not ours to sync.
+    File::open(parent).map_or(Ok(()), |parent| parent.sync_all())
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {

@@ -12,7 +12,7 @@ use async_nats::ServerAddr;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::frame::{Info, Op};
 use super::login::{Access, DialError, Dialled, dial};
@@ -85,6 +85,8 @@ impl Line {
         let mut unflushed = false;
         let mut unanswered = 0;
         let mut pings = interval_at(Instant::now() + PING, PING);
+        // A process that was frozen asks once, and waits for the answer to that.
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             while let Some(op) = reader.next(&mut input)? {
                 match op {

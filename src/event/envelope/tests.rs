@@ -174,6 +174,11 @@ fn a_rejected_item_says_why_and_shares_no_id_with_an_event_or_with_the_same_item
     assert_ne!(known.msg_id, one.msg_id);
     assert_ne!(known.msg_id, message(Some("d 2")).msg_id);
     assert_eq!(known.msg_id, message(Some("d 1")).msg_id);
+
+    let nothing = BadItem { item: Bytes::new(), media_type: MediaType::Other("text/plain".to_owned()), ..item(None) };
+    let nothing = Envelope::rejected(&origin, &receipt, "w".to_owned(), nothing).message(Content::Whole);
+    assert!(!nothing.payload.is_empty(), "never nothing");
+    assert_eq!(nothing.header(header::CONTENT_TYPE), Some("application/json"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub const MEMORY: u64 = 200 << 20;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
-/// The source of whoever behaves well, at `/demo/repo`.
+/// The source of whoever behaves well, at `/demo/repo`, and one at `/demo/events` whose vendor greets without a signature.
 pub const SOURCE: &str = r#"
 apiVersion: v1
 kind: Secret
@@ -30,6 +30,11 @@ apiVersion: hookgate.dev/v1alpha1
 kind: WebhookSource
 metadata: {name: repo, namespace: demo}
 spec: {provider: github, verification: {secretRefs: [{name: repo, key: secret}]}}
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: events, namespace: demo}
+spec: {provider: cloudevents, verification: {secretRefs: [{name: repo, key: secret}]}}
 "#;
 
 /// HMAC-SHA256 of what GitHub's documentation calls its secret, in hex.
