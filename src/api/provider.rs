@@ -66,7 +66,7 @@ pub struct WebhookProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub notes: Option<String>,
-    /// The definition may replace a built-in of the same name.
+    /// That it replaces a built-in of the same name is meant; else its status says `ShadowsBuiltIn`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overrides_built_in: bool,
     /// The ways to prove a request, the default first.

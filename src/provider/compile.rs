@@ -266,3 +266,20 @@ fn deliveries(written: &[DeliveryMethod]) -> Vec<HttpMethod> {
     };
     if written.is_empty() { vec![HttpMethod::POST] } else { written.iter().map(method).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_four_fifths_of_the_vendors_time_and_at_most_five_seconds() {
+        let of = |deadline: &str| {
+            let methods = "methods: [{name: token, anyOf: [{allOf: [{token: {header: X-T}}]}]}]";
+            let spec = serde_saphyr::from_str(&format!("{{displayName: Acme, {methods}{deadline}}}")).unwrap();
+            Provider::compile("acme", &spec).unwrap().deadline
+        };
+        assert_eq!(of(", deadline: 2s"), Duration::from_millis(1600));
+        assert_eq!(of(", deadline: 30s"), Duration::from_secs(5));
+        assert_eq!(of(""), MAX_DEADLINE.min(VENDOR_TIMEOUT * 4 / 5), "a vendor that says nothing");
+    }
+}

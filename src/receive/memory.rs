@@ -22,7 +22,11 @@ const UNLIMITED: u64 = 1 << 50;
 /// page cache that is in use. `None` where there is no limit.
 pub(crate) fn cgroup_limit() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    limit_of(&own, Path::new("/sys/fs/cgroup")).map(|limit| limit - limit / 4)
+    limit_of(&own, Path::new("/sys/fs/cgroup")).map(less_a_quarter)
+}
+
+fn less_a_quarter(limit: u64) -> u64 {
+    limit - limit / 4
 }
 
 /// The smallest limit of a cgroup and those that it is within.
@@ -101,6 +105,7 @@ mod tests {
         write("memory/memory.limit_in_bytes", "9223372036854771712\n");
         let both = "12:cpu,cpuacct:/pod\n9:memory:/pod\n0::/\n";
         assert_eq!(limit_of(both, root.path()), Some(128 << 20));
+        assert_eq!(limit_of(both, root.path()).map(less_a_quarter), Some(96 << 20));
     }
 
     #[test]

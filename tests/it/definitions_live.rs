@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
-use crate::support::operator::{Answer, Operator};
+use crate::support::operator::{Answer, Operator, hookgate};
 use crate::support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -95,6 +95,27 @@ async fn deliveries_come_by_the_methods_that_the_definition_names() {
     let stored = nats.collect("webhooks.>", 3, SOON).await;
     let subjects: Vec<&str> = stored.iter().map(|message| message.subject.as_str()).collect();
     assert_eq!(subjects, ["webhooks.team.acme.PUT", "webhooks.team.acme.PATCH", "webhooks.team.acme.POST"]);
+}
+
+#[tokio::test]
+async fn a_definition_wins_over_a_built_in_of_its_name_and_is_told_to_say_so() {
+    let (folder, nats) = (manifests(), Nats::start().await);
+    let shadowing = PROVIDERS.split("---").next().expect("the first").replace("name: acme}", "name: quay}");
+    folder.write("providers.yaml", &format!("{PROVIDERS}---{shadowing}"));
+    let sources = std::fs::read_to_string(folder.join("sources.yaml")).expect("sources");
+    folder.write("sources.yaml", &sources.replace("provider: acme", "provider: quay"));
+    let check = async || {
+        let said = hookgate(&["check", &folder.path().display().to_string()]).await;
+        assert_eq!(said.status.code(), Some(1));
+        said.stdout
+    };
+    let said = check().await;
+    assert!(said.contains("spec.overridesBuiltIn: ") && said.contains("(ShadowsBuiltIn)"), "{said}");
+    let operator = Operator::in_folder(folder.path(), &nats.url(), &[]).await;
+    assert_eq!(by(&operator, "PUT").await.0, 202, "as Acme answers, and no built-in");
+    eventually("the log says so", SOON, async || operator.process.log().contains("ShadowsBuiltIn")).await;
+    folder.write("providers.yaml", &format!("{PROVIDERS}---{shadowing}  overridesBuiltIn: true\n"));
+    assert!(!check().await.contains("ShadowsBuiltIn"), "the broken one is all that is left");
 }
 
 async fn post(operator: &Operator, token: &str, body: &str) -> Answer {

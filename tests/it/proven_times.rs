@@ -211,6 +211,23 @@ fn a_tolerance_never_lengthens_the_life_of_a_token() {
 }
 
 #[test]
+fn a_longer_life_of_tokens_is_taken_where_the_source_says_so_and_no_longer_one() {
+    let spec = json!({"provider": "generic", "verification": {"method": "jwt", "jwt": {"algorithms": ["HS256"]}}});
+    let provider = Provider::generic(&serde_json::from_value(spec).expect("a source")).expect("compiles");
+    let keys: [KeyRef; 1] = [key(None, SECRET)];
+    let parameters = BTreeMap::from([("maxLifetime".to_owned(), "2h".to_owned())]);
+    let given =
+        Given { keys: &keys, other_purposes: &[], parameters: &parameters, tolerance: None, external_url: None };
+    let verifier = Verifier::new(&provider.methods[0], &given).expect("the source means something").0;
+    let judged = |life: i64| {
+        let begin = now().as_second();
+        let bearer = format!("Bearer {}", token(&json!({"iat": begin, "exp": begin + life})));
+        verdict(&verifier, &headers([("Authorization", bearer.as_str())]), None, "{}", now())
+    };
+    assert_eq!((judged(7200), judged(7201)), (Ok(()), Err(Refusal::Claims("exp"))));
+}
+
+#[test]
 fn a_tolerance_is_refused_where_a_token_says_no_time_that_it_could_bound() {
     for (provider, method, bounded) in
         [("dialpad", "jwt", false), ("netlify", "signature", false), ("vonage", "jwt", true), ("livekit", "jwt", true)]

@@ -126,6 +126,23 @@ fn an_unreadable_secret_is_tried_again_ever_more_rarely_and_takes_nothing_away()
 }
 
 #[test]
+fn secrets_of_the_platform_are_refused_whatever_they_hold() {
+    for kind in [
+        "kubernetes.io/service-account-token",
+        "bootstrap.kubernetes.io/token",
+        "kubernetes.io/dockercfg",
+        "kubernetes.io/dockerconfigjson",
+        "helm.sh/release.v1",
+    ] {
+        let mut vault = Vault::default();
+        want(&mut vault, &[("a", "k")]);
+        let Reading::Found(version, secret) = found("1", &[("k", "v")]) else { unreachable!() };
+        vault.take(&key("a"), Reading::Found(version, SecretData { kind: kind.to_owned(), ..secret }), NOW);
+        assert!(matches!(vault.known(&key("a"), "k").0, Known::Refused(refused) if *refused == kind), "{kind}");
+    }
+}
+
+#[test]
 fn a_folder_supplies_everything_at_once() {
     let mut vault = Vault::default();
     want(&mut vault, &[("a", "k"), ("b", "k")]);

@@ -224,6 +224,16 @@ fn the_vendors_time_counts_where_it_is_plausible() {
 }
 
 #[test]
+fn an_entity_whose_name_is_too_long_is_left_out() {
+    let definition = definition("extract: {subject: [{pointer: /s}]}").unwrap();
+    let subject = |length: usize| {
+        let body = format!(r#"{{"s":"{}"}}"#, "x".repeat(length));
+        request(body.as_str()).event(&definition).subject.map(|subject| subject.len())
+    };
+    assert_eq!((subject(512), subject(513)), (Some(512), None));
+}
+
+#[test]
 fn attributes_from_places_without_proof_are_named() {
     let fields = "extract: {type: [{header: X-Type, else: {value: fixed}}, {pointer: /a/t}], id: [{pointer: /id}], time: [{query: time}], subject: [{form: s, else: {pointer: /s}}]}";
     let definition = definition(fields).unwrap();
