@@ -273,3 +273,24 @@ fn worse(first: Option<Unavailable>, second: Unavailable) -> Unavailable {
         _ => second,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_namespace_leaves_acknowledgements_to_another() {
+        let (loud, quiet) = (Tenant::default(), Tenant::default());
+        let soon = Deadline::after(Duration::from_millis(200));
+        let all = loud.publishes.available_permits();
+        let (crowded, held) = publishes(&loud, all, false, soon).await.unwrap();
+        assert!(!crowded && held.is_some());
+        assert!(matches!(publishes(&loud, 1, false, soon).await, Err(Reject::TooLate)));
+        assert!(publishes(&loud, 1, true, soon).await.unwrap().0, "the spool takes it");
+        assert!(!publishes(&quiet, 1000, true, soon).await.unwrap().0);
+        drop(held);
+        assert!(!publishes(&loud, 1, true, soon).await.unwrap().0);
+    }
+}

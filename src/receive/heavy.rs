@@ -43,3 +43,23 @@ pub(super) async fn beside_workers<T>(tenant: &Tenant, deadline: Deadline, work:
     drop(turns);
     Some(done)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_namespace_leaves_turns_to_another() {
+        let (loud, quiet) = (Tenant::default(), Tenant::default());
+        let soon = || Deadline::after(Duration::from_millis(50));
+        let all = u32::try_from(loud.turns.available_permits()).unwrap();
+        let held = loud.turns.acquire_many(all).await.unwrap();
+        assert_eq!(beside_workers(&loud, soon(), || 1).await, None, "it has all its turns");
+        assert_eq!(beside_workers(&quiet, soon(), || 1).await, Some(1));
+        assert_eq!(on_body(&loud, LIGHT - 1, soon(), || 1).await, Some(1), "what is light needs none");
+        drop(held);
+        assert_eq!(beside_workers(&loud, soon(), || 1).await, Some(1));
+    }
+}

@@ -204,6 +204,32 @@ async fn a_killed_process_leaves_a_spool_that_the_next_one_and_the_command_publi
 }
 
 #[tokio::test]
+async fn what_was_published_from_the_spool_is_not_published_again_by_a_restart() {
+    let (manifests, spool, mut nats) = (manifests(), Folder::new("spool"), Nats::start().await);
+    // A stream that soon forgets the ids by which it would know them.
+    let flags = ["--spool-volatile", "--duplicate-window=1s", "--guard-window=0"];
+    let operator = start(manifests.path(), &nats, &spool, &flags).await;
+    send_all(&operator, 0..3).await;
+    nats.kill();
+    send_all(&operator, 3..13).await;
+    nats.start_again().await;
+    arrived(&nats, 13).await;
+    let folder = spool.path().join("spool");
+    let left = async || hookgate(&["spool", "ls", folder.to_str().unwrap()]).await.stdout;
+    let metrics = async || String::from_utf8_lossy(&operator.get("/metrics").await.unwrap().body).into_owned();
+    eventually("the spool is empty", SOON, async || metrics().await.contains("hookgate_spool_events 0\n")).await;
+    let forgotten = tokio::time::Instant::now() + Duration::from_secs(2);
+    operator.process.signal("KILL");
+    drop(operator);
+    assert_eq!(left().await, "", "nothing is listed");
+    tokio::time::sleep_until(forgotten).await;
+    let operator = start(manifests.path(), &nats, &spool, &flags).await;
+    // What comes after a spool that is drained at the start comes after all that it held.
+    send_all(&operator, 13..20).await;
+    arrived(&nats, 20).await;
+}
+
+#[tokio::test]
 async fn a_spool_that_may_end_with_the_pod_counts_only_where_that_is_said() {
     let (manifests, spool, mut nats) = (manifests(), Folder::new("spool"), Nats::start().await);
     let operator = start(manifests.path(), &nats, &spool, &[]).await;
