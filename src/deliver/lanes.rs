@@ -25,8 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub(super) const STUCK: Duration = Duration::from_secs(10);
 /// How long there must be no stream, while JetStream answers, before a message counts as refused.
 const NO_OWNER: Duration = Duration::from_secs(600);
-/// Messages that may wait for another try before reading pauses: some 20 MiB.
-const LIMIT: usize = 1 << 19;
+/// Messages that may wait for another try before reading pauses: some 32 MiB, and more than one namespace can have in a spool of
+/// the size that it has by default.
+const LIMIT: usize = 1 << 21;
 
 /// What follows from a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

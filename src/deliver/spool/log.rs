@@ -137,7 +137,7 @@ impl<F: Files> Log<F> {
         };
         // One that goes with its file needs no mark.
         if let Some(name) = name.filter(|_| empty.is_none())
-            && let Err(error) = self.marks().add(&*self.files, name, at.bytes.start)
+            && let Err(error) = self.marks().add(&*self.files, name, at.offset())
         {
             tracing::debug!(%error, "an event that was published is published again after a restart");
         }
@@ -328,7 +328,7 @@ impl<F: Files> Reader<F> {
                 Ok(Some(Found::Record(..))) if finished => {}
                 Ok(Some(Found::Record(record, bytes))) => {
                     *read += 1;
-                    return Ok(Some((Position { segment: name.id, bytes }, record)));
+                    return Ok(Some((Position::new(name.id, bytes), record)));
                 }
                 Ok(Some(Found::Damage(damage))) if damage.torn => {}
                 Ok(Some(Found::Damage(damage))) => {
@@ -357,9 +357,9 @@ impl<F: Files> Reader<F> {
             return Ok(None);
         };
         let mut walk = Walk::new(self.log.files.open(&name.file())?, name);
-        walk.seek(at.bytes.start);
-        Ok(match walk.next(at.bytes.end)? {
-            Some(Found::Record(record, bytes)) if bytes == at.bytes => Some(record),
+        walk.seek(at.offset());
+        Ok(match walk.next(at.bytes().end)? {
+            Some(Found::Record(record, bytes)) if bytes == at.bytes() => Some(record),
             _ => None,
         })
     }

@@ -9,21 +9,28 @@ use std::sync::Arc;
 use super::record::Record;
 use super::segment::{HEADER, Name};
 
-/// Where a record stands.
+/// Where a record stands. Small: millions of them may wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     pub(super) segment: u64,
-    pub(super) bytes: Range<u64>,
+    start: u32,
+    length: u32,
 }
 
-#[cfg(test)]
 impl Position {
+    /// Of these bytes of a segment, which is far shorter than 4 GiB.
     pub(in super::super) fn new(segment: u64, bytes: Range<u64>) -> Self {
-        Self { segment, bytes }
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { segment, start: small(bytes.start), length: small(bytes.end.saturating_sub(bytes.start)) }
     }
 
+    /// Where it begins.
     pub(in super::super) fn offset(&self) -> u64 {
-        self.bytes.start
+        self.start.into()
+    }
+
+    pub(super) fn bytes(&self) -> Range<u64> {
+        self.offset()..self.offset() + u64::from(self.length)
     }
 }
 
