@@ -80,6 +80,10 @@ pub fn right() -> Vec<Case> {
             "{method: jwt, secretRefs: [{name: a, key: k}], tolerance: 1m, parameters: {maxLifetime: 2h}, jwt: {algorithms: [HS256, ES256], issuer: acme, audiences: [us]}}",
         ),
         generic(
+            "generic jwt without an end",
+            "{method: jwt, secretRefs: [{name: a, key: k}], jwt: {algorithms: [HS256], withoutExpiry: true, maxAge: 5m}}",
+        ),
+        generic(
             "generic public key",
             "{method: publicKey, secretRefs: [{name: a, key: k}], publicKey: {algorithm: Ed25519, format: Raw, keyEncoding: Hex, signature: {header: X-Sig}}}",
         ),

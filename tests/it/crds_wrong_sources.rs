@@ -238,6 +238,8 @@ pub fn verification() -> Vec<Wrong> {
         with("tolerance of two days", "verification: {tolerance: 48h}").wrong("spec.verification.tolerance", "tolerance must be from 1s to 24h"),
         with("tolerance with a fraction", "verification: {tolerance: 1.5h}").wrong("spec.verification.tolerance", "write a duration such as 5m"),
         with("tolerance in words", "verification: {tolerance: 1 day}").wrong("spec.verification.tolerance", "write a duration such as 5m"),
+        generic("a token without an end", "{method: jwt, secretRefs: [{name: a, key: k}], jwt: {algorithms: [HS256], withoutExpiry: true}}")
+            .wrong("spec.verification", "jwt.withoutExpiry needs jwt.maxAge"),
         generic("tolerance of a token", "{method: token, secretRefs: [{name: a, key: k}], token: {header: X-T}, tolerance: 5m}")
             .wrong("spec.verification", "tolerance has no meaning for token and basic"),
         generic("tolerance without a timestamp", &format!("{{method: hmac, secretRefs: [{{name: a, key: k}}], tolerance: 5m, hmac: {{{HMAC}}}}}"))

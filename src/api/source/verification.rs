@@ -35,6 +35,8 @@ use crate::api::scheme::{Basic, Hmac, Jwt, PublicKey, Token, Unproven};
     validation = Rule::new("!has(self.externalURL) || !has(self.jwt) || has(self.jwt.bind) && self.jwt.bind.exists(b, b.of == 'URL')")
         .message("externalURL has no meaning unless jwt.bind binds the URL: leave it out or bind it"),
     validation = Rule::new("!has(self.publicKey) || !has(self.publicKey.fetch)").message("keys are fetched only by providers: write the key in a Secret and name it in secretRefs"),
+    validation = Rule::new("!has(self.jwt) || !has(self.jwt.withoutExpiry) || !self.jwt.withoutExpiry || has(self.jwt.maxAge)")
+        .message("jwt.withoutExpiry needs jwt.maxAge: else whoever sees a token once may use it for ever"),
     validation = Rule::new("!has(self.jwt) || !has(self.jwt.fetch)").message("keys are fetched only by providers: write the key in a Secret and name it in secretRefs")
 )]
 pub struct Verification {
