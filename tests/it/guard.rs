@@ -191,6 +191,31 @@ async fn a_server_that_forgets_and_goes_on_for_another_replica_gets_it_again_onc
     }
 }
 
+#[tokio::test]
+async fn what_a_stream_still_has_is_not_given_to_it_again_once_it_has_forgotten_the_ids() {
+    let mut nats = Nats::start().await;
+    let mut short = options(nats.url());
+    short.stream.duplicate_window = Duration::from_secs(1);
+    let delivery = start(&short).await;
+    guard(&delivery);
+    let ids = publish(&delivery, "all", 1_000).await;
+    let forgets_ids = tokio::time::Instant::now() + Duration::from_secs(2);
+    nats.kill();
+    let block = fs::OpenOptions::new().write(true).open(last_block(&nats)).expect("the last block");
+    let length = block.metadata().expect("its length").len();
+    block.set_len(length.saturating_sub(200_000)).expect("cut");
+    // It is away for longer than the stream would know what it has.
+    tokio::time::sleep_until(forgets_ids).await;
+    nats.start_again().await;
+    let left = stored(&nats.jetstream().await, "WEBHOOKS").await;
+    let forgotten = ids.iter().filter(|id| !left.contains_key(&format!("uid:{id}"))).count();
+    assert!((1..1_000).contains(&forgotten), "{forgotten}");
+    all_once(&nats, &ids, "after a long outage").await;
+    let again = async || delivery.guard().is_some_and(|status| status.again == forgotten as u64);
+    eventually("what was forgotten is counted, and nothing else", SOON, again).await;
+    all_once(&nats, &ids, "and nothing comes twice").await;
+}
+
 /// How many messages a stream holds.
 async fn counts(nats: &Nats, streams: &[&str]) -> Vec<u64> {
     let mut counts = Vec::new();
