@@ -8,8 +8,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::claim_check;
 use crate::ledger::{Gate, Load, judge};
+use crate::support::folder::Folder;
 use crate::support::nats_cluster::NatsCluster;
+use crate::support::operator::Operator;
 use crate::support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -118,4 +121,48 @@ async fn a_node_that_is_killed_frozen_or_cut_off_loses_nothing_and_refuses_nobod
     let (_, metrics) = gate.admin("/metrics").await;
     assert!(!metrics.contains(r#"outcome="NoStream""#), "{metrics}");
     println!("all: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_outlives_the_node_that_leads_its_bucket() {
+    let mut cluster = NatsCluster::start().await;
+    let (manifests, spool) = (claim_check::manifests(), Folder::new("spool"));
+    let text = std::fs::read_to_string(manifests.join("sources.yaml")).unwrap();
+    let first = "  extract: {id: [{header: X-Delivery}], type: {header: X-Event}}\n";
+    manifests.write("sources.yaml", &text.replacen(first, &format!("{first}  delivery: {{onOutage: Spool}}\n"), 1));
+    let folder = spool.join("spool").display().to_string();
+    let flags = ["--stream-replicas", "3", "--spool-dir", &folder, "--spool-volatile"];
+    let operator = Operator::in_folder(manifests.path(), &cluster.urls(), &flags).await;
+    let send = async |n: u32| {
+        let (id, body) = (format!("id-{n}"), claim_check::large(&n.to_string()));
+        let status = claim_check::send(&operator, "/sales/calls", &id, body).await;
+        assert_eq!(status, 200, "{n}: {}", operator.process.log());
+    };
+    for n in 0..4 {
+        send(n).await;
+    }
+    let bucket = "OBJ_hookgate-sales";
+    let leader = (cluster.meta_leader().unwrap() + 1) % 3;
+    cluster.hand_over(bucket, leader).await;
+    cluster.nodes[leader].kill();
+    for n in 4..10 {
+        send(n).await;
+    }
+    cluster.led_by_another(bucket, leader).await;
+    for n in 10..14 {
+        send(n).await;
+    }
+    cluster.nodes[leader].start_again().await;
+    for stream in [bucket, "WEBHOOKS"] {
+        cluster.whole(stream).await;
+    }
+    let nats = &cluster.nodes[leader];
+    let count = async || nats.count("WEBHOOKS").await;
+    eventually("all are there", SOON, async || count().await >= 14).await;
+    for event in nats.collect("webhooks.sales.calls.>", 14, SOON).await {
+        let n = claim_check::header(&event, "ce-id").replace("id-", "");
+        let (_, data) = claim_check::data(nats, &claim_check::header(&event, "ce-dataref")).await;
+        assert!(data == claim_check::large(&n).into_bytes(), "{n}");
+    }
+    assert_eq!(count().await, 14, "each once");
 }
