@@ -15,7 +15,6 @@ mod providers;
 mod providers_new;
 mod run;
 mod schema;
-mod selector;
 mod send;
 mod source;
 mod spool;

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
-use kube::core::Selector;
 
 use super::flags;
 use super::nats::NatsArgs;
 use super::policy::{Bounds, Policy};
-use super::selector::selector;
+use crate::control::selector::{Selector, selector};
 use crate::control::settings::{Settings, SpoolSetting};
 use crate::deliver::spool::MARKER;
 use crate::deliver::{GuardOptions, Options as DeliveryOptions, StreamOptions};

@@ -19,6 +19,7 @@ pub(crate) mod quota;
 pub(crate) mod reader;
 pub mod resolve;
 pub mod run;
+pub(crate) mod selector;
 pub mod settings;
 pub mod start;
 pub(crate) mod status;

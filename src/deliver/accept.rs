@@ -1,7 +1,7 @@
 //! The one door into NATS: an envelope is fitted to what the server takes, and sent.
 //!
-//! A message is made here and judged where it is published; no caller does either. What is to happen to a message that
-//! is too large, or to one that NATS does not take in time, is decided here, and nowhere else.
+//! A message is made here and judged where it is published; no caller does either. What is to happen to one that is too large
+//! is decided here; to one that NATS does not take in time, in `course`, whose steps are taken here and nowhere else.
 
 use std::borrow::Cow;
 use std::time::Instant;

@@ -1,6 +1,7 @@
 //! A stream that has stopped acknowledging is left alone for a moment, so that requests do not wait for it one by one.
 //!
-//! One publish per pause is let through to see whether it is back. Other streams are not touched.
+//! Open: five in a row were not answered, and one publish per pause is let through to see whether it is back. Diverted: one was
+//! late, and what may wait goes to the spool until one from there is stored in time. Other streams are not touched.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 

@@ -303,6 +303,15 @@ fn variables(heading: &str) -> BTreeSet<String> {
     rows("docs/providers.md", heading)
 }
 
+/// The same, where a variable with an argument is another than one without: `name` or `name:`.
+fn forms(examples: &BTreeSet<String>) -> BTreeSet<String> {
+    let form = |example: &String| {
+        let inner = example.trim_matches(['{', '}']);
+        inner.split_once(':').map_or_else(|| inner.to_owned(), |(name, _)| format!("{name}:"))
+    };
+    examples.iter().map(form).collect()
+}
+
 fn names(examples: &BTreeSet<String>) -> BTreeSet<String> {
     examples
         .iter()
@@ -313,9 +322,14 @@ fn names(examples: &BTreeSet<String>) -> BTreeSet<String> {
 #[test]
 fn every_variable_of_signed_content_is_explained_with_an_example_that_compiles() {
     let examples = variables("### Variables of signed content");
-    let mut known = quoted("src/provider/verify/content/variable.rs", "(\"");
-    known.insert("parameter".to_owned());
-    assert_eq!(names(&examples), known);
+    let code = text("src/provider/verify/content/variable.rs");
+    let arms = code.lines().filter_map(|line| line.trim_start().strip_prefix("(\"")?.split_once("\", "));
+    let known: BTreeSet<String> = arms
+        .filter(|(_, rest)| !rest.contains("return Err"))
+        .map(|(name, rest)| if rest.starts_with("Some") { format!("{name}:") } else { name.to_owned() })
+        .collect();
+    assert!(known.contains("query:") && known.contains("body"), "{known:?}");
+    assert_eq!(forms(&examples), known);
     for example in examples {
         if let Err(errors) = Provider::compile("acme", &provider(&example, "")) {
             panic!("{example}: {errors:?}");

@@ -1,6 +1,7 @@
 //! One part of signed content: what it fixes, what it covers, and its bytes.
 //!
-//! What is said of a part is said of every part: a new variable does not compile until all of it is.
+//! What it fixes and covers, its bytes, and whether a challenge could be taken for it is said of every part: a new variable does not
+//! compile until it is. `needs_url`, `needs_form` and the queries of `content.rs` name those alone that they are about.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

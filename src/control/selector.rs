@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use kube::core::{Expression, Selector};
+use kube::core::Expression;
+pub(crate) use kube::core::Selector;
 
 /// What is selected; every requirement must hold.
 ///
 /// # Errors
 /// What is wrong with it, and what to write.
-pub(super) fn selector(text: &str) -> Result<Selector, String> {
+pub(crate) fn selector(text: &str) -> Result<Selector, String> {
     let read = |part: &str| {
         let wrong = || format!("{part:?} selects nothing: write such as team=sales, team in (sales,hr), !legacy");
         requirement(part).ok_or_else(wrong)
