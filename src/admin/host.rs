@@ -28,10 +28,17 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
 }
 
 fn is_own(host: &str) -> bool {
-    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address.parse::<Ipv6Addr>().is_ok();
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((address, rest)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let ends = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
+        return ends && address.parse::<Ipv6Addr>().is_ok();
     }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_ascii_lowercase();
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if !is_name || !is_port(port) {
+        return false;
+    }
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
     // A name without a dot and those below `svc`, `local` and `localhost` are nobody's in the public name service.
     let inside = [".svc", ".local", ".localhost", ".internal"].iter().any(|end| name.ends_with(end));
     name.parse::<Ipv4Addr>().is_ok() || inside || !name.is_empty() && !name.contains('.')
@@ -56,8 +63,19 @@ mod tests {
         ] {
             assert!(is_own(own), "{own}");
         }
-        for other in ["evil.example.com:9090", "127.0.0.1.nip.io", "1.2.3.4.5", "[evil]", "", ":9090", "a.svc.evil.com"]
-        {
+        for other in [
+            "evil.example.com:9090",
+            "127.0.0.1.nip.io",
+            "1.2.3.4.5",
+            "[evil]",
+            "",
+            ":9090",
+            "a.svc.evil.com",
+            "[::1].evil.com",
+            "[::1]:x",
+            "x@localhost",
+            "evil.com/localhost",
+        ] {
             assert!(!is_own(other), "{other}");
         }
     }

@@ -142,6 +142,12 @@ impl Decoder {
         let format = self.carrier.format(content_type, binary_event)?;
         let format =
             if format == BodyFormat::Text && self.plain_json(body, content_type) { BodyFormat::JSON } else { format };
+        // Which it is says a header that nobody signed: what is JSON is never read as something else, in which a text of it
+        // could stand for another event.
+        let form = matches!(format, BodyFormat::Form | BodyFormat::Multipart);
+        if form && self.carrier.reads(BodyFormat::JSON) && begins_as_json(body) {
+            return Err(DecodeError::Malformed("form"));
+        }
         let mut decoded = match format {
             BodyFormat::JSON => one(json_document(without_mark(body))),
             BodyFormat::Form => self.form(body, content_type)?,
@@ -171,7 +177,7 @@ impl Decoder {
     fn plain_json(&self, body: &[u8], content_type: &ContentType<'_>) -> bool {
         content_type.essence() == "text/plain"
             && self.carrier.reads(BodyFormat::JSON)
-            && matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+            && begins_as_json(body)
             && json::validate(body).is_ok()
     }
 
@@ -199,6 +205,11 @@ impl Decoder {
         };
         Ok(Decoded { documents: vec![document], list: false, fields })
     }
+}
+
+fn begins_as_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 /// The parameters of a delivery that has nothing but its URL.

@@ -85,9 +85,10 @@ impl Bodies {
         self.all.give_back(bytes);
     }
 
-    fn bound(&self) -> Bound {
+    /// Of those without proof. One address may always have one whole body.
+    fn bound(&self, limits: &Limits) -> Bound {
         let sum = self.limit / UNPROVEN_BYTES;
-        Bound { sum, share: sum / 2 }
+        Bound { sum, share: (sum / 2).max(limits.max_body) }
     }
 
     /// How many bytes are held without proof.
@@ -121,7 +122,7 @@ impl Hold<'_> {
         if self.slow.is_none() {
             if self.add(more).is_ok() {
                 self.bytes += more;
-                if self.pool().bytes.held() > self.bodies.bound().sum / 2 {
+                if self.pool().bytes.held() > self.bodies.bound(self.limits).sum / 2 {
                     self.enter();
                 }
                 return Ok(());
@@ -222,12 +223,12 @@ impl Hold<'_> {
         }
         let unproven = match own.add(more, self.limits.unproven_bytes()) {
             false => Err(Used::Source(missing(own, self.limits.unproven_bytes()))),
-            true => self.pool().bytes.add(self.holder, more, self.bodies.bound()).map_err(|full| {
+            true => self.pool().bytes.add(self.holder, more, self.bodies.bound(self.limits)).map_err(|full| {
                 own.give_back(more);
                 match full {
-                    Full::Sum => {
-                        Used::Sum((self.pool().bytes.held() + more).saturating_sub(self.bodies.bound().sum).max(1))
-                    }
+                    Full::Sum => Used::Sum(
+                        (self.pool().bytes.held() + more).saturating_sub(self.bodies.bound(self.limits).sum).max(1),
+                    ),
                     Full::Share => Used::Share(more),
                 }
             }),

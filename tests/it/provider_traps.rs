@@ -122,6 +122,21 @@ fn a_signed_member_that_is_there_twice_is_no_signed_member() {
 }
 
 #[test]
+fn what_is_signed_in_lines_cannot_be_split_otherwise() {
+    let verifier = of_scheme(&json!({"hmac": hmac("{lines:Message,Id,Topic}")}), SECRET, None);
+    let signed = tag("Message\nhi\nId\nfake\nTopic\nvictim\nId\nreal\nTopic\nattacker\n");
+    let body = |message: &str, id: &str, topic: &str| json!({"Message": message, "Id": id, "Topic": topic}).to_string();
+    let whole = body("hi\nId\nfake\nTopic\nvictim", "real", "attacker");
+    assert!(accepts(&verifier, &[("X-Signature", &signed)], None, &whole), "as its vendor signed it");
+    for split in [
+        body("hi", "fake", "victim\nId\nreal\nTopic\nattacker"),
+        body("hi", "fake\nTopic\nvictim\nId\nreal", "attacker"),
+    ] {
+        assert!(!accepts(&verifier, &[("X-Signature", &signed)], None, &split), "{split}");
+    }
+}
+
+#[test]
 fn a_secret_that_its_vendor_normalises_signs_in_any_form() {
     let mut scheme = hmac("{body}");
     scheme["keyEncoding"] = json!("NFKD");

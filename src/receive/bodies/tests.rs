@@ -48,6 +48,26 @@ fn bodies_that_are_withheld_give_way_to_one_that_comes() {
 }
 
 #[test]
+fn the_largest_body_that_a_source_takes_fits_whoever_sends_it() {
+    let (bodies, states) = (Bodies::new(64 * MIB), sources(1));
+    let limits = Limits { max_body: 31 * MIB, ..limits() };
+    for class in [Class::Stranger, Class::Known] {
+        let hold = |address| bodies.hold((&states[0], &limits), class, one(address));
+        let mut whole = hold(1);
+        for part in 1..=31 {
+            assert!(whole.grow(part * MIB).is_ok(), "{class:?}: {part} MiB");
+        }
+        assert!(whole.whole().is_ok());
+        drop(whole);
+        let mut withheld = hold(1);
+        assert!(withheld.grow(31 * MIB).is_ok());
+        withheld.enter();
+        let mut other = hold(2);
+        assert!(other.grow(4 * MIB).is_ok(), "and gives way to others while it does not come");
+    }
+}
+
+#[test]
 fn strangers_leave_half_of_the_bytes_to_whoever_has_proven_itself() {
     let (bodies, states, limits) = (Bodies::new(64 * MIB), sources(16), limits());
     let mut withheld = Vec::new();

@@ -26,6 +26,45 @@ fn forms_without_a_document_are_objects_of_their_fields() {
 }
 
 #[test]
+fn what_is_json_is_never_read_as_a_form_whatever_a_header_says() {
+    // A text within what was signed, which as a form would be fields of another event.
+    let text = "&payload=%7B%22action%22:%22deleted%22%7D&command=%2Fdeploy&CallSid=CA9&id=1&x=";
+    let forms = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"];
+    let mut both = 0;
+    for built_in in crate::provider::catalogue::built_ins() {
+        let extraction = &built_in.provider().unwrap().extraction;
+        for form in forms {
+            let accepts = |media_type: &str| {
+                extraction.accepts(request("").header("content-type", media_type).head(&Method::POST).headers)
+            };
+            if !accepts("application/json") || !accepts(form) {
+                continue;
+            }
+            both += 1;
+            for begin in ["", "\r\n ", "\u{feff}"] {
+                let signed = format!("{begin}{{\"text\":\"{text}\"}}");
+                let as_json = request(&signed).header("content-type", "application/json").read(extraction);
+                match request(&signed).header("content-type", form).read(extraction) {
+                    Err(DecodeError::Malformed(_)) => {}
+                    // Some read one format whatever a header says.
+                    Ok(batch) => {
+                        let content = |batch: &Batch| -> Vec<Bytes> {
+                            let of = |item: &Result<Event, BadItem>| {
+                                item.as_ref().map_or_else(|bad| bad.item.clone(), |event| event.data.original.clone())
+                            };
+                            batch.items.iter().map(of).collect()
+                        };
+                        assert_eq!(content(&batch), content(&as_json.unwrap()), "{}: {form}", built_in.id);
+                    }
+                    Err(other) => panic!("{}: {form}: {other}", built_in.id),
+                }
+            }
+        }
+    }
+    assert!(both > 5, "{both} definitions read both");
+}
+
+#[test]
 fn a_delivery_by_get_is_read_from_its_query() {
     let fields = "httpMethods: [POST, GET]\nredact: [/key]\nextract: {id: [{form: id}], type: [{pointer: /state}]}";
     let definition = definition(fields).unwrap();

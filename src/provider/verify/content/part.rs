@@ -236,8 +236,13 @@ impl Part {
             Part::PointerPercent(index) => {
                 sink(utf8_percent_encode(&view.member_text(*index)?, COMPONENT).to_string().as_bytes());
             }
-            Part::Lines(lines) => lines.iter().try_for_each(|(name, index)| {
-                for text in [name.as_str(), "\n", &view.member_text(*index)?, "\n"] {
+            Part::Lines(lines) => lines.iter().enumerate().try_for_each(|(place, (name, index))| {
+                let value = view.member_text(*index)?;
+                // Where two may hold lines the same bytes could be split otherwise, into members that were never sent.
+                if place > 0 && value.contains('\n') {
+                    return None;
+                }
+                for text in [name.as_str(), "\n", &value, "\n"] {
                     sink(text.as_bytes());
                 }
                 Some(())
