@@ -7,10 +7,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit crds chart bench clean
+.PHONY: help demo test torture lint audit crds chart bench bench-gate clean
 
 help:            ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo:            ## Build, start NATS and the receiver, send one delivery of each vendor, show the events
 	@scripts/needs.sh cargo go cc
@@ -52,6 +52,10 @@ chart:           ## Write the table of values in the chart's README anew
 bench:           ## Figures, beside a bare axum receiver in the same run
 	@tests/servers/build.sh nats-server >/dev/null
 	cargo bench --locked
+
+bench-gate:      ## Fail where the request line misses a target: nine turns of each row
+	@tests/servers/build.sh nats-server >/dev/null
+	cargo bench --locked --bench receiver -- --rounds 9 --gate
 
 clean:           ## Forget build output and built servers
 	rm -rf $(CACHE)

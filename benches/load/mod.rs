@@ -27,6 +27,17 @@ pub struct Deliveries {
     /// Where the id stands in each.
     id: usize,
     next: AtomicU64,
+    /// They need no id.
+    repeated: bool,
+}
+
+/// When a connection sends again.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// When it has its answer.
+    Unbounded,
+    /// So long after it sent last; latency counts from when that was due, so that a stall counts for all behind it.
+    Every(Duration),
 }
 
 /// What came back.
@@ -67,7 +78,12 @@ impl Deliveries {
         }
         // Unlike those of an earlier run against the same stream.
         let first = u64::from(std::process::id()) << 40;
-        Ok(Arc::new(Self { requests, id, next: AtomicU64::new(first) }))
+        Ok(Arc::new(Self { requests, id, next: AtomicU64::new(first), repeated: false }))
+    }
+
+    /// Requests that are sent as they are, over and over.
+    pub fn repeated(requests: Vec<Vec<u8>>) -> Arc<Self> {
+        Arc::new(Self { requests, id: 0, next: AtomicU64::new(0), repeated: true })
     }
 
     /// Puts the next delivery into `request`.
@@ -75,14 +91,28 @@ impl Deliveries {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         request.clear();
         request.extend_from_slice(&self.requests[number as usize % self.requests.len()]);
-        write!(&mut request[self.id..self.id + ID], "{number:032x}")?;
+        if !self.repeated {
+            write!(&mut request[self.id..self.id + ID], "{number:032x}")?;
+        }
         Ok(())
     }
 
     /// Sends over so many connections for some time.
-    pub async fn send(self: &Arc<Self>, to: SocketAddr, connections: usize, time: Duration) -> anyhow::Result<Answers> {
+    pub async fn send(
+        self: &Arc<Self>,
+        to: SocketAddr,
+        connections: usize,
+        time: Duration,
+        pace: Pace,
+    ) -> anyhow::Result<Answers> {
         let begun = Instant::now();
-        let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(self.clone().connection(to, begun + time))).collect();
+        let first = |number: usize| match pace {
+            Pace::Unbounded => begun,
+            // Not all at one time.
+            Pace::Every(pause) => begun + pause.mul_f64(number as f64 / connections as f64),
+        };
+        let connection = |number| self.clone().connection(to, first(number), begun + time, pace);
+        let tasks: Vec<_> = (0..connections).map(|number| tokio::spawn(connection(number))).collect();
         let mut all = Answers::default();
         for task in tasks {
             let answers = task.await??;
@@ -95,13 +125,21 @@ impl Deliveries {
         Ok(all)
     }
 
-    async fn connection(self: Arc<Self>, to: SocketAddr, until: Instant) -> anyhow::Result<Answers> {
+    async fn connection(
+        self: Arc<Self>,
+        to: SocketAddr,
+        mut due: Instant,
+        until: Instant,
+        pace: Pace,
+    ) -> anyhow::Result<Answers> {
         let mut stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         let mut answers = Answers::default();
         let (mut request, mut answer) = (Vec::with_capacity(2 * BODY), Vec::with_capacity(1024));
-        let mut now = Instant::now();
-        while now < until {
+        while due < until {
+            if let Pace::Every(_) = pace {
+                tokio::time::sleep_until(due.into()).await;
+            }
             self.next(&mut request)?;
             stream.write_all(&request).await?;
             answer.clear();
@@ -116,8 +154,11 @@ impl Deliveries {
                 answers.other += 1
             }
             let answered = Instant::now();
-            answers.latencies.push(u32::try_from((answered - now).as_micros())?);
-            now = answered;
+            answers.latencies.push(u32::try_from((answered - due).as_micros())?);
+            due = match pace {
+                Pace::Unbounded => answered,
+                Pace::Every(pause) => due + pause,
+            };
         }
         Ok(answers)
     }
@@ -141,4 +182,33 @@ fn body(number: usize) -> String {
     let tail = r#""},"repository":{"id":1296269,"name":"shop","full_name":"acme/shop","private":false,"owner":{"login":"acme","id":2,"type":"Organization"},"html_url":"https://github.com/acme/shop","default_branch":"main"},"sender":{"login":"octocat","id":1}}"#;
     let filler = "It happens when the customer presses the button a second time. ".repeat(16);
     format!("{head}{}{tail}", &filler[..BODY.saturating_sub(head.len() + tail.len())])
+}
+
+/// A call of Retell that ended, from the samples of the catalogue, signed now: it is taken for five minutes.
+pub fn retell(path: &str, secret: &str) -> anyhow::Result<Vec<u8>> {
+    let body = include_str!("../../src/provider/samples/retell/call_analyzed.json");
+    let now = jiff::Timestamp::now().as_millisecond();
+    let key = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("a key of HMAC")?;
+    let signature = hex::encode(key.chain_update(body).chain_update(now.to_string()).finalize().into_bytes());
+    Ok(format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         X-Retell-Signature: v={now},d={signature}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes())
+}
+
+/// A list of transcripts as Focus pushes it.
+pub fn items(path: &str, token: &str, items: u64) -> Vec<u8> {
+    let item = |n| {
+        let text = "I called about the order that came twice. ".repeat(6);
+        format!(r#"{{"interactionId":"interaction-{n}","clientId":"acme","tags":["billing"],"summary":"{text}"}}"#)
+    };
+    let body = format!("[{}]", (0..items).map(item).collect::<Vec<_>>().join(","));
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Authorization: Bearer {token}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }

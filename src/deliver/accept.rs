@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
+use super::bundle::{Bundle, Seat};
 use super::course::{Course, Late, Next, Sent};
 use super::publish::TELLING;
 use super::spool::{AppendError, Record};
@@ -58,24 +59,34 @@ impl Delivery {
     /// Makes envelopes durable, all at one time; one that cannot be holds up no other. The outcomes stand in their order.
     pub async fn accept(&self, envelopes: &[Envelope<'_>], policy: &Policy<'_>, deadline: Deadline) -> Vec<Delivered> {
         match envelopes {
-            [one] => vec![self.deliver(one, policy, deadline).await],
-            all => join_all(all.iter().map(|envelope| self.deliver(envelope, policy, deadline))).await,
+            [one] => vec![self.deliver(one, policy, deadline, None).await],
+            all => {
+                let bundle = Bundle::of(all, &self.inner.wire, &self.inner.waiting);
+                let seat = || bundle.as_ref().map(Bundle::seat);
+                join_all(all.iter().map(|envelope| self.deliver(envelope, policy, deadline, seat()))).await
+            }
         }
     }
 
-    async fn deliver(&self, envelope: &Envelope<'_>, policy: &Policy<'_>, deadline: Deadline) -> Delivered {
-        let (outcome, claimed) = self.send(envelope, Content::Whole, policy, deadline).await;
+    async fn deliver(
+        &self,
+        envelope: &Envelope<'_>,
+        policy: &Policy<'_>,
+        deadline: Deadline,
+        seat: Option<Seat<'_>>,
+    ) -> Delivered {
+        let (outcome, claimed) = self.send(envelope, Content::Whole, policy, deadline, seat).await;
         let whole = Delivered { outcome, omitted: false, claimed, rejected: false };
         match whole.outcome {
             Err(Unavailable::TooLarge)
                 if policy.omit_original && !self.claims() && envelope.payload.without_original.is_some() =>
             {
-                let (outcome, _) = self.send(envelope, Content::WithoutOriginal, policy, deadline).await;
+                let (outcome, _) = self.send(envelope, Content::WithoutOriginal, policy, deadline, None).await;
                 Delivered { outcome, omitted: true, ..whole }
             }
             Err(Unavailable::SameId) => {
                 let item = envelope.same_id(policy.rejected.to_owned());
-                let (outcome, claimed) = self.send(&item, Content::Whole, policy, deadline).await;
+                let (outcome, claimed) = self.send(&item, Content::Whole, policy, deadline, None).await;
                 Delivered { outcome, claimed, rejected: true, ..whole }
             }
             _ => whole,
@@ -83,7 +94,14 @@ impl Delivery {
     }
 
     /// Publishes, or spools where NATS is away, or does not acknowledge in its share of the time.
-    async fn send(&self, envelope: &Envelope<'_>, content: Content, policy: &Policy<'_>, deadline: Deadline) -> Sent {
+    async fn send(
+        &self,
+        envelope: &Envelope<'_>,
+        content: Content,
+        policy: &Policy<'_>,
+        deadline: Deadline,
+        mut seat: Option<Seat<'_>>,
+    ) -> Sent {
         let stream = policy.stream.filter(|_| !envelope.is_rejected());
         let (message, namespace) = (envelope.message(content), policy.owner.namespace);
         let spool = self.spool().filter(|_| policy.spool);
@@ -97,14 +115,17 @@ impl Delivery {
         let mut course = Course::new(deadline.begun(begun), spool.is_some(), diverted);
         loop {
             match course.next() {
-                Next::Publish(by) => match course.published(self.hand_over(&message, namespace, stream, by).await) {
-                    // Where others had used up the time, that it did not answer in the rest tells nothing of it.
-                    Some(_) if by.saturating_duration_since(begun) < TELLING.min(deadline.share()) => {}
-                    Some(Late::Stream) => self.divert(&message.subject),
-                    Some(Late::Way) => self.divert(&way),
-                    None => {}
-                },
+                Next::Publish(by) => {
+                    match course.published(self.hand_over(&message, namespace, stream, by, seat.take()).await) {
+                        // Where others had used up the time, that it did not answer in the rest tells nothing of it.
+                        Some(_) if by.saturating_duration_since(begun) < TELLING.min(deadline.share()) => {}
+                        Some(Late::Stream) => self.divert(&message.subject),
+                        Some(Late::Way) => self.divert(&way),
+                        None => {}
+                    }
+                }
                 Next::Spool => {
+                    drop(seat.take());
                     // Publishing judges it too, but not while NATS is away: once it is accepted it can be made smaller no more.
                     if let Err(error) = self.can_be_sent(&message, namespace, stream).await {
                         course.unfit(error);

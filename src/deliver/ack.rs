@@ -21,6 +21,8 @@ pub(super) struct Ack<'a> {
     pub sequence: u64,
     /// The stream had it already.
     pub duplicate: bool,
+    /// Messages of the batch that it acknowledges; 0: of none.
+    pub count: u64,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +33,8 @@ struct Wire<'a> {
     seq: u64,
     #[serde(default)]
     duplicate: bool,
+    #[serde(default)]
+    count: u64,
     #[serde(borrow)]
     error: Option<WireError<'a>>,
 }
@@ -57,7 +61,9 @@ pub(super) fn parse(status: Option<u16>, payload: &[u8]) -> Result<Ack<'_>, Unav
         None if answer.stream.is_empty() || answer.seq == 0 => {
             Err(refused(0, "the acknowledgement names no stream and sequence"))
         }
-        None => Ok(Ack { stream: answer.stream, sequence: answer.seq, duplicate: answer.duplicate }),
+        None => {
+            Ok(Ack { stream: answer.stream, sequence: answer.seq, duplicate: answer.duplicate, count: answer.count })
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use super::bundle::Seat;
 use super::objects::{Object, digest};
 use super::{Delivery, Outcome, Unavailable};
 use crate::event::Message;
@@ -29,8 +30,9 @@ impl Delivery {
         namespace: &str,
         stream: Option<&str>,
         by: Instant,
+        seat: Option<Seat<'_>>,
     ) -> (Result<Outcome, Unavailable>, bool) {
-        match self.publish(message, stream, by).await {
+        match self.publish_beside(message, stream, by, seat).await {
             Err(Unavailable::TooLarge) if self.claims() => (self.claim(message, namespace, stream, by).await, true),
             ended => (ended, false),
         }
@@ -68,7 +70,7 @@ impl Delivery {
             Unavailable::SameId | Unavailable::Disconnected | Unavailable::Overloaded => problem,
             problem => Unavailable::Claim { bucket: object.bucket().to_owned(), problem: Box::new(problem) },
         })?;
-        let outcome = self.attest(&claimed.message, stream, by).await?;
+        let outcome = self.attest(&claimed.message, stream, by, None).await?;
         // With its data: a server that forgets the event may have forgotten the object, too.
         self.remember(message, namespace, stream, &outcome);
         Ok(outcome)

@@ -143,7 +143,7 @@ impl Drainer {
                 let begun = Instant::now();
                 let by = begun + probe.patience + delivery.longer(&message, stream);
                 let result = match check(&message) {
-                    Ok(()) => delivery.hand_over(&message, &record.namespace, stream, by).await.0,
+                    Ok(()) => delivery.hand_over(&message, &record.namespace, stream, by, None).await.0,
                     Err(error) => Err(error),
                 };
                 Tried { at, record, probe, took: begun.elapsed(), result }

@@ -67,6 +67,9 @@ struct ListedConfig {
     /// In nanoseconds.
     #[serde(default)]
     duplicate_window: u64,
+    /// Servers older than 2.12 know no such thing.
+    #[serde(default)]
+    allow_atomic: bool,
 }
 
 /// Where a stream is, which says whether it still has what it acknowledged.
@@ -104,6 +107,7 @@ impl From<ListedConfig> for Stream {
             max_message: usize::try_from(config.max_msg_size).unwrap_or_default(),
             max_age: Duration::from_nanos(config.max_age),
             duplicate_window: Duration::from_nanos(config.duplicate_window),
+            atomic: config.allow_atomic,
         }
     }
 }

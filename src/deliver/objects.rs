@@ -196,7 +196,7 @@ impl Inner {
                 let payload = data.slice(at..data.len().min(at + size));
                 let piece = message(pieces.clone(), Bytes::from_static(b"NATS/1.0\r\n"), payload);
                 // One try: a second one could come behind the next piece.
-                async move { self.attempt(&piece, expected, by).await.map(|outcome| sequence(&outcome)) }
+                async move { self.attempt(&piece, expected, by, None).await.map(|outcome| sequence(&outcome)) }
             })
             .buffered(WINDOW)
             .try_fold(0, async |before, sequence| match sequence > before {
@@ -222,7 +222,7 @@ impl Inner {
         };
         let headers = format!("NATS/1.0\r\n{EXPECTED_SEQUENCE}: {last}\r\n");
         let info = serde_json::to_vec(&info).unwrap_or_default();
-        let ended = self.attempt(&message(object.subject(), headers.into(), info.into()), expected, by).await;
+        let ended = self.attempt(&message(object.subject(), headers.into(), info.into()), expected, by, None).await;
         if let Err(Unavailable::Refused { .. }) = &ended {
             // Not where the outcome is unknown: the description may be there, and needs its pieces.
             self.discard(buckets, object, &pieces);

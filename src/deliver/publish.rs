@@ -17,8 +17,10 @@ use tokio_util::task::TaskTracker;
 
 use super::again::Pause;
 use super::bucket::Buckets;
+use super::bundle::Seat;
 use super::connection::{self, Link, OptionsError, Ways};
 use super::event_log::Refusals;
+use super::group::{self, Member};
 use super::guard::Guard;
 use super::keeper::Keeper;
 use super::listing::State;
@@ -27,7 +29,7 @@ use super::spool::Spool;
 use super::stall::{Pulse, StallWatch};
 use super::streams::Known;
 use super::waiting::{End, Waiting};
-use super::wire::{Line, Wire, fits};
+use super::wire::{BATCH_LINES, Line, Wire, fits};
 use super::{Outcome, Unavailable, ack, drain};
 use crate::deadline::SHARE;
 use crate::event::Message;
@@ -35,8 +37,18 @@ use crate::subject::{Stream, Streams};
 
 /// Waits shorter than this say nothing about a stream that did not answer within them.
 pub(super) const TELLING: Duration = Duration::from_millis(250);
+/// "duplicate message id is in process", of servers that agree with others first (nats-server's `errors.json`).
+const IN_PROCESS: u64 = 10158;
 /// How long JetStream's API may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// With whom a message may be sent.
+enum Company<'a> {
+    /// With those of its delivery, where it has a seat among them, else with whoever waits for the same stream.
+    Of(Option<Seat<'a>>),
+    /// With nobody: a batch of which it was a part was refused.
+    None,
+}
 
 /// Publishes messages; shared by all routes.
 #[derive(Clone)]
@@ -48,7 +60,7 @@ pub(super) struct Inner {
     pub(super) client: Client,
     /// For what is no event: the guard's questions and the object store.
     pub(super) context: Context,
-    wire: Wire,
+    pub(super) wire: Wire,
     pub(super) waiting: Arc<Waiting>,
     pulse: Arc<Pulse>,
     pub(super) known: Arc<ArcSwapOption<Known>>,
@@ -182,7 +194,18 @@ impl Delivery {
     /// # Errors
     /// Why it is not known to be durable. Nothing was published but for `TimedOut`.
     pub async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
-        let result = self.attest(message, stream, by).await;
+        self.publish_beside(message, stream, by, None).await
+    }
+
+    /// The same, together with those of its delivery.
+    pub(super) async fn publish_beside(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+        by: Instant,
+        seat: Option<Seat<'_>>,
+    ) -> Result<Outcome, Unavailable> {
+        let result = self.attest(message, stream, by, seat).await;
         if let Ok(outcome) = &result {
             self.remember(message, "", stream, outcome);
         }
@@ -203,8 +226,9 @@ impl Delivery {
         message: &Message,
         stream: Option<&str>,
         by: Instant,
+        seat: Option<Seat<'_>>,
     ) -> Result<Outcome, Unavailable> {
-        let result = self.inner.publish(message, stream, by).await;
+        let result = self.inner.publish(message, stream, by, seat).await;
         let counters = &self.inner.counters;
         match &result {
             Ok(Outcome::Stored { .. }) => counters.stored.fetch_add(1, Ordering::Relaxed),
@@ -267,15 +291,27 @@ impl Inner {
         self.wire.connection().is_some() && !self.pulse.is_stalled() && !self.closing.load(Ordering::Relaxed)
     }
 
-    async fn publish(&self, message: &Message, stream: Option<&str>, by: Instant) -> Result<Outcome, Unavailable> {
+    async fn publish(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+        by: Instant,
+        mut seat: Option<Seat<'_>>,
+    ) -> Result<Outcome, Unavailable> {
         let mut pause = Pause::default();
         loop {
-            match self.attempt(message, stream, by).await {
+            match self.attempt(message, stream, by, seat.take()).await {
                 // Known until the server says that it does not exist: nobody answers for a stream whose leader is being
                 // elected, or whose server restarts.
                 Err(Unavailable::NoStream) if self.knows_owner(&message.subject) => {
                     if !pause.wait(by).await {
                         return Err(Unavailable::NoResponders);
+                    }
+                }
+                // Another with its id is on the way to the other servers: what becomes of that one is known soon.
+                Err(Unavailable::Refused { code: IN_PROCESS, description }) => {
+                    if !pause.wait(by).await {
+                        return Err(Unavailable::Refused { code: IN_PROCESS, description });
                     }
                 }
                 ended => return ended,
@@ -306,7 +342,24 @@ impl Inner {
         message: &Message,
         stream: Option<&str>,
         by: Instant,
+        seat: Option<Seat<'_>>,
     ) -> Result<Outcome, Unavailable> {
+        if let Some(outcome) = self.send(message, stream, by, Company::Of(seat)).await? {
+            return Ok(outcome);
+        }
+        let alone = self.send(message, stream, by, Company::None).await?;
+        alone.ok_or_else(|| Unavailable::Refused { code: 0, description: "it belongs to no batch".to_owned() })
+    }
+
+    /// Sends it once, and together with others where there are many: `None` where those were refused as a whole, for the
+    /// sake of any of them.
+    async fn send(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+        by: Instant,
+        company: Company<'_>,
+    ) -> Result<Option<Outcome>, Unavailable> {
         // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
         let connection = self.wire.connection().ok_or(Unavailable::Disconnected)?;
         if !self.is_reachable() {
@@ -321,7 +374,8 @@ impl Inner {
             self.refresh.notify_one();
             return Err(Unavailable::NotDurable);
         }
-        fits(message, stream, self.most(owner.map(|owner| owner.stream)))?;
+        let most = self.most(owner.map(|owner| owner.stream));
+        fits(message, stream, most)?;
         let began = Instant::now();
         if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
             return Err(Unavailable::Unresponsive);
@@ -330,12 +384,48 @@ impl Inner {
             return Err(Unavailable::Overloaded);
         };
         self.pulse.waits();
-        self.wire.send(connection, message, stream, waiter.number(), by).await?;
+        let number = waiter.number();
+        let member = Member { message, number, stream };
+        // Where it fits with what a batch adds.
+        let batches = owner.filter(|owner| {
+            let named = stream.is_none_or(|expected| expected == owner.stream.name);
+            owner.stream.atomic && named && fits(message, stream, most.saturating_sub(BATCH_LINES)).is_ok()
+        });
+        let place = match (company, batches) {
+            (Company::Of(Some(seat)), Some(owner)) => {
+                seat.take(owner.name, connection, member);
+                None
+            }
+            (Company::Of(None), Some(owner)) => {
+                let line = group::Line { wire: &self.wire, waiting: &self.waiting, stream: &owner.stream.name };
+                Some(owner.group.send(line, connection, member, by, self.millis(began)).await?)
+            }
+            (company, _) => {
+                drop(company);
+                self.wire.send(connection, message, stream, number, by).await?;
+                None
+            }
+        };
         let end = waiter.await;
         let ack = match &end {
-            End::Answered(answer) => ack::parse(answer.status, &answer.payload),
+            End::Answered(answer) => {
+                if let Some(place) = place {
+                    place.answered(self.millis(Instant::now()));
+                }
+                ack::parse(answer.status, &answer.payload)
+            }
             End::Expired | End::Lost => Err(Unavailable::TimedOut),
         };
+        let batch = match &end {
+            End::Answered(answer) => answer.batch,
+            End::Expired | End::Lost => None,
+        };
+        if let (Some(batch), Some(owner)) = (batch, &owner)
+            && !ack.as_ref().is_ok_and(|ack| ack.count == batch.count)
+        {
+            owner.group.rest(self.millis(Instant::now()));
+            return Ok(None);
+        }
         if let Some(owner) = &owner {
             match (&end, &ack) {
                 // That nobody is there to answer says nothing of when somebody is.
@@ -356,12 +446,14 @@ impl Inner {
                 self.refresh.notify_one();
             }
         })?;
-        let sequence = ack.sequence;
+        // A batch lies in the stream in its order, and its last message is the one that is acknowledged.
+        let sequence = ack.sequence - batch.map_or(0, |batch| batch.after);
         let stream = match owner.filter(|owner| **owner.name == *ack.stream) {
             Some(owner) => Arc::clone(owner.name),
             None => self.judge(stream, &ack.stream, by).await?,
         };
-        Ok(if ack.duplicate { Outcome::Duplicate { stream, sequence } } else { Outcome::Stored { stream, sequence } })
+        let duplicate = ack.duplicate;
+        Ok(Some(if duplicate { Outcome::Duplicate { stream, sequence } } else { Outcome::Stored { stream, sequence } }))
     }
 
     /// A stream acknowledged that was not known to own the subject: it counts when it turns out to be durable.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::circuit::Circuit;
+use super::group::Group;
 use crate::subject::{Stream, Streams};
 
 /// The stream that the operator makes sure of, and what counts as durable.
@@ -41,10 +42,24 @@ impl Default for StreamOptions {
 pub(super) struct Known {
     streams: Arc<Streams>,
     /// In the order of `streams`.
-    beside: Box<[(Arc<str>, Arc<Circuit>)]>,
+    beside: Box<[Beside]>,
     /// Stands for the streams that are there and were never read, of which one may own what no other does. It has no name:
     /// what such a stream acknowledges is judged when it was read.
-    unread: Option<(Stream, Arc<str>, Arc<Circuit>)>,
+    unread: Option<(Stream, Beside)>,
+}
+
+/// What stands beside a stream for as long as it is known.
+#[derive(Clone, Debug)]
+struct Beside {
+    name: Arc<str>,
+    circuit: Arc<Circuit>,
+    group: Arc<Group>,
+}
+
+impl Beside {
+    fn new(name: &str) -> Self {
+        Self { name: name.into(), circuit: Arc::default(), group: Arc::default() }
+    }
 }
 
 /// A stream as the request line sees it.
@@ -53,6 +68,13 @@ pub(super) struct Owner<'a> {
     pub(super) stream: &'a Stream,
     pub(super) name: &'a Arc<str>,
     pub(super) circuit: &'a Circuit,
+    pub(super) group: &'a Group,
+}
+
+impl<'a> Owner<'a> {
+    fn new(stream: &'a Stream, Beside { name, circuit, group }: &'a Beside) -> Self {
+        Self { stream, name, circuit, group }
+    }
 }
 
 impl Owner<'_> {
@@ -66,19 +88,19 @@ impl Known {
     /// Circuits of streams that were known before go on.
     pub(super) fn new(streams: Arc<Streams>, before: Option<&Known>) -> Self {
         let beside = streams.streams.iter().map(|stream| {
-            let before = before.and_then(|known| known.beside.iter().find(|(name, _)| **name == *stream.name));
-            before.cloned().unwrap_or_else(|| (stream.name.as_str().into(), Arc::default()))
+            let before = before.and_then(|known| known.beside.iter().find(|beside| *beside.name == *stream.name));
+            before.cloned().unwrap_or_else(|| Beside::new(&stream.name))
         });
         let unread = (!streams.unread.is_empty()).then(|| {
             let any =
                 Stream { name: String::new(), subjects: vec![">".to_owned()], file_storage: true, ..Stream::default() };
-            before.and_then(|known| known.unread.clone()).unwrap_or_else(|| (any, Arc::from(""), Arc::default()))
+            before.and_then(|known| known.unread.clone()).unwrap_or_else(|| (any, Beside::new("")))
         });
         Self { beside: beside.collect(), unread, streams }
     }
 
     pub(super) fn owner(&self, subject: &str) -> Option<Owner<'_>> {
-        let unread = || self.unread.as_ref().map(|(stream, name, circuit)| Owner { stream, name, circuit });
+        let unread = || self.unread.as_ref().map(|(stream, beside)| Owner::new(stream, beside));
         self.find(|stream| stream.owns(subject)).or_else(unread)
     }
 
@@ -93,7 +115,6 @@ impl Known {
 
     fn find(&self, wanted: impl Fn(&Stream) -> bool) -> Option<Owner<'_>> {
         let mut all = self.streams.streams.iter().zip(&self.beside);
-        let (stream, (name, circuit)) = all.find(|(stream, _)| wanted(stream))?;
-        Some(Owner { stream, name, circuit })
+        all.find(|(stream, _)| wanted(stream)).map(|(stream, beside)| Owner::new(stream, beside))
     }
 }

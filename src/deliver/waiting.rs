@@ -19,6 +19,17 @@ pub(super) struct Answer {
     pub status: Option<u16>,
     /// Its payload.
     pub payload: Bytes,
+    /// Where the message stood in its batch; `None`: it was sent alone.
+    pub batch: Option<Batched>,
+}
+
+/// Where a message stands in its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batched {
+    /// Messages of the batch.
+    pub count: u64,
+    /// How many come after it.
+    pub after: u64,
 }
 
 /// How waiting ends.
@@ -41,6 +52,8 @@ enum Cell {
         deadline: Instant,
         connection: u64,
         waker: Option<Waker>,
+        /// Those that come before it in its batch, whose answer is the same.
+        before: Box<[u64]>,
     },
     Over(End),
 }
@@ -100,7 +113,7 @@ impl Waiting {
             }
             let mut cell = slot.lock();
             if matches!(*cell, Cell::Free) {
-                *cell = Cell::Waits { since, deadline, connection, waker: None };
+                *cell = Cell::Waits { since, deadline, connection, waker: None, before: Box::default() };
                 slot.number.store(number, Ordering::Release);
                 return Some(Waiter { waiting: self, number });
             }
@@ -109,21 +122,61 @@ impl Waiting {
         None
     }
 
-    /// Hands an answer to the waiter of this number. False: it waits no longer.
-    pub(super) fn answer(&self, number: u64, answer: Answer) -> bool {
+    /// Hands an answer to the waiter of this number, and to those that were sent in one batch with it. False: it waits no
+    /// longer.
+    pub(super) fn answer(&self, number: u64, status: Option<u16>, payload: Bytes) -> bool {
         let slot = self.slot(number);
         let mut cell = slot.lock();
         if slot.number.load(Ordering::Acquire) != number {
             return false;
         }
-        let Cell::Waits { waker, .. } = &mut *cell else { return false };
+        let Cell::Waits { waker, before, .. } = &mut *cell else { return false };
+        let (waker, before) = (waker.take(), std::mem::take(before));
+        let count = before.len() as u64 + 1;
+        let batch = (count > 1).then_some(Batched { count, after: 0 });
+        *cell = Cell::Over(End::Answered(Answer { status, payload: payload.clone(), batch }));
+        drop(cell);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        for (number, after) in before.iter().rev().zip(1..) {
+            let answer = Answer { status, payload: payload.clone(), batch: Some(Batched { count, after }) };
+            self.hand(*number, answer);
+        }
+        true
+    }
+
+    fn hand(&self, number: u64, answer: Answer) {
+        let slot = self.slot(number);
+        let mut cell = slot.lock();
+        if slot.number.load(Ordering::Acquire) != number {
+            return;
+        }
+        let Cell::Waits { waker, .. } = &mut *cell else { return };
         let waker = waker.take();
         *cell = Cell::Over(End::Answered(answer));
         drop(cell);
         if let Some(waker) = waker {
             waker.wake();
         }
-        true
+    }
+
+    /// The number still waits for its answer.
+    pub(super) fn waits(&self, number: u64) -> bool {
+        let slot = self.slot(number);
+        let cell = slot.lock();
+        slot.number.load(Ordering::Acquire) == number && matches!(*cell, Cell::Waits { .. })
+    }
+
+    /// The answer of this number is that of those as well, which come before it in its batch.
+    pub(super) fn join(&self, number: u64, those: Box<[u64]>) {
+        let slot = self.slot(number);
+        let mut cell = slot.lock();
+        if slot.number.load(Ordering::Acquire) == number
+            && let Cell::Waits { before, .. } = &mut *cell
+        {
+            *before = those;
+        }
     }
 
     /// Ends those whose deadline has passed, and those that were published on another connection than the one that is
@@ -135,7 +188,7 @@ impl Waiting {
                 continue;
             }
             let mut cell = slot.lock();
-            let Cell::Waits { since, deadline, connection: published_on, waker } = &mut *cell else { continue };
+            let Cell::Waits { since, deadline, connection: published_on, waker, .. } = &mut *cell else { continue };
             let end = if Some(*published_on) != connection {
                 End::Lost
             } else if *deadline <= now {
@@ -217,7 +270,11 @@ mod tests {
     use super::*;
 
     fn answer(text: &'static str) -> Answer {
-        Answer { status: None, payload: Bytes::from_static(text.as_bytes()) }
+        Answer { status: None, payload: Bytes::from_static(text.as_bytes()), batch: None }
+    }
+
+    fn reply(waiting: &Waiting, number: u64, text: &'static str) -> bool {
+        waiting.answer(number, None, Bytes::from_static(text.as_bytes()))
     }
 
     #[test]
@@ -226,8 +283,8 @@ mod tests {
         let now = Instant::now();
         let mut one = waiting.take(now, now + Duration::from_secs(1), 1).unwrap();
         let mut two = waiting.take(now, now + Duration::from_secs(1), 1).unwrap();
-        assert!(waiting.answer(two.number(), answer("two")));
-        assert!(!waiting.answer(two.number(), answer("again")), "an answer counts once");
+        assert!(reply(&waiting, two.number(), "two"));
+        assert!(!reply(&waiting, two.number(), "again"), "an answer counts once");
         assert_eq!((&mut one).now_or_never(), None);
         assert_eq!((&mut two).now_or_never(), Some(End::Answered(answer("two"))));
     }
@@ -240,7 +297,7 @@ mod tests {
         for _ in 0..10 {
             let mut waiter = waiting.take(now, now, 1).unwrap();
             for &number in &numbers {
-                assert!(!waiting.answer(number, answer("late")));
+                assert!(!reply(&waiting, number, "late"));
             }
             assert_eq!((&mut waiter).now_or_never(), None);
             numbers.push(waiter.number());
@@ -270,6 +327,20 @@ mod tests {
         let held: Vec<_> = (0..299).map(|_| waiting.take(now, now, 1).unwrap()).collect();
         assert!((0..2000).all(|_| waiting.take(now, now, 1).is_some()));
         drop(held);
+    }
+
+    #[test]
+    fn the_answer_of_a_batch_is_that_of_all_its_messages() {
+        let waiting = Waiting::new(10);
+        let now = Instant::now();
+        let mut all: Vec<_> = (0..3).map(|_| waiting.take(now, now + Duration::from_secs(1), 1).unwrap()).collect();
+        let numbers: Vec<u64> = all.iter().map(Waiter::number).collect();
+        waiting.join(numbers[2], numbers[..2].into());
+        assert!(reply(&waiting, numbers[2], "all"));
+        for (waiter, after) in all.iter_mut().zip([2, 1, 0]) {
+            let batch = Some(Batched { count: 3, after });
+            assert_eq!(waiter.now_or_never(), Some(End::Answered(Answer { batch, ..answer("all") })));
+        }
     }
 
     #[test]

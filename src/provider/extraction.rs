@@ -130,14 +130,11 @@ impl Extraction {
             deduplicate,
             once: Once::default(),
         };
-        let around: Vec<Option<Bytes>> = decoded
-            .documents
-            .iter()
-            .map(|d| d.envelope.clone().or_else(|| d.json.clone()).filter(|_| !self.envelope.is_empty()))
-            .collect();
+        // Most definitions read nothing around an item.
+        let around = if self.envelope.is_empty() { &[] } else { &*decoded.documents };
+        let around = around.iter().map(|document| document.envelope.as_ref().or(document.json.as_ref()));
         let envelopes = around
-            .iter()
-            .map(|json| json.as_ref().map(|json| self.envelope.capture_unique(json)).transpose())
+            .map(|json| json.map(|json| self.envelope.capture_unique(json)).transpose())
             .collect::<Result<Vec<_>, _>>()
             .map_err(json_error)?;
         let Parts { parts, list } = self.parts(&decoded.documents, decoded.list)?;
@@ -276,13 +273,17 @@ impl Extraction {
                 break;
             }
         }
-        let parts: Vec<Found<'_>> = sources.iter().filter_map(|source| source.find(item)).collect();
-        if parts.is_empty() {
-            return (self.default_type.clone(), signed);
+        let mut parts = sources.iter().filter_map(|source| source.find(item));
+        let Some(first) = parts.next() else { return (self.default_type.clone(), signed) };
+        signed &= first.signed;
+        let mut vendor = first.text.into_owned();
+        for Found { text, signed: covered, .. } in parts {
+            signed &= covered;
+            vendor.push('.');
+            vendor.push_str(&text);
         }
-        let vendor = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(".");
         let published = self.type_names.get(&vendor).cloned().unwrap_or(vendor);
-        (bounded_type(published), signed && parts.iter().all(|part| part.signed))
+        (bounded_type(published), signed)
     }
 
     /// The vendor's time and whether the proof covers it.

@@ -23,6 +23,8 @@ pub struct Stream {
     pub max_age: Duration,
     /// How long it keeps one copy of each `Nats-Msg-Id`.
     pub duplicate_window: Duration,
+    /// It takes atomic batches.
+    pub atomic: bool,
 }
 
 impl Stream {

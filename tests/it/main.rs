@@ -30,6 +30,7 @@ mod crds_wrong_providers;
 mod crds_wrong_sources;
 mod definitions_live;
 mod deliver_ack;
+mod deliver_batches;
 mod deliver_cluster;
 mod deliver_login;
 mod deliver_outage;

@@ -332,7 +332,7 @@ impl<F: Files> Watch<F> {
                     let by = Instant::now() + ACKNOWLEDGED + delivery.longer(message, remembered.only());
                     let result = match claimed.is_empty() {
                         true => delivery.publish(message, remembered.only(), by).await,
-                        false => delivery.hand_over(message, claimed, remembered.only(), by).await.0,
+                        false => delivery.hand_over(message, claimed, remembered.only(), by, None).await.0,
                     };
                     (key, remembered, result)
                 });

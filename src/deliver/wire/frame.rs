@@ -16,6 +16,8 @@ const MAX_LINE: usize = 256 << 10;
 const MAX_ANSWER: usize = 64 << 10;
 /// Payloads up to this size are copied beside their headers; larger ones are sent from where they lie.
 pub(super) const COPIED: usize = 16 << 10;
+/// The most bytes that a batch adds to the headers of a message.
+pub(in crate::deliver) const BATCH_LINES: usize = 192;
 /// Digits of a `usize`.
 const DIGITS: usize = 20;
 
@@ -68,19 +70,46 @@ pub(super) struct Answer {
 #[error("the server sent {0}")]
 pub(in crate::deliver) struct Malformed(&'static str);
 
+/// Where a message stands in a batch (ADR-50).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    /// The batch's id: these two, with a hyphen between them.
+    pub(super) id: (&'a str, u64),
+    /// From 1.
+    pub(super) sequence: usize,
+    /// It is the last one.
+    pub(super) commits: bool,
+}
+
+/// What a frame says beside its message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope<'a> {
+    /// The stream that must take it.
+    pub(super) stream: Option<&'a str>,
+    /// Where the answer goes to: an inbox, and a number. `None`: nobody waits for one.
+    pub(super) reply: Option<(&'a str, u64)>,
+    pub(super) part: Option<Part<'a>>,
+}
+
 /// Writes the frame of a message up to its payload, and the payload where it is small. True: it is not, and follows.
-pub(super) fn publish(out: &mut BytesMut, message: &Message, stream: Option<&str>, inbox: &str, number: u64) -> bool {
+pub(super) fn publish(out: &mut BytesMut, message: &Message, envelope: Envelope<'_>) -> bool {
+    let Envelope { stream, reply, part } = envelope;
     let expected = stream.map_or(0, |stream| header::EXPECTED_STREAM.name.len() + ": \r\n".len() + stream.len());
-    let headers = message.headers.len() + expected + "\r\n".len();
+    let lines = part.map(Part::lines);
+    let lines = lines.as_deref().unwrap_or_default().as_bytes();
+    let headers = message.headers.len() + expected + lines.len() + "\r\n".len();
     let copied = message.payload.len() <= COPIED;
     let payload = if copied { message.payload.len() } else { 0 };
-    out.reserve(message.subject.len() + inbox.len() + 3 * DIGITS + 16 + headers + payload);
+    let inbox = reply.map_or(0, |(inbox, _)| inbox.len());
+    out.reserve(message.subject.len() + inbox + 3 * DIGITS + 16 + headers + payload);
     out.extend_from_slice(b"HPUB ");
     out.extend_from_slice(message.subject.as_bytes());
     out.extend_from_slice(b" ");
-    out.extend_from_slice(inbox.as_bytes());
-    decimal(out, number);
-    out.extend_from_slice(b" ");
+    if let Some((inbox, number)) = reply {
+        out.extend_from_slice(inbox.as_bytes());
+        decimal(out, number);
+        out.extend_from_slice(b" ");
+    }
     decimal(out, headers as u64);
     out.extend_from_slice(b" ");
     decimal(out, (headers + message.payload.len()) as u64);
@@ -92,12 +121,21 @@ pub(super) fn publish(out: &mut BytesMut, message: &Message, stream: Option<&str
         out.extend_from_slice(stream.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(lines);
     out.extend_from_slice(b"\r\n");
     if copied {
         out.extend_from_slice(&message.payload);
         out.extend_from_slice(b"\r\n");
     }
     !copied
+}
+
+impl Part<'_> {
+    fn lines(self) -> String {
+        let (name, number) = self.id;
+        let commit = if self.commits { "Nats-Batch-Commit: 1\r\n" } else { "" };
+        format!("Nats-Batch-Id: {name}-{number}\r\nNats-Batch-Sequence: {}\r\n{commit}", self.sequence)
+    }
 }
 
 fn decimal(out: &mut BytesMut, number: u64) {
@@ -312,14 +350,22 @@ mod tests {
         let (headers, msg_id) = crate::event::Block::default().finish("u", "1");
         let message = Message { subject: "webhooks.a".into(), headers, payload: "{}".into(), msg_id };
         let mut out = BytesMut::new();
-        assert!(!publish(&mut out, &message, Some("W"), "_INBOX.a.", 18));
+        let alone = Envelope { stream: None, reply: Some(("_INBOX.a.", 18)), part: None };
+        assert!(!publish(&mut out, &message, Envelope { stream: Some("W"), ..alone }));
         assert_eq!(
             out,
             "HPUB webhooks.a _INBOX.a.18 55 57\r\nNATS/1.0\r\nNats-Msg-Id: u:1\r\nNats-Expected-Stream: W\r\n\r\n{}\r\n"
         );
+        out.clear();
+        let part = Some(Part { id: ("b", 18), sequence: 1, commits: false });
+        assert!(!publish(&mut out, &message, Envelope { stream: None, reply: None, part }));
+        assert_eq!(
+            out,
+            "HPUB webhooks.a 75 77\r\nNATS/1.0\r\nNats-Msg-Id: u:1\r\nNats-Batch-Id: b-18\r\nNats-Batch-Sequence: 1\r\n\r\n{}\r\n"
+        );
         let large = Message { payload: vec![b'x'; COPIED + 1].into(), ..message };
         out.clear();
-        assert!(publish(&mut out, &large, None, "_INBOX.a.", 18));
+        assert!(publish(&mut out, &large, alone));
         assert!(out.ends_with(b"\r\n\r\n") && out.starts_with(b"HPUB webhooks.a _INBOX.a.18 30 16415\r\n"));
     }
 }

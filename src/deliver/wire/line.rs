@@ -21,7 +21,7 @@ use crate::deliver::connection::{DELAYS, REFUSED, jittered};
 use crate::deliver::event_log::{self, EventLog};
 use crate::deliver::options::Counters;
 use crate::deliver::stall::Pulse;
-use crate::deliver::waiting::{Answer, Waiting};
+use crate::deliver::waiting::Waiting;
 
 /// Between pings.
 const PING: Duration = Duration::from_secs(2);
@@ -132,7 +132,7 @@ impl Line {
     fn answer(&self, answer: super::frame::Answer) {
         self.pulse.alive();
         let super::frame::Answer { number, status, payload } = answer;
-        if !self.waiting.answer(number, Answer { status, payload }) {
+        if !self.waiting.answer(number, status, payload) {
             self.counters.late.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -17,9 +17,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
 pub(super) use self::fit::fits;
+pub(super) use self::frame::BATCH_LINES;
+use self::frame::Part;
 pub(super) use self::line::Line;
 pub(super) use self::login::{Access, DialError, Login};
 use super::Unavailable;
+use super::group::Member;
 use crate::event::Message;
 
 /// Bytes that may wait to be sent; beyond, the connection takes no more.
@@ -37,6 +40,8 @@ pub(super) struct Wire {
 struct Shared {
     /// What answers are addressed to, up to the number.
     inbox: Box<str>,
+    /// With the number of its last message the name of a batch, which no other process gives.
+    batches: Box<str>,
     out: Mutex<Out>,
     /// There is something to send.
     filled: Notify,
@@ -70,6 +75,15 @@ impl Out {
         self.bytes + self.open.len()
     }
 
+    fn publish(&mut self, message: &Message, envelope: frame::Envelope<'_>) {
+        if frame::publish(&mut self.open, message, envelope) {
+            let open = self.open.split().freeze();
+            self.push(open);
+            self.push(message.payload.clone());
+            self.open.extend_from_slice(b"\r\n");
+        }
+    }
+
     fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
@@ -100,6 +114,7 @@ impl Wire {
         Self {
             shared: Arc::new(Shared {
                 inbox: inbox.into(),
+                batches: format!("{:016x}", fastrand::u64(..)).into(),
                 out: Mutex::default(),
                 filled: Notify::new(),
                 emptied: Notify::new(),
@@ -153,6 +168,28 @@ impl Wire {
         }
     }
 
+    /// Sends messages as one atomic batch, or the only one as it is; the answer comes under the number of the last. Sends
+    /// nothing where that connection is gone.
+    pub(super) fn send_together(&self, connection: u64, members: &[Member<'_>]) {
+        let Some(last) = members.last() else { return };
+        let mut out = self.shared.lock();
+        if out.connection != connection {
+            return;
+        }
+        let before = out.len();
+        for (sequence, Member { message, number, stream }) in (1..).zip(members) {
+            let commits = sequence == members.len();
+            let id = (&*self.shared.batches, last.number);
+            let part = (members.len() > 1).then_some(Part { id, sequence, commits });
+            let reply = commits.then_some((&*self.shared.inbox, *number));
+            out.publish(message, frame::Envelope { stream: *stream, reply, part });
+        }
+        drop(out);
+        if before == 0 {
+            self.shared.filled.notify_one();
+        }
+    }
+
     /// Asks the server for a sign of life. False: there is nobody to ask.
     pub(super) fn ask(&self) -> bool {
         let mut out = self.shared.lock();
@@ -187,12 +224,7 @@ impl Shared {
         if before > 0 && before + message.payload.len() > ROOM {
             return Ok(false);
         }
-        if frame::publish(&mut out.open, message, stream, &self.inbox, number) {
-            let open = out.open.split().freeze();
-            out.push(open);
-            out.push(message.payload.clone());
-            out.open.extend_from_slice(b"\r\n");
-        }
+        out.publish(message, frame::Envelope { stream, reply: Some((&self.inbox, number)), part: None });
         drop(out);
         // Who wrote first woke the loop, which takes all there is.
         if before == 0 {

@@ -105,14 +105,18 @@ impl Identity {
                 break;
             }
         }
-        let parts: Vec<Found<'_>> = sources.iter().map(|source| source.find(item)).collect::<Option<_>>()?;
-        if parts.is_empty() {
-            return None;
+        let (first, others) = sources.split_first()?;
+        let Found { text, signed: covered, mut shared } = first.find(item)?;
+        signed &= covered;
+        let mut joined = text.into_owned();
+        for source in others {
+            let part = source.find(item)?;
+            (signed, shared) = (signed & part.signed, shared & part.shared);
+            joined.push(':');
+            joined.push_str(&part.text);
         }
-        let joined = parts.iter().map(|part| part.text.as_ref()).collect::<Vec<_>>().join(":");
-        let shared = self.numbered || parts.iter().all(|part| part.shared);
-        let text = bounded_id(if shared { position.number(joined) } else { joined });
-        Some(Id { text, signed: signed && parts.iter().all(|part| part.signed) })
+        let text = bounded_id(if shared || self.numbered { position.number(joined) } else { joined });
+        Some(Id { text, signed })
     }
 }
 

@@ -225,7 +225,7 @@ impl Fetch {
             _ => text,
         };
         match self.format {
-            FetchedFormat::JWK | FetchedFormat::JWKS => Some(JwtKey::Public(Arc::new(jwt::key_set(&set).ok()?))),
+            FetchedFormat::JWK | FetchedFormat::JWKS => Some(JwtKey::Public(Arc::new(jwt::key_set(&set).ok()?.into()))),
             FetchedFormat::PEM | FetchedFormat::Certificate => {
                 // An answer that is no key, such as a page of an error, must not become a shared secret.
                 JwtKey::read(&set, &[]).ok().filter(|key| matches!(key, JwtKey::Public(_)))

@@ -3,23 +3,23 @@
 //! A key in PEM or a key set never verifies HS*, a raw secret never RS* or ES*. Headers that bring or point to keys,
 //! unknown critical headers and doubled members are refused; claims of a wrong type are errors, not absent.
 
+mod keys;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::HeaderName;
 use jiff::Timestamp;
-use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use self::keys::{JwtKey, key_set};
 use super::content::canonical_request;
-use super::key_text;
 use super::refusal::Refusal;
 use super::view::View;
 use crate::api::scheme::{Bind, BindEncoding, BoundPart, JwtAlgorithm};
@@ -59,111 +59,6 @@ pub struct JwtScheme {
     pub max_lifetime: Duration,
     /// The leeway for clocks.
     pub leeway: Duration,
-}
-
-/// The keys of one secretRef.
-#[derive(Clone)]
-pub enum JwtKey {
-    /// A raw secret: HS* alone.
-    Secret(Arc<DecodingKey>),
-    /// Public keys: RS* and ES* alone.
-    Public(Arc<Vec<PublicJwk>>),
-}
-
-/// A public key, its family and its name.
-pub struct PublicJwk {
-    kid: Option<String>,
-    rsa: bool,
-    key: DecodingKey,
-}
-
-impl JwtKey {
-    /// Reads a secret: PEM, a JSON Web Key Set, or else the raw secret of HS*.
-    ///
-    /// # Errors
-    /// A sentence that says what the secret is not; never the secret.
-    pub fn read(secret: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Self, String> {
-        // What holds a public key anywhere must never be taken for a raw secret: everybody knows it.
-        let text = secret.strip_prefix(b"\xef\xbb\xbf").unwrap_or(secret).trim_ascii_start();
-        let key = if memchr::memmem::find(text, b"-----BEGIN ").is_some() {
-            Self::Public(Arc::new(vec![pem(text)?]))
-        } else if text.starts_with(b"{") {
-            Self::Public(Arc::new(key_set(text)?))
-        } else if key_text::is_bare(secret) {
-            // Taken as a raw secret, a key that everybody knows would sign for the vendor.
-            return Err(
-                "is a public key without its armour: write it in PEM, from -----BEGIN PUBLIC KEY-----".to_owned()
-            );
-        } else {
-            Self::Secret(Arc::new(DecodingKey::from_secret(secret)))
-        };
-        if algorithms.is_empty() || algorithms.iter().any(|algorithm| key.family(*algorithm)) {
-            Ok(key)
-        } else {
-            Err("is a key of another family than the method's algorithms: HS* take a raw secret, RS* and ES* a public key in PEM".to_owned())
-        }
-    }
-
-    /// Whether an algorithm goes with this kind of key.
-    fn family(&self, algorithm: JwtAlgorithm) -> bool {
-        use JwtAlgorithm::{ES256, HS256, HS384, HS512, RS256, RS384, RS512};
-        match self {
-            Self::Secret(_) => matches!(algorithm, HS256 | HS384 | HS512),
-            Self::Public(keys) => match algorithm {
-                RS256 | RS384 | RS512 => keys.iter().any(|key| key.rsa),
-                ES256 => keys.iter().any(|key| !key.rsa),
-                HS256 | HS384 | HS512 => false,
-            },
-        }
-    }
-
-    fn verifies(&self, token: &Token<'_>) -> bool {
-        let verify = |key: &DecodingKey| {
-            crypto::verify(token.signature, token.signed.as_bytes(), key, primitive(token.algorithm)).unwrap_or(false)
-        };
-        match self {
-            _ if !self.family(token.algorithm) => false,
-            Self::Secret(key) => verify(key),
-            Self::Public(keys) => keys
-                .iter()
-                .filter(|key| key.rsa == (token.algorithm != JwtAlgorithm::ES256))
-                .filter(|key| keys.len() == 1 || token.kid.is_none() || key.kid == token.kid)
-                .take(8)
-                .any(|key| verify(&key.key)),
-        }
-    }
-}
-
-fn pem(text: &[u8]) -> Result<PublicJwk, String> {
-    // A certificate carries its key inside; both readers below want the key alone.
-    let public = match key_text::spki_of_pem(text) {
-        Ok(der) => {
-            format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der)).into_bytes()
-        }
-        Err(_) => text.to_vec(),
-    };
-    DecodingKey::from_rsa_pem(&public)
-        .map(|key| PublicJwk { kid: None, rsa: true, key })
-        .or_else(|_| DecodingKey::from_ec_pem(&public).map(|key| PublicJwk { kid: None, rsa: false, key }))
-        .map_err(|_| "is no RSA or EC public key in PEM".to_owned())
-}
-
-/// Reads a JSON Web Key Set; symmetric keys in it are left out.
-pub fn key_set(text: &[u8]) -> Result<Vec<PublicJwk>, String> {
-    let set: JwkSet = serde_json::from_slice(text).map_err(|_| "is no JSON Web Key Set".to_owned())?;
-    let keys: Vec<PublicJwk> = set
-        .keys
-        .iter()
-        .filter_map(|jwk| {
-            let rsa = match jwk.algorithm {
-                AlgorithmParameters::RSA(_) => true,
-                AlgorithmParameters::EllipticCurve(_) => false,
-                _ => return None,
-            };
-            Some(PublicJwk { kid: jwk.common.key_id.clone(), rsa, key: DecodingKey::from_jwk(jwk).ok()? })
-        })
-        .collect();
-    if keys.is_empty() { Err("holds no RSA or EC public key".to_owned()) } else { Ok(keys) }
 }
 
 struct Token<'t> {
@@ -234,7 +129,8 @@ impl JwtScheme {
         let token = self.token(view)?;
         let mut matched = false;
         for (label, key) in keys {
-            let this = key.verifies(&token);
+            // A token that binds a part of its request comes once.
+            let this = key.verifies(&token, self.bind.is_empty());
             tried(label, this);
             matched |= this;
         }

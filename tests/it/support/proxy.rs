@@ -8,6 +8,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+/// How long a piece takes in slow weather, in each direction.
+const SLOW: Duration = Duration::from_millis(40);
+
 /// How the network behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -18,6 +21,8 @@ pub enum Weather {
     Deaf,
     /// Nothing arrives in either direction; it does when the weather is fair again.
     Hole,
+    /// Everything arrives, and takes its time.
+    Slow,
 }
 
 /// The proxy. Ends when it is dropped.
@@ -96,6 +101,9 @@ async fn accept(listener: TcpListener, server: u16, weather: Arc<AtomicU8>, swal
 async fn pass(weather: &AtomicU8) {
     while weather.load(Ordering::SeqCst) == Weather::Hole as u8 {
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    if weather.load(Ordering::SeqCst) == Weather::Slow as u8 {
+        tokio::time::sleep(SLOW).await;
     }
 }
 
