@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Unavailable;
 use super::trial::Trial;
@@ -159,12 +159,12 @@ pub(super) fn send_together(line: Line<'_>, connection: u64, members: &[Member<'
 }
 
 impl Place<'_> {
-    /// It was answered at that moment, in milliseconds, so it is in the queue no more.
-    pub(super) fn answered(mut self, now: u64) {
+    /// It was answered at that moment, in milliseconds, after that time, so it is in the queue no more.
+    pub(super) fn answered(mut self, now: u64, took: Duration) {
         self.queued = false;
         let group = self.group;
         let waiting = group.on_the_way.load(Ordering::Relaxed) + group.queued.load(Ordering::Relaxed);
-        group.trial.acknowledged(now, waiting);
+        group.trial.acknowledged(now, took, waiting);
     }
 }
 

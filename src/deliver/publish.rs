@@ -410,7 +410,8 @@ impl Inner {
         let ack = match &end {
             End::Answered(answer) => {
                 if let Some(place) = place {
-                    place.answered(self.millis(Instant::now()));
+                    let now = Instant::now();
+                    place.answered(self.millis(now), now - began);
                 }
                 ack::parse(answer.status, &answer.payload)
             }

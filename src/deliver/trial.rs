@@ -4,8 +4,9 @@
 //! A batch costs a server some syncs of its own, so that one which acknowledges before it syncs is slower with them. No client
 //! can ask which kind a server is, nor how slow its disk is.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// How long each way is measured, in milliseconds.
 const WINDOW: u64 = 500;
@@ -23,8 +24,11 @@ const BELIEVED: u64 = 60_000;
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     together: AtomicBool,
-    /// Acknowledged since the window began.
-    acknowledged: AtomicUsize,
+    /// Acknowledgements since the window began, how long all of them took together in microseconds, and how many events
+    /// waited at each of them.
+    acknowledged: AtomicU64,
+    took: AtomicU64,
+    waited: AtomicU64,
     /// When the window ends.
     ends: AtomicU64,
     known: Mutex<Known>,
@@ -32,12 +36,13 @@ pub(super) struct Trial {
 
 #[derive(Debug, Default)]
 struct Known {
-    began: u64,
     /// Events a millisecond, one by one.
     alone: f64,
     pause: u64,
     /// No trial, or no doubt, before that.
     rests_until: u64,
+    /// What is acknowledged in this window was still sent the other way.
+    changed: bool,
 }
 
 impl Trial {
@@ -46,31 +51,32 @@ impl Trial {
         self.together.load(Ordering::Relaxed)
     }
 
-    /// An event was acknowledged while so many had not been.
-    pub(super) fn acknowledged(&self, now: u64, waiting: usize) {
+    /// An event was acknowledged after this time, while so many waited.
+    pub(super) fn acknowledged(&self, now: u64, took: Duration, waiting: usize) {
         self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        self.took.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.waited.fetch_add(waiting as u64, Ordering::Relaxed);
         if now >= self.ends.load(Ordering::Relaxed) {
-            self.judge(now, waiting);
+            self.judge(now);
         }
     }
 
     #[cold]
-    fn judge(&self, now: u64, waiting: usize) {
+    fn judge(&self, now: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if now < self.ends.load(Ordering::Relaxed) {
             return;
         }
-        let took = now.saturating_sub(known.began);
-        let rate = self.acknowledged.swap(0, Ordering::Relaxed) as f64 / took.max(1) as f64;
-        known.began = now;
         self.ends.store(now + WINDOW, Ordering::Relaxed);
-        // A window that nothing closed for long tells of a pause and not of the server.
-        if took > 2 * WINDOW {
+        let events = self.acknowledged.swap(0, Ordering::Relaxed).max(1) as f64;
+        let took = self.took.swap(0, Ordering::Relaxed) as f64 / 1_000.0 / events;
+        let waited = self.waited.swap(0, Ordering::Relaxed) as f64 / events;
+        // By Little's law: pauses of the senders have no part in it.
+        let rate = waited / took.max(0.001);
+        if std::mem::take(&mut known.changed) {
             return;
         }
-        // By Little's law.
-        let slow = waiting as f64 > SLOW * rate;
-        let together = self.together();
+        let (together, slow) = (self.together(), took > SLOW);
         let goes_on = match together {
             false if slow && now >= known.rests_until => {
                 known.alone = rate;
@@ -92,6 +98,7 @@ impl Trial {
             true => true,
         };
         if goes_on != together {
+            known.changed = true;
             self.together.store(goes_on, Ordering::Relaxed);
         }
     }
@@ -101,14 +108,15 @@ impl Trial {
 mod tests {
     use super::*;
 
-    /// Acknowledges so many a window for so many windows.
-    fn run(trial: &Trial, now: &mut u64, windows: usize, a_window: impl Fn(bool) -> u64, waiting: usize) -> usize {
+    /// As many events wait all the time, for so many windows, beside a server that takes so many in a window.
+    fn run(trial: &Trial, now: &mut u64, windows: usize, a_window: impl Fn(bool) -> u64, waiting: u64) -> usize {
         let mut together = 0;
         for _ in 0..windows {
             together += usize::from(trial.together());
             let events = a_window(trial.together());
+            let took = Duration::from_millis(WINDOW * waiting / events);
             for n in 1..=events {
-                trial.acknowledged(*now + WINDOW * n / events, waiting);
+                trial.acknowledged(*now + WINDOW * n / events, took, usize::try_from(waiting).unwrap());
             }
             *now += WINDOW;
         }
@@ -119,6 +127,15 @@ mod tests {
     fn a_stream_that_acknowledges_soon_is_never_tried() {
         let (trial, mut now) = (Trial::default(), 0);
         assert_eq!(run(&trial, &mut now, 100, |_| 5_000, 256), 0);
+    }
+
+    #[test]
+    fn pauses_of_the_senders_make_no_server_slow() {
+        let trial = Trial::default();
+        for n in 0..100 {
+            trial.acknowledged(n * 10 * WINDOW, Duration::from_millis(5), 256);
+        }
+        assert!(!trial.together());
     }
 
     #[test]
