@@ -105,6 +105,10 @@ pub struct TimeField {
     /// How it is written. Default: RFC3339.
     #[serde(default = "rfc3339")]
     pub unit: TimeUnit,
+    /// What must hold for the place to be read, all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub when: Vec<Condition>,
 }
 
 /// The event type of some items.

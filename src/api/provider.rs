@@ -15,7 +15,9 @@ use super::quantity::Size;
 use super::scheme::{Condition, Scheme};
 
 pub use handshake::{Answer, Confirm, Handshake, HandshakeCheck, HandshakeMethod};
-pub use mapping::{Kind, MapChoice, MapEntry, MapRecording, MapSegments, MapSet, MapUnit, MapValue, Mapping};
+pub use mapping::{
+    Kind, MapChoice, MapEntry, MapRecording, MapSegments, MapSet, MapUnit, MapValue, Mapping, PersonKey,
+};
 
 /// How one vendor signs, shapes and retries its webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]

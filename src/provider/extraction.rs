@@ -66,6 +66,7 @@ pub struct Extraction {
 /// A place of the event's time.
 #[derive(Debug)]
 struct Time {
+    when: Vec<Test>,
     place: Place,
     unit: TimeUnit,
 }
@@ -286,12 +287,17 @@ impl Extraction {
         (bounded_type(published), signed)
     }
 
-    /// The vendor's time and whether the proof covers it.
+    /// The vendor's time, and whether the proof covers it and what chose it.
     fn time(&self, item: &Item<'_>) -> Option<(Timestamp, bool)> {
+        let mut signed = true;
         self.time.iter().find_map(|source| {
+            signed &= source.when.iter().all(|test| item.signed(&test.place));
+            if !source.when.iter().all(|test| test.holds(item)) {
+                return None;
+            }
             let found = item.find(&source.place, json::as_text)?;
             let time = time::read(&found.text, source.unit)?;
-            time::is_plausible(time).then_some((time, found.signed))
+            time::is_plausible(time).then_some((time, signed && found.signed))
         })
     }
 }

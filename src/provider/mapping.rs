@@ -6,6 +6,7 @@ mod entries;
 mod labels;
 mod member;
 mod number;
+mod people;
 mod scope;
 mod segments;
 mod shape;
@@ -19,7 +20,8 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use self::entries::{Entries, Entry, Written};
-use self::member::{FILE, METADATA, PERSON, Section, Target};
+use self::member::{FILE, METADATA, Section, Target};
+use self::people::People;
 use self::segments::Segments;
 use self::shape::Shape;
 use self::value::Value;
@@ -41,7 +43,7 @@ pub(super) struct Map {
     kind: Kind,
     /// In the order of the schema.
     sets: Vec<Set>,
-    participants: Vec<Entries>,
+    participants: People,
     /// The file that `set` gives.
     recording: Entry,
     /// Further files, and whether everybody is heard in them.
@@ -78,11 +80,7 @@ impl Map {
             compiler.error(&format!("{path}.set"), "set metadata or its members, not both");
         }
         let recording = Entry::compile(&file, &FILE, &format!("{path}.set"), compiler);
-        let participants = mapping.participants.iter().enumerate().filter_map(|(n, people)| {
-            let written = Written { when: &people.when, from: people.from.as_deref(), only: &people.only };
-            Entries::compile(written, &people.set, &PERSON, &format!("{path}.participants[{n}]"), compiler)
-        });
-        let participants = participants.collect();
+        let participants = People::compile(&mapping.participants, &format!("{path}.participants"), compiler);
         let recordings = mapping.recordings.iter().enumerate().filter_map(|(n, files)| {
             let written = Written { when: &files.when, from: files.from.as_deref(), only: &files.only };
             let path = format!("{path}.recordings[{n}]");
@@ -111,7 +109,7 @@ impl Map {
     /// # Errors
     /// `Duplicate` where an element that is read has two members of one name.
     pub(super) fn write(&self, item: &dyn Places, occurred: Option<Timestamp>) -> Result<Bytes, JsonError> {
-        let people = self.people(item)?;
+        let people = self.participants.write(item)?;
         let (recording, recordings) = self.files(item)?;
         let mut writing = Writing { map: self, item, result: Ok(()) };
         let mut out = Vec::with_capacity(512);
@@ -136,15 +134,6 @@ impl Map {
             object.object("analysis", |analysis| writing.section(Section::Analysis, analysis));
         });
         writing.result.map(|()| Bytes::from(out))
-    }
-
-    /// Everybody once.
-    fn people(&self, item: &dyn Places) -> Result<Vec<String>, JsonError> {
-        let mut people = Vec::new();
-        for entries in &self.participants {
-            entries.write(item, |person| once(&mut people, person))?;
-        }
-        Ok(people)
     }
 
     /// The file in which everybody is heard, and all of them where there are several.

@@ -209,8 +209,10 @@ impl Sent {
             let clock =
                 text.split(':').try_fold(0.0, |sum, part| part.parse::<f64>().ok().map(|part| sum * 60.0 + part));
             let plain = text.parse::<f64>().ok();
+            let iso = text.parse::<jiff::SignedDuration>().ok().filter(|_| text.starts_with('P'));
             plain.is_some_and(|sent| [1.0, 1e-3, 1e-6, 1e-9, 60.0].iter().any(|unit| near(sent * unit)))
                 || text.contains(':') && clock.is_some_and(near)
+                || iso.is_some_and(|sent| near(sent.as_secs_f64()))
         })
     }
 }
@@ -251,15 +253,17 @@ fn invented(at: &str, value: &Value, sent: &Sent, fixed: &BTreeSet<String>, foun
     }
 }
 
-/// The words that a definition says for the vendor: what a cost counts, what is heard in a file; each behind its member's name.
+/// The words that a definition says for the vendor: what a cost counts, what is heard in a file, the media type of a format; each
+/// behind its member's name.
 fn fixed(documented: &Documented) -> BTreeSet<String> {
     let spec = built_in(documented.provider).and_then(|b| b.spec().ok()).expect(documented.provider);
     let sets =
         spec.map.iter().flat_map(|map| [&map.set].into_iter().chain(map.recordings.iter().map(|files| &files.set)));
     let said = sets.flatten().flat_map(|(name, value)| {
         let member = name.rsplit('.').next().unwrap_or_default();
+        let types = value.words.values().filter(move |_| member == "mediaType");
         let words = value.value.iter().chain(value.otherwise.iter().filter_map(|choice| choice.value.as_ref()));
-        words.map(move |word| format!("{member} {word}"))
+        words.chain(types).map(move |word| format!("{member} {word}"))
     });
     said.collect()
 }

@@ -26,7 +26,7 @@ pub struct Mapping {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub set: BTreeMap<String, MapValue>,
-    /// Who takes part. People who are equal in all members are one.
+    /// Who takes part. People who are equal in all members are one, or whom `sameBy` says to be one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     pub participants: Vec<MapEntry>,
@@ -96,8 +96,8 @@ macro_rules! value {
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             #[schemars(length(max = 2))]
             pub when: Vec<Condition>,
-            /// The JSON pointer of a list in whose elements the value stands: of the first element that `where` takes, of all of them for a
-            /// list or with `join`. An object is a list of one; a text that holds JSON is read as that.
+            /// The JSON pointer of a list in whose elements the value stands: of the first element that `where` takes (with `last`, the last), of all
+            /// of them for a list or with `join`. An object is a list of one; a text that holds JSON is read as that.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(length(max = 256), regex(pattern = pattern::POINTER_OR_ALL.signs))]
             pub from: Option<String>,
@@ -105,6 +105,9 @@ macro_rules! value {
             #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
             #[schemars(length(max = 2))]
             pub only: Vec<Condition>,
+            /// Of the elements that `where` takes, the last instead of the first.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            pub last: bool,
             /// The text between the texts of elements, which makes one text of them.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schemars(length(max = 16))]
@@ -113,7 +116,7 @@ macro_rules! value {
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             #[schemars(length(max = 2))]
             pub attach: Vec<Condition>,
-            /// The vendor's word to the member's, for members with words of their own.
+            /// The vendor's word to the member's, for members with words of their own and for media types.
             #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
             #[schemars(extend("maxProperties" = 32), extend("additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 64}))]
             pub words: BTreeMap<String, String>,
@@ -160,9 +163,43 @@ pub struct MapEntry {
     #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub only: Vec<Condition>,
+    /// An entry that has the same as somebody before it, in the first of these members that both have, is that person, to whom
+    /// it adds what is not known yet. Default: people are one who are equal in all members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub same_by: Vec<PersonKey>,
     /// Member to its place in the element.
     #[schemars(extend("minProperties" = 1), extend("maxProperties" = 8))]
     pub set: MapSet,
+}
+
+/// A member that tells people apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PersonKey {
+    /// The vendor's id.
+    Id,
+    /// The name.
+    Name,
+    /// The telephone number.
+    PhoneNumber,
+    /// The e-mail address.
+    Email,
+}
+
+impl PersonKey {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Id, Self::Name, Self::PhoneNumber, Self::Email];
+
+    /// The member of `conversation/v1`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Name => "name",
+            Self::PhoneNumber => "phoneNumber",
+            Self::Email => "email",
+        }
+    }
 }
 
 /// Files: one for each element that is taken.

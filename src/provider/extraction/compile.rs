@@ -96,8 +96,9 @@ fn type_rules(written: &[TypeRule], compiler: &mut Compiler) -> Vec<(Vec<Test>, 
 
 fn times(fields: &[TimeField], compiler: &mut Compiler) -> Vec<Time> {
     let place = |(n, field): (usize, &TimeField)| {
-        let place = compiler.place(field, &format!("spec.extract.time[{n}]"))?;
-        Some(Time { place, unit: field.unit })
+        let path = format!("spec.extract.time[{n}]");
+        let when = compiler.tests(&field.when, &format!("{path}.when"));
+        Some(Time { when, place: compiler.place(field, &path)?, unit: field.unit })
     };
     fields.iter().enumerate().filter_map(place).collect()
 }

@@ -224,6 +224,25 @@ fn the_vendors_time_counts_where_it_is_plausible() {
 }
 
 #[test]
+fn a_time_counts_where_its_conditions_hold_and_is_signed_where_they_are() {
+    let times = "extract: {time: [{pointer: /end, when: [{pointer: /k, matches: [ended, 'left*']}]}, {header: x-at, when: [{header: x-k}]}, {pointer: /start}]}";
+    let definition = definition(times).unwrap();
+    let (start, end) = ("2026-02-25T06:00:00Z", "2026-02-25T06:13:20Z");
+    let body = |kind: &str| format!(r#"{{"k":"{kind}","start":"{start}","end":"{end}"}}"#);
+    for (kind, expected) in [("ended", end), ("left.early", end), ("began", start)] {
+        assert_eq!(request(body(kind)).event(&definition).time.to_string(), expected, "{kind}");
+    }
+    let unsigned = |covered: &str| {
+        let coverage = Coverage { pointers: covered.split(' ').map(str::to_owned).collect(), ..Coverage::default() };
+        request(body("ended")).covered(coverage).event(&definition).unsigned.time
+    };
+    assert!(!unsigned("/k /end"));
+    assert!(unsigned("/end") && unsigned("/k"));
+    // What could have chosen another time is not signed.
+    assert!(request(body("began")).event(&definition).unsigned.time);
+}
+
+#[test]
 fn an_entity_whose_name_is_too_long_is_left_out() {
     let definition = definition("extract: {subject: [{pointer: /s}]}").unwrap();
     let subject = |length: usize| {

@@ -1,7 +1,5 @@
 //! Entries of a list of the vendor's: people, files and turns, each an object of ours.
 
-use std::ops::ControlFlow;
-
 use super::member::Member;
 use super::scope::Selection;
 use super::shape::Shape;
@@ -82,7 +80,7 @@ impl Taken {
         }
         match &self.selection {
             None => hand(item),
-            Some(selection) => selection.each(item, |element| hand(element).map(|()| ControlFlow::Continue(()))),
+            Some(selection) => selection.each(item, |element| hand(element)),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) static FILE: [Member; 8] = [
     member("sizeBytes", Shape::Number, true),
     member("status", Shape::Text, true),
     member("channel", Shape::Named, false),
-    member("mediaType", Shape::Named, false),
+    member("mediaType", Shape::MediaType, false),
     member("startedAt", Shape::Time, true),
     member("expiresAt", Shape::Time, false),
 ];

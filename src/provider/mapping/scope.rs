@@ -3,7 +3,6 @@
 //! An object is a list of one element, a text too; a text that holds JSON is read as that.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 use http::HeaderName;
 use serde_json::value::RawValue;
@@ -51,14 +50,56 @@ impl Selection {
         Some((Self { from: place?, element, only }, inside))
     }
 
-    /// Hands over the elements that are taken, until told that it is enough.
+    /// Hands over the elements that are taken.
     ///
     /// # Errors
     /// `Duplicate` for an element that could be read as two, and what the receiver says.
     pub(super) fn each(
         &self,
         around: &dyn Places,
-        mut hand: impl FnMut(&Element<'_>) -> Result<ControlFlow<()>, JsonError>,
+        mut hand: impl FnMut(&Element<'_>) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        self.within(around, |elements, _| {
+            elements.iter().try_for_each(|raw| self.taken(around, raw)?.map_or(Ok(()), |element| hand(&element)))
+        })
+    }
+
+    /// Hands over the first element that is taken, or the last; of a list that is longer than what is read, no last is known.
+    ///
+    /// # Errors
+    /// `Duplicate` for an element that could be read as two.
+    pub(super) fn one(
+        &self,
+        around: &dyn Places,
+        last: bool,
+        hand: impl FnOnce(&Element<'_>),
+    ) -> Result<(), JsonError> {
+        self.within(around, |elements, all| {
+            if last && elements.len() < all {
+                return Ok(());
+            }
+            for n in 0..elements.len() {
+                let raw = elements[if last { elements.len() - 1 - n } else { n }];
+                if let Some(element) = self.taken(around, raw)? {
+                    hand(&element);
+                    return Ok(());
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// An element with its places, if it is taken.
+    fn taken<'p>(&'p self, around: &'p dyn Places, raw: &'p RawValue) -> Result<Option<Element<'p>>, JsonError> {
+        let element = Element { around, captured: self.element.capture_unique(raw.get().as_bytes())? };
+        Ok(self.only.iter().all(|test| test.holds(&element)).then_some(element))
+    }
+
+    /// The elements of the list, taken or not, and how many there are.
+    fn within(
+        &self,
+        around: &dyn Places,
+        read: impl FnOnce(&[&RawValue], usize) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         let Some(raw) = around.at_pointer(self.from).filter(|raw| filled(raw)) else { return Ok(()) };
         let text;
@@ -69,17 +110,10 @@ impl Selection {
                 raw = serde_json::from_str(&text).unwrap_or(raw);
             }
         }
-        let elements = match json::elements(raw.get(), MOST)? {
-            Some((elements, _)) => elements,
-            None => vec![raw],
-        };
-        for element in elements {
-            let element = Element { around, captured: self.element.capture_unique(element.get().as_bytes())? };
-            if self.only.iter().all(|test| test.holds(&element)) && hand(&element)?.is_break() {
-                break;
-            }
+        match json::elements(raw.get(), MOST)? {
+            Some((elements, all)) => read(&elements, all),
+            None => read(&[raw], 1),
         }
-        Ok(())
     }
 }
 

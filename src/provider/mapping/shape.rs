@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Text,
     /// A text for which a definition may have a word, where the vendor documents it and sends none.
     Named,
+    /// A media type; words of the vendor's by a table alone.
+    MediaType,
     /// A time in RFC 3339, UTC.
     Time,
     /// A number of seconds.
@@ -75,6 +77,10 @@ impl Shape {
         unit: Option<MapUnit>,
     ) -> Result<(), Wrong> {
         let known = |field: &'static str, word: &str| match self.own() {
+            _ if self == Self::MediaType && is_media_type(word) => Ok(()),
+            _ if self == Self::MediaType => {
+                Err((field, format!("{word:?} is no media type: write one such as audio/mp4")))
+            }
             Some(own) if own.contains(&word) => Ok(()),
             Some(own) => Err((field, format!("{word:?} is none of its words: write {}", own.join(", ")))),
             None if self == Self::Named && field == "value" => Ok(()),
@@ -121,6 +127,11 @@ impl Shape {
                     put(Some(raw.get()).filter(|raw| raw.starts_with('"')), |raw| object.raw(name, raw))
                 }
             },
+            Self::MediaType => {
+                let said = found.scalar();
+                let said = said.as_deref().map(|said| manner.words.get(said).map_or(said, String::as_str));
+                put(said.filter(|said| is_media_type(said)), |said| object.text(name, said))
+            }
             Self::Amount => match found {
                 Found::Raw(raw) if matches!(raw.get(), "true" | "false") => false,
                 Found::Raw(raw) => put(json::as_text(raw), |_| object.raw(name, raw.get())),
@@ -139,6 +150,15 @@ impl Shape {
             Self::Any => put(any(found), |value| object.raw(name, &value)),
         }
     }
+}
+
+/// Whether a text is a media type (RFC 9110, section 8.3.1), its parameters left unread.
+fn is_media_type(text: &str) -> bool {
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
+    let (kind, _) = text.split_once(';').unwrap_or((text, ""));
+    kind.trim_end().split_once('/').is_some_and(|(main, sub)| token(main) && token(sub))
 }
 
 /// Does something with a value that is there; says whether.

@@ -8,6 +8,13 @@ fn map(mapping: &str, item: &str) -> Json {
     serde_json::from_str(&written(mapping, item)).unwrap()
 }
 
+/// What is wrong with a mapping.
+fn refused(mapping: &str) -> Vec<String> {
+    let yaml = format!("displayName: Test\nmethods: []\nmap: [{{kind: call, {mapping}}}]");
+    let errors = Extraction::compile(&serde_saphyr::from_str(&yaml).unwrap()).err().unwrap_or_default();
+    errors.iter().map(ToString::to_string).collect()
+}
+
 fn written(mapping: &str, item: &str) -> String {
     use crate::provider::Coverage;
     use crate::provider::request::Head;
@@ -180,6 +187,24 @@ fn elements_of_lists_are_chosen_joined_and_gathered() {
 }
 
 #[test]
+fn the_last_element_is_taken_where_that_is_wanted() {
+    let item = r#"{"l":[{"k":1,"t":"a"},{"k":2,"t":"b"},{"k":1,"t":"c"},{"k":3}]}"#;
+    let of = |value: &str| map(&format!("set: {{title: {value}}}"), item).get("title").cloned();
+    assert_eq!(of("{from: /l, where: [{pointer: /k, equals: '1'}], last: true, pointer: /t}"), Some(json!("c")));
+    assert_eq!(of("{from: /l, where: [{pointer: /k, equals: '1'}], pointer: /t}"), Some(json!("a")));
+    assert_eq!(of("{from: /l, last: true, pointer: /t}"), None);
+    assert_eq!(of("{from: /l, last: true, pointer: /t, else: [{from: /l, pointer: /t}]}"), Some(json!("a")));
+    for wrong in [
+        "set: {title: {pointer: /t, last: true}}",
+        "set: {title: {from: /l, pointer: /t, last: true, join: ' '}}",
+        "set: {tags: {from: /l, pointer: /t, last: true}}",
+    ] {
+        let errors = refused(wrong);
+        assert!(errors.iter().any(|error| error.contains(".last")), "{wrong}: {errors:?}");
+    }
+}
+
+#[test]
 fn a_text_that_holds_json_is_read_where_elements_are_wanted() {
     let mapping = "set: {title: {from: /data, pointer: /t}}";
     assert_eq!(map(mapping, r#"{"data":"{\"t\":\"a\\n\"}"}"#)["title"], "a\n");
@@ -190,7 +215,7 @@ fn a_text_that_holds_json_is_read_where_elements_are_wanted() {
 
 #[test]
 fn one_file_is_the_recording_and_several_are_listed_with_it() {
-    let mapping = "set: {recording.uri: {pointer: /mono}, recording.channel: {pointer: /c}}, recordings: [{from: /files, where: [{pointer: /kind, matches: [MP4, M4A]}], mixed: true, set: {uri: {pointer: /url}, mediaType: {pointer: /kind}}}, {from: /each, set: {uri: {pointer: ''}}}]";
+    let mapping = "set: {recording.uri: {pointer: /mono}, recording.channel: {pointer: /c}}, recordings: [{from: /files, where: [{pointer: /kind, matches: [MP4, M4A]}], mixed: true, set: {uri: {pointer: /url}, mediaType: {pointer: /kind, words: {MP4: video/mp4}}}}, {from: /each, set: {uri: {pointer: ''}}}]";
     let files = |item: &str| {
         let mapped = map(mapping, item);
         (mapped.get("recording").cloned(), mapped.get("recordings").cloned())
@@ -198,11 +223,28 @@ fn one_file_is_the_recording_and_several_are_listed_with_it() {
     assert_eq!(files("{}"), (None, None));
     assert_eq!(files(r#"{"c":"stereo"}"#), (None, None));
     assert_eq!(files(r#"{"mono":"m"}"#), (Some(json!({"uri": "m"})), None));
-    let (a, b) = (json!({"uri": "a", "mediaType": "MP4"}), json!({"uri": "b"}));
+    let (a, b) = (json!({"uri": "a", "mediaType": "video/mp4"}), json!({"uri": "b"}));
     assert_eq!(files(r#"{"files":[{"kind":"CHAT","url":"c"},{"kind":"MP4","url":"a"}]}"#), (Some(a.clone()), None));
     let two = r#"{"files":[{"kind":"MP4","url":"a"}],"each":["b","b"]}"#;
-    assert_eq!(files(two), (Some(a), Some(json!([{"uri": "a", "mediaType": "MP4"}, b]))));
+    assert_eq!(files(two), (Some(a), Some(json!([{"uri": "a", "mediaType": "video/mp4"}, b]))));
     assert_eq!(files(r#"{"each":["b","c"]}"#), (None, Some(json!([{"uri": "b"}, {"uri": "c"}]))));
+}
+
+#[test]
+fn a_media_type_is_one_or_is_left_out() {
+    let mapping = "set: {recording.uri: {pointer: /u}, recording.mediaType: {pointer: /t, words: {M4A: audio/mp4}}}";
+    for (said, expected) in [
+        ("M4A", Some("audio/mp4")),
+        ("audio/ogg; codecs=opus", Some("audio/ogg; codecs=opus")),
+        ("MP4", None),
+        ("audio", None),
+        ("/", None),
+    ] {
+        let mapped = map(mapping, &format!(r#"{{"u":"a","t":"{said}"}}"#));
+        assert_eq!(mapped["recording"].get("mediaType").and_then(Json::as_str), expected, "{said}");
+    }
+    let errors = refused("set: {recording.mediaType: {pointer: /t, words: {M4A: m4a}}}");
+    assert!(errors.iter().any(|error| error.contains("no media type")), "{errors:?}");
 }
 
 #[test]
@@ -213,6 +255,26 @@ fn people_who_are_equal_are_one_and_one_of_whom_nothing_is_known_is_none() {
         map(mapping, item)["participants"],
         json!([{"role": "caller", "phoneNumber": "1"}, {"role": "callee", "name": "A"}, {"role": "callee", "name": "B"}])
     );
+}
+
+#[test]
+fn people_of_two_lists_are_one_by_the_first_member_that_both_have() {
+    let mapping = "participants: [{from: /owner, set: {role: {value: host}, name: {pointer: /name}, email: {pointer: /mail}}}, {from: /invited, sameBy: [email, name], set: {role: {value: attendee}, side: {pointer: /side}, name: {pointer: /name}, email: {pointer: /mail}}}, {from: /spoke, sameBy: [name], set: {id: {pointer: /id}, name: {pointer: /name}}}]";
+    let item = r#"{"owner":{"name":"Ann","mail":"ann@x"},
+        "invited":[{"name":"A.","mail":"ann@x","side":"internal"},{"name":"Ann","mail":"other@x"},{"name":"Bob"}],
+        "spoke":[{"id":7,"name":"Bo\u0062"},{"id":8,"name":"Cy"},{"id":9}]}"#;
+    assert_eq!(
+        map(mapping, item)["participants"],
+        json!([
+            {"role": "host", "side": "internal", "name": "Ann", "email": "ann@x"},
+            {"role": "attendee", "name": "Ann", "email": "other@x"},
+            {"id": "7", "role": "attendee", "name": "Bob"},
+            {"id": "8", "name": "Cy"},
+            {"id": "9"},
+        ])
+    );
+    let errors = refused("participants: [{sameBy: [email], set: {name: {pointer: /n}}}]");
+    assert!(errors.iter().any(|error| error.contains("sameBy[0]") && error.contains("set it")), "{errors:?}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use serde_json::value::RawValue;
 
@@ -58,6 +57,8 @@ pub(super) struct Value {
 struct Choice {
     when: Vec<Test>,
     selection: Option<Selection>,
+    /// Of one element, the last.
+    last: bool,
     place: Place,
     /// Places of texts that follow.
     and: Vec<usize>,
@@ -76,6 +77,7 @@ struct Written<'w> {
     when: &'w [Condition],
     from: Option<&'w str>,
     only: &'w [Condition],
+    last: bool,
     join: Option<&'w String>,
     attach: &'w [Condition],
     words: &'w BTreeMap<String, String>,
@@ -93,6 +95,7 @@ macro_rules! written {
                     when: &written.when,
                     from: written.from.as_deref(),
                     only: &written.only,
+                    last: written.last,
                     join: written.join.as_ref(),
                     attach: &written.attach,
                     words: &written.words,
@@ -157,9 +160,11 @@ impl Choice {
         if let Err((field, reason)) = shape.takes(written.fixed, written.words, written.unit) {
             compiler.error(&format!("{path}.{field}"), reason);
         }
+        let gathers = shape == Shape::Texts;
         if written.from.is_none() {
             for (field, lone) in [
                 ("where", !written.only.is_empty()),
+                ("last", written.last),
                 ("join", written.join.is_some()),
                 ("attach", !written.attach.is_empty()),
             ] {
@@ -169,6 +174,9 @@ impl Choice {
             }
         } else if written.join.is_none() && !written.attach.is_empty() {
             compiler.error(&format!("{path}.attach"), "it is an exception from join: write join");
+        }
+        if written.last && (gathers || written.join.is_some()) {
+            compiler.error(&format!("{path}.last"), "every element is taken here: leave it out");
         }
         let when = compiler.tests(written.when, &format!("{path}.when"));
         let inside = |compiler: &mut Compiler| {
@@ -189,12 +197,13 @@ impl Choice {
         Some(Self {
             when,
             selection,
+            last: written.last,
             place,
             and,
             join: written.join.cloned(),
             attach,
             manner: Manner { words: written.words.clone(), unit: written.unit },
-            gathers: shape == Shape::Texts,
+            gathers,
         })
     }
 
@@ -215,7 +224,7 @@ impl Choice {
                     }
                     joined.push_str(&piece);
                 }
-                Ok(ControlFlow::Continue(()))
+                Ok(())
             })?;
             return Ok(!joined.is_empty() && take(Found::Text(&joined)));
         }
@@ -223,14 +232,11 @@ impl Choice {
             let mut texts = Vec::new();
             selection.each(scope, |element| {
                 texts.append(&mut self.texts(element));
-                Ok(ControlFlow::Continue(()))
+                Ok(())
             })?;
             return Ok(!texts.is_empty() && take(Found::Texts(&texts)));
         }
-        selection.each(scope, |element| {
-            taken = self.here(element, take);
-            Ok(ControlFlow::Break(()))
-        })?;
+        selection.one(scope, self.last, |element| taken = self.here(element, take))?;
         Ok(taken)
     }
 
