@@ -62,15 +62,19 @@ async fn who_administers_a_namespace_and_no_more_installs_and_is_served() {
         command.args(["--wait", "--timeout", "120s"]);
         run(command, "").await
     };
+    let may = async |what: &[&str]| {
+        let user = format!("system:serviceaccount:{account}");
+        let asked = [&["auth", "can-i"], what, &["-n", &namespace, "--as", &user]].concat();
+        cluster.kubectl(&asked).await.stdout.trim() == "yes"
+    };
+    eventually("the role admin has rules", SOON, async || may(&["list", "secrets"]).await).await;
     // Kubernetes lets nobody give away what they do not have.
     let refused = install().await.err();
     assert!(refused.contains("not currently held"), "{refused}");
 
     cluster.kubectl_apply(&shown("ClusterRole")).await.ok();
     eventually("the role is part of admin", SOON, async || {
-        let user = format!("system:serviceaccount:{account}");
-        let may = ["auth", "can-i", "patch", "webhooksources.hookgate.dev/status", "-n", &namespace, "--as", &user];
-        cluster.kubectl(&may).await.stdout.trim() == "yes"
+        may(&["patch", "webhooksources.hookgate.dev", "--subresource=status"]).await
     })
     .await;
     install().await.ok();
