@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit crds chart bench bench-gate clean
+.PHONY: help demo test torture lint audit crds chart bench bench-gate reference clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ crds:            ## Write crds/ and the chart's copy anew
 
 chart:           ## Write the table of values in the chart's README anew
 	@HOOKGATE_WRITE_README=1 cargo test --locked --quiet --test it the_readme_explains_every_value >/dev/null
+
+reference:       ## Write docs/api.md, the reference of the API, anew from the CRDs
+	@HOOKGATE_WRITE_REFERENCE=1 cargo test --locked --quiet --test it the_reference_is_what_the_crds_say >/dev/null
 
 bench:           ## Figures, beside a bare axum receiver in the same run
 	@tests/servers/build.sh nats-server >/dev/null

@@ -9,6 +9,7 @@ mod claimed;
 mod crds;
 mod flags;
 mod map;
+mod migrate;
 mod nats;
 mod policy;
 mod providers;
@@ -69,6 +70,7 @@ impl Cli {
             Command::Schema(args) => schema::run(args, out).map(|()| 0),
             Command::Verify(args) => verify::run(args, out),
             Command::Map(args) => map::run(args, out),
+            Command::Migrate(args) => migrate::run(args, &mut std::io::stdin().lock(), out),
             Command::Send(args) => runtime()?.block_on(send::run(args, out)).map(verdict),
             Command::Spool(args) => spool::run(args, out),
             Command::Drain(args) => runtime()?.block_on(spool::drain(args, out)),
@@ -78,7 +80,11 @@ impl Cli {
 
     /// The exit code where there was no answer: some commands keep 1 for what they were asked, "not authentic" or "something is wrong".
     pub fn failure(&self) -> u8 {
-        if matches!(self.command, Command::Verify(_) | Command::Check(_) | Command::Map(_)) { 2 } else { 1 }
+        if matches!(self.command, Command::Verify(_) | Command::Check(_) | Command::Map(_) | Command::Migrate(_)) {
+            2
+        } else {
+            1
+        }
     }
 }
 
@@ -99,6 +105,8 @@ enum Command {
     Verify(verify::Args),
     /// Shows what a definition makes of a payload, and what of it found no place; exits 1 where nothing is mapped
     Map(map::Args),
+    /// Prints WebhookSources for manifests of Argo Events or Flux; exits 1 where something has no equivalent, which comments name
+    Migrate(migrate::Args),
     /// Prints events as they arrive on NATS
     Tail(tail::Args),
     /// Makes, lists and shows a spool

@@ -48,8 +48,8 @@ impl People {
         for (entries, same_by) in &self.0 {
             entries.write(item, |json| {
                 let person = Person::new(json, keyed);
-                match people.iter_mut().find(|known| known.json == person.json || known.is(&person, same_by)) {
-                    Some(known) => known.complete(person),
+                match people.iter().position(|known| known.json == person.json || known.is(&person, same_by)) {
+                    Some(known) => people[known].complete(person),
                     None if people.len() < MOST => people.push(person),
                     None => {}
                 }
