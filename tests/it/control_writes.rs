@@ -48,9 +48,8 @@ impl World {
         let user = format!("system:serviceaccount:{}:hookgate", self.place.namespace);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let reads = ["get", "list", "watch"];
-        let ours = self.cluster.audit().into_iter().filter(|entry| {
-            entry["user"]["username"] == user.as_str() && !reads.contains(&entry["verb"].as_str().unwrap_or_default())
-        });
+        let all = self.cluster.audit(&user).into_iter();
+        let ours = all.filter(|entry| !reads.contains(&entry["verb"].as_str().unwrap_or_default()));
         let named = ours.filter_map(|entry| {
             let at: Timestamp = entry["requestReceivedTimestamp"].as_str()?.parse().ok()?;
             let object = &entry["objectRef"];

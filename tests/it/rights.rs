@@ -11,6 +11,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::chart::chart;
+use crate::control_outage::install_crds;
 use crate::control_world::{Place, generic, message};
 use crate::crds_live::cluster_with_crds;
 use crate::support::cluster::Cluster;
@@ -77,16 +78,15 @@ const MODES: &[Mode] = &[
 ];
 
 /// A release of the chart, without pods: what they would run is run here.
-struct Release {
-    cluster: &'static Cluster,
+struct Release<'a> {
+    cluster: &'a Cluster,
     namespace: String,
     others: [String; 2],
     account: PathBuf,
 }
 
-impl Release {
-    async fn install(mode: &Mode) -> Release {
-        let cluster = cluster_with_crds().await;
+impl<'a> Release<'a> {
+    async fn install(cluster: &'a Cluster, mode: &Mode) -> Release<'a> {
         let namespace = cluster.namespace().await;
         let others = [cluster.namespace().await, cluster.namespace().await];
         let chart = chart();
@@ -131,15 +131,12 @@ impl Release {
     /// What the account was forbidden, as `verb resource`.
     fn forbidden(&self) -> BTreeSet<String> {
         let user = format!("system:serviceaccount:{}:hookgate", self.namespace);
-        let denied = |entry: &Value| {
-            entry["user"]["username"] == user.as_str()
-                && entry["annotations"]["authorization.k8s.io/decision"] == "forbid"
-        };
+        let denied = |entry: &Value| entry["annotations"]["authorization.k8s.io/decision"] == "forbid";
         let named = |entry: Value| {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             format!("{} {}", text(&entry["verb"]), text(&entry["objectRef"]["resource"]))
         };
-        self.cluster.audit().into_iter().filter(denied).map(named).collect()
+        self.cluster.audit(&user).into_iter().filter(denied).map(named).collect()
     }
 }
 
@@ -173,7 +170,7 @@ async fn the_account_may_what_its_mode_needs_and_nothing_else() {
     let account = cluster.kubeconfig_for_service_account(&nobody, "nobody").await;
     let everybody = rights(cluster, &account, &nobody).await;
     for mode in MODES {
-        let release = Release::install(mode).await;
+        let release = Release::install(cluster, mode).await;
         let namespaces = [&release.namespace, &release.others[0], &release.others[1]];
         for (namespace, wanted) in namespaces.into_iter().zip([mode.release, mode.others[0], mode.others[1]]) {
             let all = rights(cluster, &release.account, namespace).await;
@@ -188,9 +185,11 @@ async fn the_account_may_what_its_mode_needs_and_nothing_else() {
 
 #[tokio::test]
 async fn what_the_account_may_is_enough_to_serve_and_to_tell() {
-    let nats = Nats::start().await;
+    // One that serves all namespaces would serve those of other tests.
+    let (cluster, nats) = tokio::join!(Cluster::start(), Nats::start());
+    install_crds(&cluster).await;
     for mode in MODES.iter().filter(|mode| mode.name != "no roles") {
-        let release = Release::install(mode).await;
+        let release = Release::install(&cluster, mode).await;
         let operator = release.operator(&nats).await;
         let namespaces = [&release.namespace, &release.others[0], &release.others[1]];
         for (namespace, rights) in namespaces.into_iter().zip([mode.release, mode.others[0], mode.others[1]]) {

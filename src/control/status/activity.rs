@@ -94,7 +94,7 @@ pub struct Told {
 
 /// What one replica tells.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// The replica's identity.
     pub from: String,
     /// What it saw.

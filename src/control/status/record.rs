@@ -88,7 +88,7 @@ impl<S> Record<S> {
 
     /// Takes in when requests were accepted and refused, from whoever knows.
     pub(super) fn learn(&mut self, activity: Activity) {
-        if let Some(accepted) = activity.accepted {
+        if let Some(accepted) = activity.accepted.filter(|at| Some(*at) > self.activity.accepted) {
             self.refusals.end(accepted);
         }
         self.activity.merge(activity);

@@ -86,6 +86,8 @@ pub(crate) struct Refusals {
     counted: u64,
     /// When the run had as many as the vendor needs to stop sending.
     enough: Option<i64>,
+    /// A delivery was accepted since this replica counted last: what it refused meanwhile may have been before that.
+    ended: bool,
     /// When status began to say what it says.
     changed: Option<Timestamp>,
 }
@@ -98,10 +100,13 @@ impl Refusals {
         let count = counted.checked_sub(self.counted).unwrap_or(counted);
         self.counted = counted;
         let second = now.as_second();
+        if std::mem::take(&mut self.ended) || count == 0 {
+            return false;
+        }
         let more = Run { count, since: second, last: second };
         self.untold.add(more, accepted);
         self.hear(more, accepted);
-        count > 0
+        true
     }
 
     /// Takes in what another replica counted since it told last.
@@ -111,6 +116,7 @@ impl Refusals {
 
     /// A delivery was accepted, here or by another replica.
     pub(crate) fn end(&mut self, accepted: Timestamp) {
+        self.ended = true;
         self.run.end(accepted);
         self.untold.end(accepted);
         if self.run.is_empty() {

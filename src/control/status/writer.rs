@@ -10,7 +10,6 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use tracing::debug;
 
 use super::notes::Notes;
 use super::{NotWritten, Target, Write};

@@ -172,11 +172,13 @@ impl Cluster {
         self.apiserver.signal("CONT");
     }
 
-    /// What was asked of the API server: all writes, and all that ServiceAccounts asked (audit.k8s.io/v1, metadata alone).
-    pub fn audit(&self) -> Vec<Value> {
+    /// What a user asked of the API server: all writes, and of a ServiceAccount all else too (audit.k8s.io/v1, metadata alone).
+    pub fn audit(&self, user: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
         // The last line may not be whole yet.
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let lines = text.lines().filter(|line| line.contains(user));
+        let entries = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries.filter(|entry| entry["user"]["username"] == user).collect()
     }
 
     pub fn apiserver_log(&self) -> String {

@@ -115,6 +115,7 @@ fn replicas_add_up_what_each_of_them_refused_and_one_that_accepted_ends_it() {
     let (mut one, mut two) = (Replica::new(), Replica::new());
     one.step(0, &[Outcome::Accepted]);
     two.accept(0);
+    two.step(0, &[]);
     let mut said = Vec::new();
     for second in [100, 400, 800, 1100] {
         one.step(second, REFUSED);
