@@ -270,6 +270,10 @@ async fn follow_control(
         for state in SourceStanding::ALL.iter().copied() {
             metrics.sources(state).set(i64::try_from(sources.count(state)).unwrap_or(i64::MAX));
         }
+        metrics.tell_secret_ends(sources.sources().filter_map(|(key, source)| {
+            let labels = (key.namespace.clone(), key.name.clone(), source.provider.clone());
+            Some((labels, source.secrets_end?))
+        }));
         tokio::select! {
             Ok(()) = overview.changed() => {}
             Ok(()) = leader.changed() => {}

@@ -12,6 +12,8 @@ pub mod types {
     pub const PROGRAMMED: &str = "Programmed";
     /// The current generation serves.
     pub const READY: &str = "Ready";
+    /// Requests are accepted.
+    pub const HEALTHY: &str = "Healthy";
     /// Only an edit by the owner can help.
     pub const STALLED: &str = "Stalled";
 }
@@ -35,6 +37,7 @@ pub enum Reason {
     KeyNotFound,
     SecretInvalid,
     SecretExpired,
+    SecretForbidden,
     Programmed,
     PreviousGeneration,
     PartlyCovered,
@@ -43,6 +46,9 @@ pub enum Reason {
     NotDurable,
     Suspended,
     Ready,
+    OperatorLeft,
+    Healthy,
+    AllRefused,
 }
 
 impl Reason {

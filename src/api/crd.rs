@@ -45,7 +45,10 @@ pub fn schema(crd: &Value) -> &Value {
 
 fn served(crd: &CustomResourceDefinition) -> Value {
     let mut value = serde_json::to_value(crd).unwrap_or_default();
-    tidy(&mut value["spec"]["versions"][0]["schema"], true);
+    let schema = &mut value["spec"]["versions"][0]["schema"];
+    tidy(schema, true);
+    // Until the operator saw an object, nothing that waits for it (kstatus: Helm, Flux, Argo CD) takes it for ready.
+    schema["openAPIV3Schema"]["properties"]["status"]["default"] = json!({"observedGeneration": -1});
     value
 }
 

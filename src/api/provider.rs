@@ -3,6 +3,8 @@
 mod handshake;
 mod mapping;
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StatusCondition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -120,6 +122,9 @@ pub struct WebhookProviderSpec {
     /// What the vendor sends again. Default: ServerErrors.
     #[serde(default)]
     pub retries: Retries,
+    /// When the vendor stops sending to a webhook whose deliveries fail, until somebody switches it on again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disables: Option<Disables>,
 }
 
 /// What a definition was read from.
@@ -162,6 +167,35 @@ pub enum Retries {
     ServerErrors,
     /// After those and 429.
     TooManyRequests,
+}
+
+/// When a vendor stops sending: as soon as all that is written holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.failures) || has(self.after)")
+    .message("disables needs failures, after or both: how many deliveries in a row fail, and for how long"))]
+pub struct Disables {
+    /// So many deliveries in a row failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100000))]
+    pub failures: Option<u32>,
+    /// None was accepted for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<DurationString>,
+}
+
+impl fmt::Display for Disables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.failures, &self.after) {
+            (Some(1), None) => f.write_str("after one failure"),
+            (Some(failures), None) => write!(f, "after {failures} failures in a row"),
+            (Some(failures), Some(after)) => {
+                write!(f, "after {failures} failures in a row and {} without a success", after.0)
+            }
+            (None, Some(after)) => write!(f, "after {} without a success", after.0),
+            (None, None) => f.write_str("after failures"),
+        }
+    }
 }
 
 /// The HTTP method of a delivery.

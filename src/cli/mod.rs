@@ -8,6 +8,7 @@ mod check;
 mod claimed;
 mod crds;
 mod flags;
+mod leave;
 mod map;
 mod migrate;
 mod nats;
@@ -74,6 +75,7 @@ impl Cli {
             Command::Send(args) => runtime()?.block_on(send::run(args, out)).map(verdict),
             Command::Spool(args) => spool::run(args, out),
             Command::Drain(args) => runtime()?.block_on(spool::drain(args, out)),
+            Command::Leave(args) => runtime()?.block_on(leave::run(args, out)).map(|()| 0),
             Command::Tail(args) => runtime()?.block_on(tail::run(args, out)).map(|()| 0),
         }
     }
@@ -113,6 +115,8 @@ enum Command {
     Spool(spool::Args),
     /// Publishes a spool that was left behind, and says how much; exits 1 where something is left
     Drain(spool::DrainArgs),
+    /// Says in every status that nobody serves it any more, before an operator is uninstalled
+    Leave(leave::Args),
     /// Prints a JSON Schema
     Schema(schema::Args),
     /// Prints an AsyncAPI document of what sources publish

@@ -166,6 +166,9 @@ fn show(provider: &BuiltIn, out: &mut impl Write) -> anyhow::Result<()> {
             Retries::TooManyRequests => "after 429, 5xx and time-outs",
         }
     )?;
+    if let Some(disables) = &spec.disables {
+        writeln!(out, "Switched off:  by the vendor {disables}")?;
+    }
     writeln!(out, "Same event:    {}", identity(spec))?;
     if let Some(argument) = spec.extract.as_ref().and_then(|extract| extract.identity.as_ref()) {
         writeln!(out, "               {argument}")?;

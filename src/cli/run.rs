@@ -43,6 +43,9 @@ pub struct Args {
     /// Serve only what stands in this namespace (repeatable). Default: all
     #[arg(long = "namespace", env = "HOOKGATE_NAMESPACE", value_delimiter = ',', value_parser = flags::text)]
     namespaces: Vec<String>,
+    /// Read only Secrets of this name (repeatable), each by a watch of its own, so that rights to these suffice. Default: all
+    #[arg(long = "secret-name", env = "HOOKGATE_SECRET_NAME", value_delimiter = ',', value_name = "NAME", value_parser = flags::text)]
+    secret_names: Vec<String>,
     /// Serve only sources with these labels
     #[arg(long, env = "HOOKGATE_SELECTOR", value_parser = selector)]
     selector: Option<Selector>,
@@ -198,6 +201,7 @@ impl Args {
     pub fn settings(&self, metrics: Metrics) -> anyhow::Result<Settings> {
         Ok(Settings {
             namespaces: self.namespaces.clone(),
+            secret_names: self.secret_names.iter().cloned().collect(),
             selector: self.selector.clone().unwrap_or_default(),
             base_url: self.base_url.clone(),
             source_base: self.source_base.clone(),

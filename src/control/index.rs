@@ -16,14 +16,26 @@ pub enum Scope {
     All,
     /// One namespace.
     Namespace(String),
+    /// What of a scope has this name.
+    Named(Box<Scope>, String),
 }
 
 impl Scope {
+    /// The namespace, where it is one.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Namespace(namespace) => Some(namespace),
+            Self::Named(scope, _) => scope.namespace(),
+        }
+    }
+
     /// Whether an object belongs to the list.
     pub fn holds(&self, key: &Key) -> bool {
         match self {
             Self::All => true,
             Self::Namespace(namespace) => *namespace == key.namespace,
+            Self::Named(scope, name) => *name == key.name && scope.holds(key),
         }
     }
 }

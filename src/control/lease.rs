@@ -20,15 +20,21 @@ use tracing::{debug, info, warn};
 pub const NAME: &str = "hookgate";
 
 /// Another replica takes over from one that is gone without a word after this time.
-const DURATION: Duration = Duration::from_secs(15);
+const DURATION: Duration = Duration::from_secs(10);
 /// A holder that could not renew for this long leads no more: well before another may take over.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// How often the holder renews, and the others look.
+const DEADLINE: Duration = Duration::from_secs(7);
+/// How often the holder renews.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How often the others look: a Lease that was given back waits no longer.
+const LOOK: Duration = Duration::from_secs(1);
 /// Clocks of replicas may differ by this much; where they differ by more, two lead for a moment, which is harmless.
 const SKEW: Duration = Duration::from_secs(5);
 /// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// What the identity of somebody begins with who holds the Lease so that nobody writes.
+const LEAVER: &str = "leave-";
+/// For how long nobody writes then, but a replica that starts later: that is another installation.
+const ABSENCE: Duration = Duration::from_secs(5 * 60);
 
 /// A replica that stands for election.
 pub struct Candidate {
@@ -39,6 +45,8 @@ pub struct Candidate {
     /// The record as it was last seen, and since when.
     seen: Option<(Record, Instant)>,
     renewed: Option<Instant>,
+    /// Whether it looked before.
+    looked: bool,
 }
 
 /// What changes when a holder renews.
@@ -60,8 +68,11 @@ enum Failure {
 impl Candidate {
     /// A replica in the operator's namespace. The identity is unique among replicas, such as the pod's name.
     pub fn new(client: Client, namespace: &str, identity: impl Into<String>) -> Self {
-        let api = Api::namespaced(client, namespace);
-        Self { api, identity: identity.into(), pod: None, seen: None, renewed: None }
+        Self::new_in(Api::namespaced(client, namespace), identity.into())
+    }
+
+    fn new_in(api: Api<Lease>, identity: String) -> Self {
+        Self { api, identity, pod: None, seen: None, renewed: None, looked: false }
     }
 
     /// The pod that the replica is: name and uid. What a pod leaves behind when it is gone without a word goes with it, so that the next
@@ -90,7 +101,8 @@ impl Candidate {
                 }
             }
             self.tell(&leader);
-            if resign.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
+            let pause = if self.renewed.is_some() { PERIOD } else { LOOK };
+            if resign.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
         }
@@ -120,7 +132,9 @@ impl Candidate {
     async fn look(&mut self) -> kube::Result<()> {
         // Counted from before the call: the answer may be late.
         let now = Instant::now();
-        let Some(mut lease) = self.api.get_opt(NAME).await? else {
+        let found = self.api.get_opt(NAME).await?;
+        let first = !std::mem::replace(&mut self.looked, true);
+        let Some(mut lease) = found else {
             let mut metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
             self.own(&mut metadata);
             let lease = Lease { metadata, spec: Some(self.claim(None)) };
@@ -132,7 +146,8 @@ impl Candidate {
         let mine = record.holder == self.identity;
         if !mine {
             self.renewed = None;
-            if !record.holder.is_empty() && !self.is_over(record, now) {
+            let left = first && record.holder.starts_with(LEAVER);
+            if !record.holder.is_empty() && !left && !self.is_over(record, now) {
                 return Ok(());
             }
         }
@@ -209,6 +224,38 @@ impl Candidate {
         spec.holder_identity = None;
         spec.lease_duration_seconds = Some(1);
         self.api.replace(NAME, &PostParams::default(), &lease).await.map(drop)
+    }
+}
+
+/// Takes the Lease from whoever holds it, so that no replica writes any more: each learns of it when it looks next, and waits until the
+/// absence is over. Returns after which time all that live have learned.
+///
+/// # Errors
+/// The API server's.
+pub(crate) async fn take_from_all(client: Client, namespace: &str, who: &str) -> kube::Result<Duration> {
+    let api = Api::<Lease>::namespaced(client, namespace);
+    let candidate = Candidate::new_in(api.clone(), format!("{LEAVER}{who}"));
+    loop {
+        let found = api.get_opt(NAME).await?;
+        let mut spec = candidate.claim(found.as_ref().and_then(|lease| lease.spec.as_ref()));
+        spec.lease_duration_seconds = i32::try_from(ABSENCE.as_secs()).ok();
+        let written = match found {
+            None => {
+                let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+                api.create(&PostParams::default(), &Lease { metadata, spec: Some(spec) }).await
+            }
+            Some(mut lease) => {
+                // It would go with the pod of the former holder.
+                lease.metadata.owner_references = None;
+                api.replace(NAME, &PostParams::default(), &Lease { spec: Some(spec), ..lease }).await
+            }
+        };
+        match written {
+            Ok(_) => return Ok(PERIOD + TIMEOUT),
+            // A replica was quicker: once more.
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod event;
 pub(crate) mod folder;
 pub mod index;
 pub mod lease;
+pub mod leave;
 pub(crate) mod manifests;
 pub mod object;
 pub(crate) mod offline;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rpds::RedBlackTreeMapSync;
 
 use super::object::Key;
@@ -29,6 +30,8 @@ pub struct SourceOverview {
     pub state: SourceStanding,
     /// Its status; `None` while its Secrets were not read yet.
     pub status: Option<Arc<WebhookSourceStatus>>,
+    /// From when on a purpose has no live secret, because its secretRefs end.
+    pub secrets_end: Option<Timestamp>,
 }
 
 impl Overview {
@@ -49,6 +52,7 @@ impl Overview {
         key: Key,
         state: Option<SourceStanding>,
         status: Option<Arc<WebhookSourceStatus>>,
+        now: Timestamp,
     ) {
         if let Some(before) = self.sources.get(&key) {
             self.counts[before.state as usize] -= 1;
@@ -58,7 +62,10 @@ impl Overview {
             return;
         };
         self.counts[state as usize] += 1;
-        let provider = plan.index().sources.get(&key).and_then(provider_of).cloned().unwrap_or_default();
-        self.sources.insert_mut(key, Arc::new(SourceOverview { provider, state, status }));
+        let object = plan.index().sources.get(&key);
+        let provider = object.and_then(provider_of).cloned().unwrap_or_default();
+        let source = object.and_then(|object| object.value.as_ref().ok());
+        let secrets_end = source.and_then(|source| plan.resolved(source, now)?.end());
+        self.sources.insert_mut(key, Arc::new(SourceOverview { provider, state, status, secrets_end }));
     }
 }

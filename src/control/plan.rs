@@ -77,9 +77,9 @@ impl Plan {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self {
             quotas: Quotas::new(settings.namespace_quota),
+            vault: Vault::new(settings.secret_names.clone()),
             settings,
             index: Index::default(),
-            vault: Vault::default(),
             definitions: Definitions::default(),
             sources: BTreeMap::new(),
             references: References::default(),

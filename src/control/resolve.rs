@@ -31,7 +31,7 @@ pub struct ResolvedRef {
     pub purpose: Option<String>,
     /// The instant from which it counts no more. It may still lie ahead.
     pub not_after: Option<Timestamp>,
-    /// The value, never empty; or why there is none (`SecretNotFound`, `KeyNotFound`, `SecretInvalid`, `SecretExpired`).
+    /// The value, never empty; or why there is none (`SecretNotFound`, `SecretForbidden`, `KeyNotFound`, `SecretInvalid`, `SecretExpired`).
     pub value: Result<SecretBytes, Problem>,
 }
 
@@ -51,6 +51,25 @@ impl Resolved {
             value: resolved.value.as_ref().ok().cloned(),
         };
         self.refs.iter().map(key).collect()
+    }
+
+    /// From when on a purpose has, or had, no live secret because its refs end. `None` where each purpose has one without end, or
+    /// where something else is wrong.
+    pub fn end(&self) -> Option<Timestamp> {
+        let mut purposes = BTreeMap::<Option<&str>, Option<Timestamp>>::new();
+        for resolved in &self.refs {
+            let counts = match &resolved.value {
+                Ok(_) => true,
+                Err(problem) => problem.reason == Reason::SecretExpired,
+            };
+            if counts {
+                let end = resolved.not_after;
+                let of = purposes.entry(resolved.purpose.as_deref()).or_insert(end);
+                // Without end is later than any.
+                *of = of.zip(end).map(|(one, two)| one.max(two));
+            }
+        }
+        purposes.into_values().flatten().min()
     }
 
     /// The next instant at which a ref expires, live or not: something else is said of it then.
@@ -114,8 +133,8 @@ fn value(secret: &SecretRef, namespace: &str, vault: &Vault) -> Option<Found> {
             wrong(Reason::SecretNotFound, "cannot be had: the Secret does not exist; create it, or name another")
         }
         Known::Forbidden => wrong(
-            Reason::SecretNotFound,
-            "cannot be had: the operator may not read the Secret; give its service account get, list and watch on Secrets of this namespace",
+            Reason::SecretForbidden,
+            "cannot be had: the operator may not read the Secret; give its service account get, list and watch on it, and name it in --secret-name where names are given (rbac.secretNames in the chart)",
         ),
         Known::Refused(kind) => Some(Err((
             Reason::SecretInvalid,
@@ -232,6 +251,30 @@ mod tests {
         assert_eq!(later.problems().map(|p| p.reason).collect::<Vec<_>>(), [Reason::SecretExpired]);
         assert_eq!(later.next_expiry().unwrap().to_string(), "2026-11-26T00:00:00Z");
         assert_ne!(fingerprint(&source, &vault, now), fingerprint(&source, &vault, next));
+    }
+
+    #[test]
+    fn secrets_end_where_a_purpose_has_none_left_and_not_where_a_rotation_ends() {
+        let ends = |refs: serde_json::Value| {
+            let source = source(&refs);
+            let vault = vault(&source, &[("a", "Opaque", &[("k", "v"), ("l", "w")])]);
+            resolve(&source, &vault, NOW.parse().unwrap()).unwrap().end().map(|end| end.to_string())
+        };
+        let (past, soon, late) = ("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        let one = |key: &str, end: &str| serde_json::json!({"name": "a", "key": key, "notAfter": end});
+        let for_ever = serde_json::json!({"name": "a", "key": "l"});
+        let bearer = serde_json::json!({"name": "a", "key": "l", "purpose": "bearer", "notAfter": late});
+        assert_eq!(ends(serde_json::json!([for_ever])), None);
+        assert_eq!(ends(serde_json::json!([one("k", soon), for_ever])), None, "a rotation");
+        assert_eq!(ends(serde_json::json!([one("k", soon), one("l", late)])).as_deref(), Some(late));
+        assert_eq!(ends(serde_json::json!([one("k", soon), bearer])).as_deref(), Some(soon));
+        assert_eq!(ends(serde_json::json!([one("k", past)])).as_deref(), Some(past));
+        let gone = serde_json::json!({"name": "gone", "key": "k"});
+        assert_eq!(
+            ends(serde_json::json!([one("k", soon), gone])).as_deref(),
+            Some(soon),
+            "what is not there lasts for nobody"
+        );
     }
 
     #[test]

@@ -33,6 +33,8 @@ const AT_ONCE: usize = 4096;
 /// restored. Not sooner, so that two operators that disagree do not write without end.
 const EVALUATE: Duration = Duration::from_secs(10);
 /// How long serving waits at the start for Secrets that cannot be read.
+/// How often statuses tell of requests where they should, and of how many sources at one time.
+const PACE: (Duration, usize) = (Duration::from_secs(1), 10);
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -60,8 +62,8 @@ pub struct Outputs {
     pub reader: Option<mpsc::Sender<Key>>,
     /// Statuses to be written. `None` where nobody writes them.
     pub writer: Option<mpsc::Sender<Write>>,
-    /// What the other replicas should know of requests. `None` where there are no others.
-    pub teller: Option<mpsc::Sender<Vec<u8>>>,
+    /// What the other replicas should know of requests, and as whom this one tells it. `None` where there are no others.
+    pub teller: Option<(String, mpsc::Sender<Vec<u8>>)>,
 }
 
 /// Runs until `stop`, or until nobody tells anything any more.
@@ -73,6 +75,8 @@ pub async fn run(settings: Arc<Settings>, inputs: Inputs, outputs: Outputs) {
     control.lead(*leader.borrow_and_update());
     let mut evaluation = tokio::time::interval_at(Instant::now() + EVALUATE, EVALUATE);
     evaluation.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = tokio::time::interval(PACE.0);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -91,6 +95,7 @@ pub async fn run(settings: Arc<Settings>, inputs: Inputs, outputs: Outputs) {
             now = next(&mut max_payload) => control.learn_payload(now),
             now = next(&mut leader) => control.lead(now),
             _ = evaluation.tick() => control.evaluate(Timestamp::now()),
+            _ = pace.tick(), if control.statuses.is_lively() => control.tell_of_requests(Timestamp::now()),
             () = until(control.plan.next_wake()) => {}
             () = room(&control.outputs.reader), if !control.to_read.is_empty() => {}
         }
@@ -234,21 +239,27 @@ impl Control {
     }
 
     fn evaluate(&mut self, now: Timestamp) {
-        self.judge.extend(self.statuses.refresh_activity(&self.plan, now));
+        self.statuses.refresh_activity(&self.plan, now);
         self.tell_others();
         if self.leads {
             self.statuses.evaluate();
         }
     }
 
+    /// The next statuses that should tell something else of requests: lively sources do not flood the API server.
+    fn tell_of_requests(&mut self, now: Timestamp) {
+        self.judge.extend(self.statuses.next_lively(PACE.1, now));
+    }
+
     /// What this replica saw of requests, for whoever leads. What finds no room is told the next time.
     fn tell_others(&mut self) {
-        let Some(teller) = &self.outputs.teller else { return };
+        let Some((from, teller)) = &self.outputs.teller else { return };
         let room = teller.capacity() * activity::AT_ONCE;
         let facts = if room > 0 { self.statuses.facts_to_tell(room) } else { Vec::new() };
         for facts in facts.chunks(activity::AT_ONCE) {
+            let message = activity::Message { from: from.clone(), facts: facts.to_vec() };
             // Nobody else sends: there is as much room as there was.
-            let _ = teller.try_send(activity::encode(facts));
+            let _ = teller.try_send(activity::encode(&message));
         }
     }
 
@@ -322,7 +333,7 @@ impl Control {
             for condition in judgement.news {
                 tell("WebhookSource", &key, &condition);
             }
-            self.overview.show(&self.plan, key, judgement.state, judgement.status);
+            self.overview.show(&self.plan, key, judgement.state, judgement.status, now);
         }
         self.outputs.overview.send_replace(Arc::new(self.overview.clone()));
     }

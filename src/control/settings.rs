@@ -1,6 +1,6 @@
 //! What the flags of `run` say to the control line. Constant while the process lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kube::core::{Selector, SelectorExt as _};
@@ -17,6 +17,8 @@ use crate::route::subject::SubjectPolicy;
 pub struct Settings {
     /// The namespaces that are watched. Empty: all.
     pub namespaces: Vec<String>,
+    /// The names of Secrets that may be read, whatever their namespace. Empty: all.
+    pub secret_names: BTreeSet<String>,
     /// The labels of sources that are served. Empty: any.
     pub selector: Selector,
     /// The public URL of the receiver without a trailing `/`, where it is known.
@@ -63,6 +65,18 @@ impl Settings {
         }
     }
 
+    /// The lists of Secrets that are watched: of each name one, where names are given, so that rights to these suffice.
+    pub(crate) fn secret_scopes(&self) -> Vec<Scope> {
+        let scopes = self.scopes();
+        if self.secret_names.is_empty() {
+            return scopes;
+        }
+        let named = |scope: &Scope| {
+            self.secret_names.iter().map(|name| Scope::Named(Box::new(scope.clone()), name.clone())).collect::<Vec<_>>()
+        };
+        scopes.iter().flat_map(named).collect()
+    }
+
     /// Whether a source of this namespace, with these labels, is ours. An API server is asked for no others.
     pub(crate) fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
         (self.namespaces.is_empty() || self.namespaces.iter().any(|ours| ours == namespace))
@@ -74,6 +88,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
+            secret_names: BTreeSet::new(),
             selector: Selector::default(),
             base_url: None,
             source_base: String::new(),

@@ -87,12 +87,13 @@ pub fn in_cluster(client: &Client, replica: Replica, needs: Needs) -> Running {
     watches::spawn(client, &needs.settings, &events, &needs.stop, &mut tasks);
     until(&needs.stop, reader::run(client.clone(), to_read, events.clone()), &mut tasks);
     until(&needs.stop, writer::run(client.clone(), leader.clone(), to_write, events.clone()), &mut tasks);
+    let name = replica.identity.clone();
     let candidate = lease::Candidate::new(client.clone(), &replica.namespace, replica.identity).in_pod(replica.pod);
     let resign = needs.stop.child_token();
     tasks.spawn(candidate.run(leads, resign.clone(), needs.stop.clone()));
     let teller = needs.peers.map(|Peers { tell, heard }| {
-        until(&needs.stop, listen(heard, events), &mut tasks);
-        tell
+        until(&needs.stop, listen(name.clone(), heard, events), &mut tasks);
+        (name, tell)
     });
     tasks.spawn(capture::run(client.clone(), needs.captures));
     let (streams, max_payload) = (needs.streams, needs.max_payload);
@@ -117,11 +118,11 @@ pub fn in_folder(path: PathBuf, needs: Needs) -> Running {
     Running { overview: shown, leader, resign, tasks }
 }
 
-/// Hands on what other replicas tell, as long as somebody may.
-async fn listen(mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>) {
+/// Hands on what other replicas tell, as long as somebody may, and not what this one does.
+async fn listen(name: String, mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>) {
     let mut ignored = 0_u64;
     while let Some(message) = heard.recv().await {
-        let Some(facts) = activity::decode(&message) else {
+        let Some(activity::Message { from, facts }) = activity::decode(&message) else {
             ignored += 1;
             match ignored {
                 1 => warn!(
@@ -132,7 +133,7 @@ async fn listen(mut heard: mpsc::Receiver<Vec<u8>>, events: mpsc::Sender<Event>)
             }
             continue;
         };
-        if events.send(Event::Heard(facts)).await.is_err() {
+        if from != name && events.send(Event::Heard(facts)).await.is_err() {
             return;
         }
     }

@@ -1,14 +1,17 @@
 //! What status says of sources and providers, and what stands: the one owner of both.
 //!
 //! `conditions` judges each condition from `facts`; `coverage` and `refs` judge streams and secretRefs for it; `activity` is what is told
-//! of requests and `troubles` what is noted of events, by all replicas; `statuses` compares what stands with what should and says what to write; `writer` writes, while this
-//! replica holds the Lease. All but the writer is pure.
+//! of requests, `refusals` whether all of them are refused, and `troubles` what is noted of events, by all replicas; `record` keeps that, `statuses` compares what stands with what should and says what to write; `writer` writes, while this
+//! replica holds the Lease, and `notes` tells of it in Events. All but these two is pure.
 
 pub(crate) mod activity;
 pub(crate) mod conditions;
 pub(crate) mod coverage;
 pub(crate) mod facts;
+pub(crate) mod notes;
+mod record;
 pub(crate) mod refs;
+pub(crate) mod refusals;
 pub(crate) mod statuses;
 pub(crate) mod troubles;
 pub(crate) mod url;
@@ -46,14 +49,16 @@ pub struct Write {
     /// The status.
     pub status: Value,
     /// What changed for those who read Events.
-    pub transition: Option<Transition>,
+    pub transitions: Vec<Transition>,
 }
 
-/// A change of the condition `Ready`.
+/// A change of the condition `Ready` or `Healthy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// Whether it is ready now.
-    pub ready: bool,
+    /// Which of them.
+    pub type_: &'static str,
+    /// Whether it holds now.
+    pub holds: bool,
     /// The reason of the condition.
     pub reason: String,
     /// Its message.

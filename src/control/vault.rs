@@ -70,6 +70,8 @@ pub struct Vault {
     retries: BTreeSet<(Timestamp, Key)>,
     /// Grows with every change, so that no two states of one Secret ever share a number.
     revision: u64,
+    /// The names that may be read. Empty: all.
+    names: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -141,6 +143,11 @@ impl Slot {
 }
 
 impl Vault {
+    /// Nothing read yet; only Secrets of these names may be, where there are any.
+    pub fn new(names: BTreeSet<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// Says which keys of a Secret are referred to. The rest is forgotten at once. Returns whether the Secret must be read.
     pub fn want(&mut self, key: &Key, keys: BTreeSet<String>) -> bool {
         if keys.is_empty() {
@@ -154,6 +161,11 @@ impl Vault {
         // What is forgotten was never asked for: whoever refers to it again has it read again.
         slot.asked.retain(|name| keys.contains(name));
         slot.picked.retain(|name| keys.contains(name));
+        if !self.names.is_empty() && !self.names.contains(&key.name) {
+            slot.wanted = keys;
+            slot.learn(Known::Forbidden, &mut self.revision);
+            return false;
+        }
         let new = matches!(slot.known, Known::Pending) && slot.asked.is_empty() || !keys.is_subset(&slot.asked);
         slot.wanted = keys;
         new && slot.ask()
@@ -244,7 +256,8 @@ impl Vault {
     /// Takes in every Secret there is, from a folder. Returns those of which something else is known now.
     pub fn supply(&mut self, secrets: &BTreeMap<Key, SecretData>) -> BTreeSet<Key> {
         let mut changed = BTreeSet::new();
-        for (key, slot) in &mut self.entries {
+        let allowed = |key: &Key| self.names.is_empty() || self.names.contains(&key.name);
+        for (key, slot) in self.entries.iter_mut().filter(|(key, _)| allowed(key)) {
             slot.reading = false;
             slot.asked.clone_from(&slot.wanted);
             slot.picked.clone_from(&slot.wanted);

@@ -48,18 +48,25 @@ pub(crate) fn spawn(
             false => config.clone().labels_from(&settings.selector),
         };
         let kind = Watch { what: "WebhookSources", scope: scope.clone(), events: events.clone(), absent: None };
-        let api: Api<DynamicObject> = match &scope {
-            Scope::All => Api::all_with(client.clone(), &sources),
-            Scope::Namespace(namespace) => Api::namespaced_with(client.clone(), namespace, &sources),
+        let api: Api<DynamicObject> = match scope.namespace() {
+            None => Api::all_with(client.clone(), &sources),
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &sources),
         };
         until(stop, kind.follow(api, selected, Object::<WebhookSource>::read, Event::Sources), tasks);
-
+    }
+    for scope in settings.secret_scopes() {
         let kind = Watch { what: "Secrets", scope: scope.clone(), events: events.clone(), absent: None };
-        let api: Api<PartialObjectMeta<Secret>> = match &scope {
-            Scope::All => Api::all(client.clone()),
-            Scope::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
+        let (scope, selected) = match scope {
+            // Rights to a name are rights to a list of that name alone.
+            Scope::Named(scope, name) => (*scope, config.clone().fields(&format!("metadata.name={name}"))),
+            scope => (scope, config.clone()),
         };
-        until(stop, kind.follow(api, config.clone(), sighting, Event::Secrets), tasks);
+        // Of this type the API server sends metadata alone.
+        let api: Api<PartialObjectMeta<Secret>> = match scope.namespace() {
+            None => Api::all(client.clone()),
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+        };
+        until(stop, kind.follow(api, selected, sighting, Event::Secrets), tasks);
     }
     let providers = ApiResource::erase::<WebhookProvider>(&());
     let kind = Watch {

@@ -6,12 +6,14 @@
 mod histogram;
 pub(crate) mod outcome;
 pub(crate) mod process;
+mod secret_ends;
 pub(crate) mod source;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -21,6 +23,8 @@ use prometheus_client::registry::Registry;
 
 pub use histogram::Durations;
 pub use outcome::{EventResult, Outcome, SourceStanding};
+use secret_ends::SecretEnds;
+use source::SourceLabels;
 pub use source::SourceMetrics;
 
 /// The media type of what [`Metrics::render`] writes.
@@ -59,6 +63,7 @@ struct Inner {
     is_leader: Gauge,
     connections: Gauge,
     unrouted: Arc<SourceMetrics>,
+    secret_ends: SecretEnds,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,6 +117,8 @@ impl Metrics {
         registry.register("route_swaps", "Replacements of the route table", route_swaps.clone());
         let is_leader = gauge(registry, "is_leader", "1 while this replica holds the Lease");
         let connections = gauge(registry, "connections", "Open connections of the receiver");
+        let secret_ends = SecretEnds::default();
+        registry.register_collector(Box::new(secret_ends.clone()));
         let unrouted = families.source("", "", "");
         Self(Arc::new(Inner {
             registry: root,
@@ -133,6 +140,7 @@ impl Metrics {
             is_leader,
             connections,
             unrouted,
+            secret_ends,
         }))
     }
 
@@ -222,6 +230,13 @@ impl Metrics {
         &self.0.connections
     }
 
+    /// `hookgate_secret_expires_seconds`: namespace, name and provider of sources that will have, or have, no live secret of a
+    /// purpose, and from when on.
+    pub fn tell_secret_ends(&self, ends: impl IntoIterator<Item = ((String, String, String), Timestamp)>) {
+        let labelled = |(key, at)| (SourceLabels::of(key), at);
+        self.0.secret_ends.replace(ends.into_iter().map(labelled).collect());
+    }
+
     /// Reads what others know before each answer of [`Metrics::render`]: a gauge that was set a second ago tells of a spool
     /// that is empty no more.
     pub fn read_with(&self, reading: impl FnMut(&Metrics) + Send + 'static) {
@@ -298,6 +313,20 @@ mod tests {
             assert!(text.lines().any(|l| l.starts_with(process)), "no {process} in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn how_long_secrets_last_is_told_at_the_moment() {
+        let metrics = Metrics::new();
+        assert!(!metrics.render().unwrap().contains("secret_expires"));
+        let calls = ("sales".to_owned(), "calls".to_owned(), "xosum".to_owned());
+        metrics.tell_secret_ends([(calls, Timestamp::now() + jiff::SignedDuration::from_hours(1))]);
+        let text = metrics.render().unwrap();
+        let head = "hookgate_secret_expires_seconds{namespace=\"sales\",source=\"calls\",provider=\"xosum\"} ";
+        let value: i64 = text.lines().find_map(|line| line.strip_prefix(head)).expect("the gauge").parse().unwrap();
+        assert!((3590..=3600).contains(&value), "{value}");
+        metrics.tell_secret_ends([]);
+        assert!(!metrics.render().unwrap().contains("secret_expires"), "a series outlived its source");
     }
 
     #[test]

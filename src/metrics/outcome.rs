@@ -54,6 +54,20 @@ impl Outcome {
         self.into()
     }
 
+    /// Whether a vendor's delivery may end so and was not taken: not what strangers and proxies alone cause, nor what the owner wants.
+    pub fn is_refusal(self) -> bool {
+        !matches!(
+            self,
+            Self::Accepted
+                | Self::Handshake
+                | Self::BadRequest
+                | Self::AddressNotAllowed
+                | Self::NotFound
+                | Self::MethodNotAllowed
+                | Self::Suspended
+        )
+    }
+
     /// The outcome at a position of [`Outcome::ALL`].
     pub(super) fn at(index: u8) -> Option<Self> {
         Self::ALL.get(usize::from(index)).copied()

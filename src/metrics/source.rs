@@ -21,7 +21,7 @@ struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabels {
+pub(super) struct SourceLabels {
     namespace: String,
     source: String,
     provider: String,
@@ -36,6 +36,12 @@ struct EventLabels {
 }
 
 type Key = (String, String, String);
+
+impl SourceLabels {
+    pub(super) fn of((namespace, source, provider): Key) -> Self {
+        Self { namespace, source, provider }
+    }
+}
 
 /// The families that sources have series in.
 #[derive(Clone, Debug)]
@@ -185,8 +191,7 @@ impl SourceMetrics {
     }
 
     fn labels(&self) -> SourceLabels {
-        let (namespace, source, provider) = self.key.clone();
-        SourceLabels { namespace, source, provider }
+        SourceLabels::of(self.key.clone())
     }
 
     /// Remembers that a delivery was accepted, for status.
@@ -215,6 +220,11 @@ impl SourceMetrics {
     /// How many requests ended so.
     pub fn requests(&self, outcome: Outcome) -> u64 {
         self.requests[outcome as usize].get().map_or(0, Counter::get)
+    }
+
+    /// How many requests that may have been deliveries were not accepted.
+    pub fn refused(&self) -> u64 {
+        Outcome::ALL.iter().filter(|outcome| outcome.is_refusal()).map(|outcome| self.requests(*outcome)).sum()
     }
 
     /// How many filters could not be judged.

@@ -84,7 +84,12 @@ impl Catalogue {
 
     /// The provider of that id.
     pub fn get(&self, id: &str) -> Option<Arc<Provider>> {
-        self.added.get(id).or_else(|| built_in(id)?.provider().ok()).cloned()
+        self.find(id).cloned()
+    }
+
+    /// The same, for a look.
+    pub fn find(&self, id: &str) -> Option<&Arc<Provider>> {
+        self.added.get(id).or_else(|| built_in(id)?.provider().ok())
     }
 
     /// The ids that are nearest to a misspelt one, for messages.

@@ -16,7 +16,7 @@ use super::verify::sealed::Sealed;
 use super::verify::{Common, Method, Verifier};
 use crate::api;
 use crate::api::duration::DurationString;
-use crate::api::provider::{AllOf, BodyFormat, DeliveryMethod, Retries, WebhookProviderSpec};
+use crate::api::provider::{AllOf, BodyFormat, DeliveryMethod, Disables, Retries, WebhookProviderSpec};
 use crate::api::scheme::Scheme;
 use crate::api::source::WebhookSourceSpec;
 
@@ -54,6 +54,8 @@ pub struct Provider {
     pub deadline: Duration,
     /// What the vendor sends again.
     pub retries: Retries,
+    /// When the vendor stops sending, where that is known.
+    pub disables: Option<Disables>,
     /// The content coding that the vendor's proof covers, where there is one.
     pub compressed: bool,
 }
@@ -132,6 +134,7 @@ impl Provider {
             max_body: spec.limits.as_ref().and_then(|l| l.max_body_size.as_ref()?.bytes()).unwrap_or(MAX_BODY),
             deadline: (timeout * 4 / 5).min(MAX_DEADLINE),
             retries: spec.retries,
+            disables: spec.disables.clone(),
             compressed: spec.decode.as_ref().is_some_and(|decode| decode.compressed.is_some()),
         })
     }

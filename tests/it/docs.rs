@@ -199,6 +199,7 @@ fn every_metric_is_explained() {
     source.count_omitted();
     source.count_claimed();
     metrics.sources(SourceStanding::Serving).set(1);
+    metrics.tell_secret_ends([(("a".to_owned(), "b".to_owned(), "c".to_owned()), jiff::Timestamp::UNIX_EPOCH)]);
     let text = metrics.render().expect("metrics");
     let typed = |line: &str| {
         let mut words = line.strip_prefix("# TYPE ")?.split(' ').map(str::to_owned);

@@ -36,6 +36,9 @@
 {{- with include "hookgate.namespaces" . }}
 - --namespace={{ . }}
 {{- end }}
+{{- with include "hookgate.secretNames" . }}
+- --secret-name={{ . }}
+{{- end }}
 {{- with .Values.selector }}
 - --selector={{ . }}
 {{- end }}

@@ -27,6 +27,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not .Values.clusterWide }}{{ join "," (default (list .Release.Namespace) .Values.watchNamespaces) }}{{ end }}
 {{- end }}
 
+{{- /* The Secrets that may be read, as a list; empty for all of a watched namespace. What is captured is read first. */}}
+{{- define "hookgate.secretNames" -}}
+{{- with .Values.rbac.secretNames }}{{ concat . $.Values.rbac.captureSecrets | uniq | join "," }}{{ end }}
+{{- end }}
+
 {{- /* What serves: claims need a StatefulSet. */}}
 {{- define "hookgate.workload" -}}
 {{- ternary "StatefulSet" "Deployment" .Values.spool.persistence.enabled }}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
+use super::refusals::Run;
 use super::troubles::Troubles;
 use crate::api::source::{LastRejected, WebhookSourceStatus};
 use crate::control::object::Key;
@@ -75,23 +76,48 @@ pub struct Fact {
     rejected: Option<(i64, String)>,
     #[serde(flatten)]
     troubles: Troubles,
+    /// Since this replica told last, which is why nobody hears himself.
+    #[serde(default, skip_serializing_if = "Run::is_empty")]
+    refused: Run,
+}
+
+/// What one replica saw of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// When the last requests ended how.
+    pub activity: Activity,
+    /// What is to be noted.
+    pub troubles: Troubles,
+    /// What was refused since it told last.
+    pub refused: Run,
+}
+
+/// What one replica tells.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Message {
+    /// The replica's identity.
+    pub from: String,
+    /// What it saw.
+    pub facts: Vec<Fact>,
 }
 
 impl Fact {
     /// What this replica saw.
-    pub fn new(key: &Key, uid: &str, activity: &Activity, troubles: Troubles) -> Self {
+    pub fn new(key: &Key, uid: &str, told: &Told) -> Self {
+        let activity = &told.activity;
         Self {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
             uid: uid.to_owned(),
             accepted: activity.accepted.map(Timestamp::as_second),
             rejected: activity.rejected.as_ref().map(|(at, word)| (at.as_second(), word.clone())),
-            troubles,
+            troubles: told.troubles,
+            refused: told.refused,
         }
     }
 
     /// Whose, and what. What lies in the future, or is no word of ours, counts for nothing.
-    pub fn read(self, now: Timestamp) -> (Key, String, Activity, Troubles) {
+    pub fn read(self, now: Timestamp) -> (Key, String, Told) {
         let instant = |seconds: i64| {
             Some(seconds).filter(|at| *at <= now.as_second() + SKEW).and_then(|at| Timestamp::from_second(at).ok())
         };
@@ -101,19 +127,21 @@ impl Fact {
             accepted: self.accepted.and_then(instant),
             rejected: rejected.and_then(|(at, word)| Some((instant(at)?, word))),
         };
-        (Key::new(self.namespace, self.name), self.uid, activity, self.troubles.until(now.as_second() + SKEW))
+        let until = now.as_second() + SKEW;
+        let told = Told { activity, troubles: self.troubles.until(until), refused: self.refused.until(until) };
+        (Key::new(self.namespace, self.name), self.uid, told)
     }
 }
 
 /// Facts as they are told.
-pub(crate) fn encode(facts: &[Fact]) -> Vec<u8> {
-    serde_json::to_vec(facts).unwrap_or_default()
+pub(crate) fn encode(message: &Message) -> Vec<u8> {
+    serde_json::to_vec(message).unwrap_or_default()
 }
 
 /// Facts as they were heard. `None` where it is something else.
-pub(crate) fn decode(message: &[u8]) -> Option<Vec<Fact>> {
+pub(crate) fn decode(message: &[u8]) -> Option<Message> {
     let message = Some(message).filter(|message| message.len() <= LARGEST)?;
-    serde_json::from_slice(message).ok().filter(|facts: &Vec<Fact>| facts.len() <= AT_ONCE)
+    serde_json::from_slice(message).ok().filter(|message: &Message| message.facts.len() <= AT_ONCE)
 }
 
 #[cfg(test)]
@@ -139,14 +167,18 @@ mod tests {
         let key = Key::new("sales", "calls");
         let activity = Activity { accepted: Some(at(1)), rejected: Some((at(2), "BadSignature".to_owned())) };
         let read = |activity: &Activity| {
-            let fact = Fact::new(&key, "u", activity, Troubles::default());
-            decode(&encode(&[fact])).unwrap().remove(0).read(at(3))
+            let told = Told { activity: activity.clone(), ..Told::default() };
+            let message = Message { from: "one".to_owned(), facts: vec![Fact::new(&key, "u", &told)] };
+            decode(&encode(&message)).unwrap().facts.remove(0).read(at(3))
         };
-        assert_eq!(read(&activity), (key.clone(), "u".to_owned(), activity.clone(), Troubles::default()));
+        let told = Told { activity: activity.clone(), ..Told::default() };
+        assert_eq!(read(&activity), (key.clone(), "u".to_owned(), told));
         let future = Activity { accepted: Some(at(100)), rejected: Some((at(2), "<script>".to_owned())) };
-        assert_eq!(read(&future).2, Activity::default());
+        assert_eq!(read(&future).2, Told::default());
         assert_eq!(decode(b"{]"), None);
-        assert_eq!(decode(&[b" ".repeat(LARGEST), b"[]".to_vec()].concat()), None, "larger than any of ours");
+        let (spaces, none) = (b" ".repeat(LARGEST), br#"{"from":"one","facts":[]}"#.to_vec());
+        assert!(decode(&none).is_some());
+        assert_eq!(decode(&[spaces, none].concat()), None, "larger than any of ours");
     }
 
     #[test]
@@ -154,9 +186,10 @@ mod tests {
         let key = Key::new("n".repeat(63), "s".repeat(63));
         let longest = Outcome::ALL.iter().map(|outcome| outcome.as_str()).max_by_key(|word| word.len()).unwrap();
         let activity = Activity { accepted: Some(at(0)), rejected: Some((at(0), longest.to_owned())) };
-        let facts = vec![Fact::new(&key, &"u".repeat(63), &activity, Troubles::longest()); AT_ONCE];
-        assert_eq!(decode(&encode(&facts)), Some(facts));
-        let one = Fact::new(&key, "u", &activity, Troubles::default());
-        assert_eq!(decode(&encode(&vec![one; AT_ONCE + 1])), None);
+        let told = Told { activity, troubles: Troubles::longest(), refused: Run::longest() };
+        let message =
+            |count| Message { from: "r".repeat(253), facts: vec![Fact::new(&key, &"u".repeat(63), &told); count] };
+        assert_eq!(decode(&encode(&message(AT_ONCE))), Some(message(AT_ONCE)));
+        assert_eq!(decode(&encode(&message(AT_ONCE + 1))), None);
     }
 }

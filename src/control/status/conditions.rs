@@ -1,4 +1,4 @@
-//! Where each condition is judged, one function each: `accepted`, `resolved_refs`, `programmed`, `ready`, `stalled`.
+//! Where each condition is judged, one function each: `accepted`, `resolved_refs`, `programmed`, `ready`, `healthy`, `stalled`.
 //!
 //! Pure: facts become conditions, word for word as the contract has them. Nothing from a request enters them; no message tells keys,
 //! lengths or values of Secrets.
@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::facts::{Facts, Serving};
+use super::refusals::Health;
 use crate::api::condition::{Problem, Problems, Reason, types};
 
 /// What Programmed says of a source that wants a spool where there is none.
 const SPOOL_MISSING: &str = "The route serves, but while NATS is away its requests are answered 503: events can only wait in a spool \
                              that outlives the pod (--spool-dir), which this operator has not, or where --spool-volatile allows it.";
+/// What Healthy says where nothing is known against it.
+const ACCEPTS: &str = "Deliveries were accepted, and not all that came since was refused.";
 /// What Accepted says where there is nothing to note.
 pub(crate) const VALID: &str = "The spec is valid and allowed.";
 
@@ -22,6 +25,7 @@ pub(crate) fn of_source(facts: &Facts, before: &[Condition], now: Timestamp) -> 
     conditions.extend(facts.refs.as_ref().map(|refs| draft.resolved_refs(refs, &facts.ended)));
     conditions.push(draft.programmed(facts));
     conditions.push(draft.ready(facts));
+    conditions.extend(facts.health.as_ref().map(|health| draft.healthy(health)));
     conditions.extend(draft.stalled(facts.accepted.as_ref().err()));
     conditions
 }
@@ -68,6 +72,8 @@ pub(crate) fn news(before: &[Condition], after: &[Condition]) -> Vec<Condition> 
         let regular = condition.type_ == condition.reason && !noted;
         // The message of Ready is that of the condition that is not.
         let told = condition.type_ != types::READY && Some(condition.message.as_str()) == ready;
+        // That it is healthy again is news too.
+        let regular = regular && !(condition.type_ == types::HEALTHY && find(before, types::HEALTHY).is_some());
         changed && !told && condition.type_ != types::STALLED && (condition.type_ == types::READY || !regular)
     };
     after.iter().filter(worth).cloned().collect()
@@ -163,6 +169,14 @@ impl Draft<'_> {
             }
             // Of what else stops it, Programmed tells.
             _ => Condition { type_: types::READY.to_owned(), ..self.programmed(facts) },
+        }
+    }
+
+    /// Whether a source that accepted deliveries still does, as far as anything comes.
+    fn healthy(&self, health: &Health) -> Condition {
+        match health {
+            Health::Good => self.condition(types::HEALTHY, true, Reason::Healthy, ACCEPTS),
+            Health::AllRefused(since) => self.condition(types::HEALTHY, false, Reason::AllRefused, since),
         }
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::coverage::{self, Finding};
+use super::refusals::Health;
 use super::url::url;
 use crate::api::condition::{Problem, Problems, Reason};
 use crate::api::last_good::LastGood;
@@ -61,6 +62,8 @@ pub(crate) struct Facts {
     pub verification: Option<VerificationStatus>,
     /// The spec that is kept for replicas that start later.
     pub last_good: Option<LastGood>,
+    /// How its requests fare; still to be filled in. `None`: no delivery was ever accepted.
+    pub health: Option<Health>,
 }
 
 impl Facts {
@@ -93,6 +96,7 @@ impl Facts {
             path: claim.map(|claim| claim.path.clone()),
             verification: route.map(|route| verification(route, now)),
             last_good: planned.last_good().and_then(|source| last_good(source)),
+            health: None,
         }
     }
 

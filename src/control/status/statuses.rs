@@ -4,7 +4,7 @@
 //! status that somebody else edited is restored at the next evaluation and not sooner, so that two operators that disagree do not write
 //! without end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,21 +14,18 @@ use serde_json::Value;
 use super::activity::{Activity, Fact};
 use super::conditions::{self, find};
 use super::facts::{Facts, too_large};
-use super::troubles::{Counts, Troubles};
+use super::record::Record;
 use super::{Target, Transition, Write};
 use crate::api::condition::types;
 use crate::api::last_good::LastGood;
-use crate::api::provider::{WebhookProvider, WebhookProviderStatus};
+use crate::api::provider::{Disables, WebhookProvider, WebhookProviderStatus};
 use crate::api::source::{WebhookSource, WebhookSourceStatus};
 use crate::control::index::Change;
 use crate::control::object::{Key, Object, Watched};
-use crate::control::plan::Plan;
+use crate::control::plan::{Plan, provider_of};
 use crate::control::settings::Settings;
-use crate::metrics::{SourceMetrics, SourceStanding};
+use crate::metrics::SourceStanding;
 use crate::route::Entry;
-
-/// Sources whose activity may be written at one evaluation, so that lively sources do not flood the API server.
-const LIVELY: usize = 50;
 
 /// The statuses of all objects.
 #[derive(Debug, Default)]
@@ -42,52 +39,10 @@ pub(crate) struct Statuses {
     under_way: BTreeSet<Target>,
     /// Sources of which the others do not know yet what this replica saw.
     untold: BTreeSet<Key>,
+    /// Sources whose status should tell something else of requests, what was told longest ago first.
+    lively: VecDeque<Key>,
     /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
     pub max_payload: usize,
-}
-
-#[derive(Debug)]
-struct Record<S> {
-    uid: String,
-    stands: Option<Arc<S>>,
-    wanted: Option<Arc<S>>,
-    /// What all replicas saw, as far as it was heard.
-    activity: Activity,
-    troubles: Troubles,
-    /// What of the troubles the status notes.
-    noted: Vec<String>,
-    /// Since when the status tells that.
-    told: Option<Timestamp>,
-    /// What this replica saw itself.
-    seen: (Activity, Troubles),
-    counts: Counts,
-}
-
-impl<S> Record<S> {
-    fn new(uid: &str) -> Self {
-        let (activity, troubles, noted, seen, counts) = Default::default();
-        Self { uid: uid.to_owned(), stands: None, wanted: None, activity, troubles, noted, told: None, seen, counts }
-    }
-}
-
-impl<S> Record<S> {
-    /// Takes in what this replica counted. Returns whether that is news for the others.
-    fn see(&mut self, metrics: &SourceMetrics, generation: i64, now: Timestamp) -> bool {
-        let rejected = metrics.last_rejected().map(|(at, outcome)| (at, outcome.as_str()));
-        let known = self.seen.0.rejected.as_ref().map(|(at, word)| (*at, &**word));
-        let mut news = (metrics.last_accepted(), rejected) != (self.seen.0.accepted, known);
-        if news {
-            let rejected = rejected.map(|(at, word)| (at, word.to_owned()));
-            self.seen.0 = Activity { accepted: metrics.last_accepted(), rejected };
-            self.activity.merge(self.seen.0.clone());
-        }
-        if let Some(troubles) = self.counts.advance(metrics, generation, now) {
-            self.seen.1.merge(troubles);
-            self.troubles.merge(troubles);
-            news = true;
-        }
-        news
-    }
 }
 
 /// A judgement of a source.
@@ -141,14 +96,15 @@ impl Statuses {
         }
         record.noted = record.troubles.notices(now);
         facts.notices.extend(record.noted.iter().cloned());
-        let said = record.wanted.as_ref().map(|status| &*status.conditions);
-        // What was said last here tells since when, also before it comes back by the watch.
-        let before = said.or(record.stands.as_ref().map(|status| &*status.conditions)).unwrap_or_default();
-        let conditions = conditions::of_source(&facts, before, now);
-        let news = conditions::news(said.unwrap_or_default(), &conditions);
-        if let Some(stands) = &record.stands {
-            record.activity.merge(Activity::of(stands));
+        if let Some(stands) = record.stands.clone() {
+            record.learn(Activity::of(&stands));
         }
+        let health = record.fares(vendor(plan, object), now);
+        record.say(health, now);
+        facts.health.clone_from(&record.health);
+        let conditions = conditions::of_source(&facts, record.conditions(), now);
+        let said = record.wanted.as_ref().map(|status| &*status.conditions);
+        let news = conditions::news(said.unwrap_or_default(), &conditions);
         let status = Arc::new(WebhookSourceStatus {
             observed_generation: Some(facts.generation),
             served_generation: facts.served_generation,
@@ -208,9 +164,8 @@ impl Statuses {
         news
     }
 
-    /// Takes what this replica saw of requests into account. Returns the sources whose status was told longest ago and should tell
-    /// something else.
-    pub(crate) fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) -> Vec<Key> {
+    /// Takes what this replica saw of requests into account, and notes the sources whose status should tell something else.
+    pub(crate) fn refresh_activity(&mut self, plan: &Plan, now: Timestamp) {
         let mut lively: Vec<(Option<Timestamp>, &Key)> = Vec::new();
         // Both are in the order of their keys.
         let mut planned = plan.sources().iter().peekable();
@@ -224,13 +179,24 @@ impl Statuses {
                 self.untold.insert(key.clone());
             }
             let tells = record.wanted.as_ref().is_none_or(|status| record.activity.is_told_by(status));
-            if !tells || record.troubles.notices(now) != record.noted {
+            let vendor = plan.index().sources.get(key).and_then(|object| vendor(plan, object));
+            if !tells || record.troubles.notices(now) != record.noted || record.fares(vendor, now) != record.health {
                 lively.push((record.told, key));
             }
         }
         lively.sort();
-        lively.truncate(LIVELY);
-        let keys: Vec<Key> = lively.into_iter().map(|(_, key)| key.clone()).collect();
+        self.lively = lively.into_iter().map(|(_, key)| key.clone()).collect();
+    }
+
+    /// Whether a source's status should tell something else of requests.
+    pub(crate) fn is_lively(&self) -> bool {
+        !self.lively.is_empty()
+    }
+
+    /// The sources to judge for what should be told of requests, `most` of them.
+    pub(crate) fn next_lively(&mut self, most: usize, now: Timestamp) -> Vec<Key> {
+        let most = most.min(self.lively.len());
+        let keys: Vec<Key> = self.lively.drain(..most).collect();
         for key in &keys {
             if let Some(record) = self.sources.get_mut(key) {
                 record.told = Some(now);
@@ -245,19 +211,16 @@ impl Statuses {
         while facts.len() < most
             && let Some(key) = self.untold.pop_first()
         {
-            if let Some(Record { uid, seen: (activity, troubles), .. }) = self.sources.get(&key) {
-                facts.push(Fact::new(&key, uid, activity, *troubles));
-            }
+            facts.extend(self.sources.get_mut(&key).map(|record| record.fact(&key)));
         }
         facts
     }
 
     /// Takes in what another replica saw.
     pub(crate) fn hear(&mut self, facts: Vec<Fact>, now: Timestamp) {
-        for (key, uid, activity, troubles) in facts.into_iter().map(|fact| fact.read(now)) {
+        for (key, uid, told) in facts.into_iter().map(|fact| fact.read(now)) {
             if let Some(record) = self.sources.get_mut(&key).filter(|record| record.uid == uid) {
-                record.activity.merge(activity);
-                record.troubles.merge(troubles);
+                record.hear(told);
             }
         }
     }
@@ -280,10 +243,10 @@ impl Statuses {
             }
             let write = match &target {
                 Target::Source(key) => self.sources.get(key).and_then(|record| {
-                    let transition = transition(record.stands.as_deref(), record.wanted.as_deref()?);
-                    write(&target, record, transition)
+                    let transitions = transitions(record.stands.as_deref(), record.wanted.as_deref()?);
+                    write(&target, record, transitions)
                 }),
-                Target::Provider(key) => self.providers.get(key).and_then(|record| write(&target, record, None)),
+                Target::Provider(key) => self.providers.get(key).and_then(|record| write(&target, record, Vec::new())),
             };
             if write.is_some() {
                 self.under_way.insert(target);
@@ -377,16 +340,29 @@ pub(crate) fn same_provider(one: &WebhookProviderStatus, other: &WebhookProvider
         && one.last_good == other.last_good
 }
 
-fn write<S: serde::Serialize>(target: &Target, record: &Record<S>, transition: Option<Transition>) -> Option<Write> {
+fn write<S: serde::Serialize>(target: &Target, record: &Record<S>, transitions: Vec<Transition>) -> Option<Write> {
     let status = serde_json::to_value(record.wanted.as_deref()?).ok()?;
-    Some(Write { target: target.clone(), uid: record.uid.clone(), status, transition })
+    Some(Write { target: target.clone(), uid: record.uid.clone(), status, transitions })
 }
 
-fn transition(before: Option<&WebhookSourceStatus>, after: &WebhookSourceStatus) -> Option<Transition> {
-    let ready = find(&after.conditions, types::READY)?;
-    let known = before.and_then(|before| find(&before.conditions, types::READY));
-    if known.is_some_and(|known| (&known.status, &known.reason) == (&ready.status, &ready.reason)) {
-        return None;
-    }
-    Some(Transition { ready: ready.status == "True", reason: ready.reason.clone(), message: ready.message.clone() })
+/// What those who read Events are told: that a source is ready or not, and that its requests are refused or accepted again.
+fn transitions(before: Option<&WebhookSourceStatus>, after: &WebhookSourceStatus) -> Vec<Transition> {
+    let change = |type_| {
+        let condition = find(&after.conditions, type_)?;
+        let known = before.and_then(|before| find(&before.conditions, type_));
+        let same = known.is_some_and(|known| (&known.status, &known.reason) == (&condition.status, &condition.reason));
+        let holds = condition.status == "True";
+        // That the first delivery was accepted is no change for anybody.
+        let first = type_ == types::HEALTHY && known.is_none() && holds;
+        let transition =
+            Transition { type_, holds, reason: condition.reason.clone(), message: condition.message.clone() };
+        (!same && !first).then_some(transition)
+    };
+    [types::READY, types::HEALTHY].into_iter().filter_map(change).collect()
+}
+
+/// The vendor of a source, by name, and when it stops sending, where its definition says so.
+fn vendor<'a>(plan: &'a Plan, object: &Object<WebhookSource>) -> Option<(&'a str, &'a Disables)> {
+    let provider = plan.definitions().catalogue().find(provider_of(object)?)?;
+    Some((&*provider.display_name, provider.disables.as_ref()?))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, GetParams, PostParams, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::folder::Folder;
@@ -18,6 +19,16 @@ use super::run::{Output, run};
 use super::servers::program;
 
 const START: Duration = Duration::from_secs(60);
+/// What the API server notes of requests.
+const AUDIT: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, userGroups: ['system:serviceaccounts']}
+- {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+- {level: None}
+";
 const ADMIN: &str = "admin-of-a-test-cluster";
 
 /// An API server with a store of its own. Use `shared` unless the test stops it or changes what all namespaces share.
@@ -161,6 +172,15 @@ impl Cluster {
         self.apiserver.signal("CONT");
     }
 
+    /// What a user asked of the API server: all writes, and of a ServiceAccount all else too (audit.k8s.io/v1, metadata alone).
+    pub fn audit(&self, user: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
+        // The last line may not be whole yet.
+        let lines = text.lines().filter(|line| line.contains(user));
+        let entries = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries.filter(|entry| entry["user"]["username"] == user).collect()
+    }
+
     pub fn apiserver_log(&self) -> String {
         self.apiserver.log()
     }
@@ -203,6 +223,7 @@ async fn launch_apiserver(folder: &Folder, port: u16, etcd_port: u16) -> anyhow:
     // The API server makes this key for its own certificate when it first starts. It signs its tokens with it too: one
     // key less to make, and none in the repository.
     let key = service_account_key(folder);
+    let policy = folder.write("audit-policy.yaml", AUDIT);
     let mut command = Command::new(program("kube-apiserver"));
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
@@ -213,6 +234,8 @@ async fn launch_apiserver(folder: &Folder, port: u16, etcd_port: u16) -> anyhow:
         .arg(format!("--service-account-key-file={}", key.display()))
         .arg(format!("--service-account-signing-key-file={}", key.display()))
         .arg(format!("--token-auth-file={}", folder.join("tokens.csv").display()))
+        .arg(format!("--audit-policy-file={}", policy.display()))
+        .arg(format!("--audit-log-path={}", folder.join("audit.log").display()))
         .args(["--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24"]);
     let mut process = Process::start("kube-apiserver", folder, &mut command);
     let kubeconfig = write_kubeconfig(folder, "starting", port, ADMIN);

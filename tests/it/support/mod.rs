@@ -22,3 +22,4 @@ pub mod run;
 pub mod servers;
 pub mod wait;
 pub mod watcher;
+pub mod wire;

@@ -21,6 +21,7 @@ fn facts() -> Facts {
         path: Some("/sales/calls".to_owned()),
         verification: None,
         last_good: None,
+        health: None,
     }
 }
 
