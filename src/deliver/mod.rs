@@ -6,6 +6,7 @@
 mod accept;
 mod ack;
 mod again;
+mod attempt;
 mod bucket;
 mod bundle;
 mod circuit;

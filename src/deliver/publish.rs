@@ -20,7 +20,6 @@ use super::bucket::Buckets;
 use super::bundle::Seat;
 use super::connection::{self, Link, OptionsError, Ways};
 use super::event_log::Refusals;
-use super::group::{self, Member};
 use super::guard::Guard;
 use super::keeper::Keeper;
 use super::listing::State;
@@ -28,10 +27,9 @@ use super::options::{Counters, Options};
 use super::spool::Spool;
 use super::stall::{Pulse, StallWatch};
 use super::streams::Known;
-use super::waiting::{End, Waiting};
-use super::wire::{BATCH_LINES, Line, Wire, fits};
-use super::{Outcome, Unavailable, ack, drain};
-use crate::deadline::SHARE;
+use super::waiting::Waiting;
+use super::wire::{Line, Wire, fits};
+use super::{Outcome, Unavailable, drain};
 use crate::event::Message;
 use crate::subject::{Stream, Streams};
 
@@ -41,14 +39,6 @@ pub(super) const TELLING: Duration = Duration::from_millis(250);
 const IN_PROCESS: u64 = 10158;
 /// How long JetStream's API may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-
-/// With whom a message may be sent.
-enum Company<'a> {
-    /// With those of its delivery, where it has a seat among them, else with whoever waits for the same stream.
-    Of(Option<Seat<'a>>),
-    /// With nobody: a batch of which it was a part was refused.
-    None,
-}
 
 /// Publishes messages; shared by all routes.
 #[derive(Clone)]
@@ -62,13 +52,13 @@ pub(super) struct Inner {
     pub(super) context: Context,
     pub(super) wire: Wire,
     pub(super) waiting: Arc<Waiting>,
-    pulse: Arc<Pulse>,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) known: Arc<ArcSwapOption<Known>>,
-    snapshot: watch::Receiver<Option<Arc<Streams>>>,
+    pub(super) snapshot: watch::Receiver<Option<Arc<Streams>>>,
     pub(super) refresh: Arc<Notify>,
     pub(super) link: watch::Receiver<Link>,
     pub(super) exchange_refused: CancellationToken,
-    allow_memory: bool,
+    pub(super) allow_memory: bool,
     counters: Arc<Counters>,
     began: Instant,
     pub(super) closing: AtomicBool,
@@ -336,152 +326,7 @@ impl Inner {
         stream.map(|stream| stream.max_message).filter(|own| *own > 0).map_or(most, |own| own.min(most))
     }
 
-    /// One try.
-    pub(super) async fn attempt(
-        &self,
-        message: &Message,
-        stream: Option<&str>,
-        by: Instant,
-        seat: Option<Seat<'_>>,
-    ) -> Result<Outcome, Unavailable> {
-        if let Some(outcome) = self.send(message, stream, by, Company::Of(seat)).await? {
-            return Ok(outcome);
-        }
-        let alone = self.send(message, stream, by, Company::None).await?;
-        alone.ok_or_else(|| Unavailable::Refused { code: 0, description: "it belongs to no batch".to_owned() })
-    }
-
-    /// Sends it once, and together with others where there are many: `None` where those were refused as a whole, for the
-    /// sake of any of them.
-    async fn send(
-        &self,
-        message: &Message,
-        stream: Option<&str>,
-        by: Instant,
-        company: Company<'_>,
-    ) -> Result<Option<Outcome>, Unavailable> {
-        // Before the state: a connection that is lost in between makes the number an old one, and the wait ends.
-        let connection = self.wire.connection().ok_or(Unavailable::Disconnected)?;
-        if !self.is_reachable() {
-            return Err(if self.pulse.is_stalled() { Unavailable::Unresponsive } else { Unavailable::Disconnected });
-        }
-        // A count of its own, not a guard: guards are few, and this is held over the wait.
-        let known = self.known.load_full().ok_or(Unavailable::Disconnected)?;
-        let owner = known.owner(&message.subject);
-        if let Some(owner) = &owner
-            && !owner.stream.is_durable(self.allow_memory)
-        {
-            self.refresh.notify_one();
-            return Err(Unavailable::NotDurable);
-        }
-        let most = self.most(owner.map(|owner| owner.stream));
-        fits(message, stream, most)?;
-        let began = Instant::now();
-        if owner.is_some_and(|owner| !owner.circuit.lets_through(self.millis(began))) {
-            return Err(Unavailable::Unresponsive);
-        }
-        let Some(waiter) = self.waiting.take(began, by, connection) else {
-            return Err(Unavailable::Overloaded);
-        };
-        self.pulse.waits();
-        let number = waiter.number();
-        let member = Member { message, number, stream };
-        // Where it fits with what a batch adds.
-        let batches = owner.filter(|owner| {
-            let named = stream.is_none_or(|expected| expected == owner.stream.name);
-            owner.stream.atomic && named && fits(message, stream, most.saturating_sub(BATCH_LINES)).is_ok()
-        });
-        let place = match (company, batches) {
-            (Company::Of(Some(seat)), Some(owner)) => {
-                seat.take(owner.name, connection, member);
-                None
-            }
-            (Company::Of(None), Some(owner)) => {
-                let line = group::Line { wire: &self.wire, waiting: &self.waiting, stream: &owner.stream.name };
-                Some(owner.group.send(line, connection, member, by, self.millis(began)).await?)
-            }
-            (company, _) => {
-                drop(company);
-                self.wire.send(connection, message, stream, number, by).await?;
-                None
-            }
-        };
-        let end = waiter.await;
-        let ack = match &end {
-            End::Answered(answer) => {
-                if let Some(place) = place {
-                    let now = Instant::now();
-                    place.answered(self.millis(now), now - began);
-                }
-                ack::parse(answer.status, &answer.payload)
-            }
-            End::Expired | End::Lost => Err(Unavailable::TimedOut),
-        };
-        let batch = match &end {
-            End::Answered(answer) => answer.batch,
-            End::Expired | End::Lost => None,
-        };
-        if let (Some(batch), Some(owner)) = (batch, &owner)
-            && !ack.as_ref().is_ok_and(|ack| ack.count == batch.count)
-        {
-            owner.group.rest(self.millis(Instant::now()));
-            return Ok(None);
-        }
-        if let Some(owner) = &owner {
-            match (&end, &ack) {
-                // That nobody is there to answer says nothing of when somebody is.
-                (End::Answered(_), Err(Unavailable::NoStream)) => {}
-                (End::Answered(_), ack) => {
-                    let stored = ack.as_ref().is_ok_and(|ack| !ack.duplicate) && owner.is_read();
-                    owner.circuit.answered(stored && began.elapsed() <= SHARE);
-                }
-                // Where nothing comes back at all, that says nothing of this stream.
-                (End::Expired, _) if by - began >= TELLING && !self.pulse.is_stalled() => {
-                    owner.circuit.missed(self.millis(Instant::now()));
-                }
-                (End::Expired | End::Lost, _) => {}
-            }
-        }
-        let ack = ack.inspect_err(|error| {
-            if *error == Unavailable::NoStream {
-                self.refresh.notify_one();
-            }
-        })?;
-        // A batch lies in the stream in its order, and its last message is the one that is acknowledged.
-        let sequence = ack.sequence - batch.map_or(0, |batch| batch.after);
-        let stream = match owner.filter(|owner| **owner.name == *ack.stream) {
-            Some(owner) => Arc::clone(owner.name),
-            None => self.judge(stream, &ack.stream, by).await?,
-        };
-        let duplicate = ack.duplicate;
-        Ok(Some(if duplicate { Outcome::Duplicate { stream, sequence } } else { Outcome::Stored { stream, sequence } }))
-    }
-
-    /// A stream acknowledged that was not known to own the subject: it counts when it turns out to be durable.
-    #[cold]
-    async fn judge(&self, expected: Option<&str>, stream: &str, by: Instant) -> Result<Arc<str>, Unavailable> {
-        if expected.is_some_and(|expected| expected != stream) {
-            return Err(Unavailable::Refused { code: 0, description: format!("stream {stream:?} took it instead") });
-        }
-        let mut snapshot = self.snapshot.clone();
-        loop {
-            let read = self.known.load_full();
-            if let Some(owner) = read.as_ref().and_then(|known| known.named(stream)) {
-                if owner.stream.is_durable(self.allow_memory) {
-                    return Ok(Arc::clone(owner.name));
-                }
-                return Err(Unavailable::NotDurable);
-            }
-            self.refresh.notify_one();
-            match tokio::time::timeout_at(by.into(), snapshot.changed()).await {
-                Ok(Ok(())) => {}
-                // It is stored, but where is not known.
-                Ok(Err(_)) | Err(_) => return Err(Unavailable::TimedOut),
-            }
-        }
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
+    pub(super) fn millis(&self, now: Instant) -> u64 {
         u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -124,7 +124,7 @@ impl Waiting {
 
     /// Hands an answer to the waiter of this number, and to those that were sent in one batch with it. False: it waits no
     /// longer.
-    pub(super) fn answer(&self, number: u64, status: Option<u16>, payload: Bytes) -> bool {
+    pub(super) fn answer(&self, number: u64, status: Option<u16>, payload: &Bytes) -> bool {
         let slot = self.slot(number);
         let mut cell = slot.lock();
         if slot.number.load(Ordering::Acquire) != number {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn reply(waiting: &Waiting, number: u64, text: &'static str) -> bool {
-        waiting.answer(number, None, Bytes::from_static(text.as_bytes()))
+        waiting.answer(number, None, &Bytes::from_static(text.as_bytes()))
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What waits for one stream goes out as atomic batches, and what a delivery brings is stored all or none of it: each event lies
 //! where its acknowledgement says, and a batch that is refused costs nobody his event.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails loudly")]
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -132,7 +132,7 @@ impl Line {
     fn answer(&self, answer: super::frame::Answer) {
         self.pulse.alive();
         let super::frame::Answer { number, status, payload } = answer;
-        if !self.waiting.answer(number, status, payload) {
+        if !self.waiting.answer(number, status, &payload) {
             self.counters.late.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -49,7 +49,7 @@ impl People {
             entries.write(item, |json| {
                 let person = Person::new(json, keyed);
                 match people.iter().position(|known| known.json == person.json || known.is(&person, same_by)) {
-                    Some(known) => people[known].complete(person),
+                    Some(known) => people[known].complete(&person),
                     None if people.len() < MOST => people.push(person),
                     None => {}
                 }
@@ -74,7 +74,7 @@ impl Person {
     }
 
     /// Adds what it lacks.
-    fn complete(&mut self, other: Self) {
+    fn complete(&mut self, other: &Self) {
         if self.json == other.json {
             return;
         }
