@@ -71,10 +71,15 @@ impl Slot {
     }
 }
 
+/// Slots that are counted together.
+const BLOCK: usize = 64;
+
 /// All that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
     slots: Box<[Slot]>,
+    /// How many slots of each block are taken: most are empty most of the time, and nobody looks into those.
+    blocks: Box<[AtomicUsize]>,
     next: AtomicU64,
     taken: AtomicUsize,
     limit: usize,
@@ -87,6 +92,7 @@ impl Waiting {
         let slots = (limit + limit / 3).max(1).next_power_of_two();
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
+            blocks: (0..slots.div_ceil(BLOCK)).map(|_| AtomicUsize::new(0)).collect(),
             next: AtomicU64::new(1),
             taken: AtomicUsize::new(0),
             limit,
@@ -113,6 +119,8 @@ impl Waiting {
             }
             let mut cell = slot.lock();
             if matches!(*cell, Cell::Free) {
+                // Before it can be found: who sweeps passes over no slot that is taken.
+                self.block(number).fetch_add(1, Ordering::SeqCst);
                 *cell = Cell::Waits { since, deadline, connection, waker: None, before: Box::default() };
                 slot.number.store(number, Ordering::Release);
                 return Some(Waiter { waiting: self, number });
@@ -183,7 +191,8 @@ impl Waiting {
     /// there (`None`: there is none). Returns since when the oldest of the rest waits.
     pub(super) fn sweep(&self, now: Instant, connection: Option<u64>) -> Option<Instant> {
         let mut oldest: Option<Instant> = None;
-        for slot in &self.slots {
+        let taken = self.slots.chunks(BLOCK).zip(&self.blocks);
+        for slot in taken.filter(|(_, taken)| taken.load(Ordering::SeqCst) > 0).flat_map(|(slots, _)| slots) {
             if slot.number.load(Ordering::Relaxed) == 0 {
                 continue;
             }
@@ -208,9 +217,17 @@ impl Waiting {
     }
 
     fn slot(&self, number: u64) -> &Slot {
+        &self.slots[self.index(number)]
+    }
+
+    fn block(&self, number: u64) -> &AtomicUsize {
+        &self.blocks[self.index(number) / BLOCK]
+    }
+
+    fn index(&self, number: u64) -> usize {
         // The number of slots is a power of two; the mask keeps the index within it.
         let mask = self.slots.len() as u64 - 1;
-        &self.slots[usize::try_from(number & mask).unwrap_or(0)]
+        usize::try_from(number & mask).unwrap_or(0)
     }
 }
 
@@ -257,6 +274,7 @@ impl Drop for Waiter<'_> {
         let was = std::mem::take(&mut *cell);
         drop(cell);
         drop(was);
+        self.waiting.block(self.number).fetch_sub(1, Ordering::Relaxed);
         self.waiting.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }

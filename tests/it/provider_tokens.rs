@@ -325,3 +325,37 @@ fn a_public_key_never_becomes_a_shared_secret_by_the_way_it_is_stored() {
         assert!(verdict.is_err() && !matched, "{stored:?} served as an HMAC secret");
     }
 }
+
+#[test]
+fn a_token_that_comes_again_is_judged_again_in_all_but_its_signature() {
+    for family in [Family::Secret, Family::Rsa, Family::Ec] {
+        let signer = Signer::new(family);
+        let token = signer.token(&signer.header().to_string(), &claims().to_string());
+        let at = |verifier: &Verifier, token: &str, seconds: i64| {
+            let now = Timestamp::from_second(NOW + seconds).expect("a time");
+            judge(verifier, &headers([("Authorization", &*format!("Bearer {token}"))]), None, b"{}", now).0
+        };
+        for _ in 0..3 {
+            assert_eq!(at(&signer.verifier, &token, 0), Ok(()));
+        }
+        assert_eq!(at(&signer.verifier, &token, 300 + 61), Err(Refusal::Stale), "its end has come");
+        assert_eq!(at(&signer.verifier, &token, -120), Err(Refusal::Stale), "and it had not begun");
+        let (signed, signature) = token.rsplit_once('.').expect("a token");
+        let mut bytes = URL_SAFE_NO_PAD.decode(signature).expect("Base64");
+        bytes[5] ^= 1;
+        let altered = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes));
+        assert_eq!(at(&signer.verifier, &altered, 0), Err(Refusal::BadSignature));
+        let other = Signer::new(family);
+        if let Some(pair) = family.pair(1) {
+            let scheme = json!({"method": "jwt", "jwt": {"algorithms": ["RS256", "ES256"]}});
+            let verifier = inline(&scheme, pair.public_pem().as_bytes(), &[]).expect("a key");
+            assert_eq!(at(&verifier, &token, 0), Err(Refusal::BadSignature), "another key knows nothing of it");
+        }
+        // Many others later it is still itself.
+        for n in 0..40 {
+            let next = other.with_claims(|claims| claims["jti"] = json!(n));
+            assert_eq!(at(&other.verifier, &next, 0), Ok(()));
+        }
+        assert_eq!(at(&other.verifier, &token, 0), Ok(()));
+    }
+}
