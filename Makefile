@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit crds chart bench clean
+.PHONY: help demo test torture lint audit crds chart image bench clean
 
 help:            ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,10 @@ crds:            ## Write crds/ and the chart's copy anew
 
 chart:           ## Write the table of values in the chart's README anew
 	@HOOKGATE_WRITE_README=1 cargo test --locked --quiet --test it the_readme_explains_every_value >/dev/null
+
+image:           ## An OCI image of the release binary: $CARGO_TARGET_DIR/image/hookgate.tar; PROFILE=debug packs that of the tests
+	@scripts/needs.sh cargo cc
+	@scripts/image.sh $(or $(PROFILE),release)
 
 bench:           ## Figures, beside a bare axum receiver in the same run
 	@tests/servers/build.sh nats-server >/dev/null

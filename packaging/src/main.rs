@@ -1,0 +1,50 @@
+//! `pack`: what a release consists of, from the binary that cargo built.
+
+mod blob;
+mod chart;
+mod layer;
+mod layout;
+mod tree;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use jiff::Timestamp;
+
+use crate::chart::Chart;
+use crate::layout::Image;
+use crate::tree::Tree;
+
+/// Packs a program into an OCI image, without a container engine: the same input makes the same image, byte for byte.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The program.
+    #[arg(long)]
+    program: PathBuf,
+    /// The chart that names the image.
+    #[arg(long, default_value = "charts/hookgate")]
+    chart: PathBuf,
+    /// The folder to write to: hookgate.tar, an OCI image layout.
+    #[arg(long)]
+    output: PathBuf,
+    /// The commit that the program was built from.
+    #[arg(long, default_value = "")]
+    revision: String,
+    /// When that commit was made, in seconds since 1970: the time of everything in the image.
+    #[arg(long, env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
+    epoch: i64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let chart = Chart::read(&args.chart)?;
+    let created = Timestamp::from_second(args.epoch).context("--epoch")?;
+    let tree = Tree::of(&args.program)?;
+    let image = Image { chart: &chart, architecture: tree.architecture.clone(), revision: &args.revision, created };
+    std::fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
+    let file = args.output.join("hookgate.tar");
+    let digest = layout::write(&file, &image, &tree)?;
+    println!("{}@{digest} {}", chart.reference(), file.display());
+    Ok(())
+}
