@@ -20,8 +20,7 @@ pub fn layer(tree: &Tree, epoch: u64) -> anyhow::Result<(Blob, String)> {
         tar.append_data(&mut header, within(folder), std::io::empty())?;
     }
     for (path, file) in &tree.files {
-        let mode = if file.executable { 0o755 } else { 0o644 };
-        let mut header = header(EntryType::Regular, file.content.len() as u64, mode, epoch);
+        let mut header = header(EntryType::Regular, file.content.len() as u64, file.mode(), epoch);
         tar.append_data(&mut header, within(path), file.content.as_slice())?;
     }
     let plain = tar.into_inner()?;

@@ -31,7 +31,7 @@ pub struct Image<'a> {
 }
 
 /// Where the source is.
-const SOURCE: &str = "https://github.com/hookgate/hookgate";
+pub const SOURCE: &str = "https://github.com/hookgate/hookgate";
 
 impl Image<'_> {
     fn labels(&self) -> HashMap<String, String> {

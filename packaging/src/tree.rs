@@ -1,7 +1,8 @@
 //! The files of the image: the program, what it loads, and who it runs as.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -22,6 +23,13 @@ pub struct File {
     pub content: Vec<u8>,
     /// Whether it is run.
     pub executable: bool,
+}
+
+impl File {
+    /// Everybody may read it, and run it where it is run.
+    pub fn mode(&self) -> u32 {
+        if self.executable { 0o755 } else { 0o644 }
+    }
 }
 
 /// All files, by their path from the root on.
@@ -51,6 +59,28 @@ impl Tree {
         // Names are asked of /etc/hosts and DNS: nothing else of the C library's ways can be loaded here.
         tree.add("/etc/nsswitch.conf", b"hosts: files dns\n".to_vec(), false);
         Ok(tree)
+    }
+
+    /// Writes the files below a folder.
+    pub fn write(&self, root: &Path) -> anyhow::Result<()> {
+        for (path, file) in &self.files {
+            let path = root.join(path.strip_prefix("/")?);
+            let told = || path.display().to_string();
+            fs::create_dir_all(path.parent().unwrap_or(root)).with_context(told)?;
+            fs::write(&path, &file.content).with_context(told)?;
+            fs::set_permissions(&path, Permissions::from_mode(file.mode())).with_context(told)?;
+        }
+        Ok(())
+    }
+
+    /// What is told of the program, for those who look into the image.
+    pub fn add_document(&mut self, name: &str, text: String) {
+        self.add(Path::new("/usr/share/doc/hookgate").join(name), text.into_bytes(), false);
+    }
+
+    /// The program itself.
+    pub fn program(&self) -> &[u8] {
+        self.files.get(Path::new(PROGRAM)).map_or(&[], |file| &file.content)
     }
 
     fn add(&mut self, path: impl Into<PathBuf>, content: Vec<u8>, executable: bool) {
