@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit crds chart bench bench-gate reference clean
+.PHONY: help demo test torture lint audit scan crds chart reference image publish registry-login bench bench-gate clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,14 +33,18 @@ torture:         ## Kill, pause and cut off Hookgate and NATS under load: KILLS=
 	cargo test --locked $(FLAGS) --test it torture:: -- --nocapture --test-threads=1
 
 lint:            ## Format and clippy
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 audit:           ## Licences, bans, sources and advisories of dependencies (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
 	@cargo deny --locked check advisories || { echo "Not fetched, or not well: the last snapshot is judged."; \
 	  cargo deny --locked --offline check advisories; }
+
+scan:            ## Published vulnerabilities of what is locked, or of a release's bill of materials: BILL=FILE.spdx.json
+	@scripts/needs.sh go
+	scripts/tool.sh scan osv-scanner scan source --lockfile $(or $(BILL),Cargo.lock)
 
 crds:            ## Write crds/ and the chart's copy anew
 	@cargo run --locked --quiet -- crds --write crds
@@ -51,6 +55,17 @@ chart:           ## Write the table of values in the chart's README anew
 
 reference:       ## Write docs/api.md, the reference of the API, anew from the CRDs
 	@HOOKGATE_WRITE_REFERENCE=1 cargo test --locked --quiet --test it the_reference_is_what_the_crds_say >/dev/null
+
+image:           ## An OCI image of the release binary: $CARGO_TARGET_DIR/image/hookgate.tar; PROFILE=debug packs that of the tests
+	@scripts/needs.sh cargo cc
+	@PROFILE='$(or $(PROFILE),release)' REVISION='$(REVISION)' ROOT='$(ROOT)' scripts/image.sh
+
+publish:         ## Push image and chart of TAG=vX.Y.Z and sign them: IMAGES=DIR IMAGE=registry/name COSIGN_KEY=FILE
+	@scripts/needs.sh go
+	@IMAGES='$(IMAGES)' TAG='$(TAG)' IMAGE='$(IMAGE)' CHARTS='$(CHARTS)' COSIGN_KEY='$(COSIGN_KEY)' scripts/publish.sh
+
+registry-login:  ## Log in with REGISTRY_USER and REGISTRY_PASSWORD of the environment, to push and to sign
+	@scripts/registry-login.sh
 
 bench:           ## Figures, beside a bare axum receiver in the same run
 	@tests/servers/build.sh nats-server >/dev/null

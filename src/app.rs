@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::{Admin, Gate, GateState, Readiness};
+use crate::authorities::Authorities;
 use crate::cli::{RunArgs as Args, SpoolArgs};
 use crate::control::overview::Overview;
 use crate::control::settings::SpoolSetting;
@@ -46,6 +47,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
 
+    tell_authorities();
     let delivery = Delivery::start(&args.delivery()?).await?;
     let spool = open_spool(&args.spool)?;
     guard(args, &delivery, spool.as_ref(), &metrics);
@@ -53,7 +55,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         drain(&args.spool, spool, &delivery, &readiness, &metrics);
     }
     let routes = Arc::new(Routes::new(metrics.clone()));
-    let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone())?);
+    let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone()));
     let (capture, captures) = mpsc::channel(capture::QUEUE);
     // Without a cluster there is no Secret to write.
     let capture = args.manifests.is_none().then_some(capture);
@@ -236,15 +238,36 @@ fn follow_nats(
     }));
 }
 
+/// Says whom TLS trusts. Who serves plain NATS and fetches nothing needs nobody, so this is no reason not to start.
+fn tell_authorities() {
+    match Authorities::read() {
+        Ok(read) => info!(authorities = read.count(), "TLS trusts the certificate authorities of {}", read.origin),
+        Err(error) => {
+            warn!("{error}; until then no vendor's key is fetched, and no NATS server is trusted without --nats-ca")
+        }
+    }
+}
+
+/// The API server of the kubeconfig, or of the pod's cluster.
+async fn cluster() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer().await?;
+    // A kubeconfig that names no authority means those that everybody trusts.
+    if config.root_cert.is_none()
+        && let Ok(authorities) = Authorities::read()
+    {
+        config.root_cert = Some(authorities.der().map(<[u8]>::to_vec).collect());
+    }
+    Ok(Client::try_from(config)?)
+}
+
 /// Starts the control line over the cluster, or over a folder of manifests.
 async fn start_control(args: &Args, delivery: &Delivery, mut needs: Needs) -> anyhow::Result<Running> {
     if let Some(path) = &args.manifests {
         anyhow::ensure!(path.exists(), "--manifests: {} is not there", path.display());
         return Ok(start::in_folder(path.clone(), needs));
     }
-    let client = Client::try_default()
-        .await
-        .context("no cluster: set KUBECONFIG, run in a pod, or serve a folder with --manifests")?;
+    let client =
+        cluster().await.context("no cluster: set KUBECONFIG, run in a pod, or serve a folder with --manifests")?;
     let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
     // Replicas are those that stand for the same Lease.
     let Exchange { tell, heard } = delivery.exchange(&namespace, "facts");

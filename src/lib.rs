@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod authorities;
 pub mod cli;
 pub mod control;
 pub(crate) mod deadline;

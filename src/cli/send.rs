@@ -16,11 +16,13 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::nats::{self, NatsArgs};
 use super::policy::Policy;
 use super::source::{Chosen, choose, definition, load};
 use super::tail::{self, Output};
+use crate::authorities::Authorities;
 use crate::control::object::Key;
 use crate::manifest::Loaded;
 use crate::provider::documented;
@@ -253,8 +255,11 @@ fn full(uri: &Uri, query: Option<&str>) -> String {
 }
 
 async fn post(draft: &Draft, uri: &Uri, out: &mut impl Write) -> anyhow::Result<bool> {
-    let https =
-        hyper_rustls::HttpsConnectorBuilder::new().try_with_platform_verifier()?.https_or_http().enable_http1().build();
+    let tls = match uri.scheme_str() {
+        Some("https") => Authorities::read()?.into_client(),
+        _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+    };
+    let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(https);
     let mut request = Request::builder()
         .method(draft.method.clone())

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
 use super::event_log::{EventLog, Refusals};
-use super::wire::{Access, Login, Wire};
+use super::wire::{Access, ClientCertificate, Login, Wire};
 
 /// A dead peer is given up after three of these without an answer.
 const PING: Duration = Duration::from_secs(2);
@@ -128,7 +128,7 @@ fn access(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Access), OptionsErr
         _ => return Err(OptionsError::TwoKindsOfLogin),
     };
     let certificate = match (&options.client_cert, &options.client_key) {
-        (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+        (Some(chain), Some(key)) => Some(ClientCertificate { chain: chain.clone(), key: key.clone() }),
         (None, None) => None,
         _ => return Err(OptionsError::HalfCertificate),
     };
@@ -141,6 +141,7 @@ fn access(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Access), OptionsErr
 /// What cannot be used, by the name of its flag.
 pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, ConnectOptions), OptionsError> {
     let (addresses, access) = access(options)?;
+    let general_tls = access.general_tls();
     let Access { login, ca, certificate } = access;
     let tls = ca.is_some() || certificate.is_some();
     let login = Arc::new(login);
@@ -151,8 +152,11 @@ pub(crate) fn prepare(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Connect
     if let Some(ca) = ca {
         connect = connect.add_root_certificates(ca);
     }
-    if let Some((cert, key)) = certificate {
-        connect = connect.add_client_certificate(cert, key);
+    if let Some(ClientCertificate { chain, key }) = certificate {
+        connect = connect.add_client_certificate(chain, key);
+    }
+    if let Some(config) = general_tls {
+        connect = connect.tls_client_config(config);
     }
     if let Some(prefix) = &options.inbox_prefix {
         connect = connect.custom_inbox_prefix(prefix);

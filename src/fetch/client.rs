@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use tower::Service;
 
 use super::address::allowed;
+use crate::authorities::{Authorities, NoAuthorities};
 
 /// How long a request may take, from name to last byte.
 const TIME: Duration = Duration::from_secs(2);
@@ -31,9 +32,9 @@ pub enum FetchError {
     /// `--fetch=false`.
     #[error("keys are not fetched: --fetch=false")]
     Disabled,
-    /// The system's certificate authorities cannot be read.
-    #[error("the system's certificate authorities cannot be read: {0}")]
-    Authorities(String),
+    /// There is no certificate authority to trust.
+    #[error(transparent)]
+    Authorities(#[from] NoAuthorities),
     /// No https address with a host.
     #[error("{0} is no https address")]
     Address(String),
@@ -61,14 +62,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(extra: Vec<IpNet>) -> Result<Self, FetchError> {
+    pub(super) fn new(extra: Vec<IpNet>) -> Result<Self, NoAuthorities> {
+        let tls = Authorities::read()?.into_client();
         let extra: Arc<[IpNet]> = extra.into();
         let mut http = HttpConnector::new_with_resolver(Public(extra.clone()));
         http.enforce_http(false);
         http.set_connect_timeout(Some(TIME));
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .try_with_platform_verifier()
-            .map_err(|error| FetchError::Authorities(error.to_string()))?
+            .with_tls_config(tls)
             .https_only()
             .enable_http1()
             .wrap_connector(http);

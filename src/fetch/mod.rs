@@ -19,7 +19,7 @@ use crate::provider::verify::fetched::{FetchedKeys, Wanted};
 
 /// Fetches and keeps vendors' public keys.
 pub struct KeyStore {
-    client: Option<Client>,
+    client: Result<Client, FetchError>,
     kept: Mutex<Kept>,
 }
 
@@ -33,18 +33,24 @@ pub struct Fetched {
 }
 
 impl KeyStore {
-    /// A store that fetches where `enabled`, beside public addresses also from these networks.
-    ///
-    /// # Errors
-    /// Where the system's certificate authorities cannot be read.
-    pub fn new(enabled: bool, allowed: Vec<IpNet>) -> Result<Self, FetchError> {
-        Ok(Self { client: enabled.then(|| Client::new(allowed)).transpose()?, kept: Mutex::default() })
+    /// A store that fetches where `enabled`, beside public addresses also from these networks. Without a certificate
+    /// authority each request learns why nothing is fetched.
+    #[must_use]
+    pub fn new(enabled: bool, allowed: Vec<IpNet>) -> Self {
+        let client = match enabled {
+            true => Client::new(allowed).map_err(FetchError::from),
+            false => Err(FetchError::Disabled),
+        };
+        Self { client, kept: Mutex::default() }
     }
 
     /// Sees to it that a source has the key it wants at hand, with one request for all who want it. Half of what a source
     /// may ask for is kept for senders that are `known`.
     pub async fn fetch(&self, source: &Arc<str>, wanted: &Wanted, known: bool) -> Fetched {
-        let Some(client) = &self.client else { return Fetched { asked: false, outcome: Err(FetchError::Disabled) } };
+        let client = match &self.client {
+            Ok(client) => client,
+            Err(error) => return Fetched { asked: false, outcome: Err(error.clone()) },
+        };
         loop {
             let step = self.lock().next(source, wanted, known, Instant::now());
             let done = match step {
@@ -77,7 +83,7 @@ impl KeyStore {
     /// # Errors
     /// Why it could not be fetched.
     pub async fn confirm(&self, url: &str) -> Result<(), FetchError> {
-        let client = self.client.as_ref().ok_or(FetchError::Disabled)?;
+        let client = self.client.as_ref().map_err(Clone::clone)?;
         client.get(url, None).await.map(|_| ())
     }
 

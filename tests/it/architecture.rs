@@ -84,6 +84,7 @@ const ROOMS: &[Room] = &[
     room("secret", &[], &[]),
     room("subject", &[], &[]),
     room("deadline", &[], &[]),
+    room("authorities", &[], &[]),
     room("metrics", &[], &[]),
     room("manifest", &["api", "secret"], &[]),
     room("provider", &["spelling", "api", "glob", "template", "json", "secret"], &[]),
@@ -93,8 +94,8 @@ const ROOMS: &[Room] = &[
         &["spelling", "api", "glob", "template", "json", "secret", "subject", "metrics", "provider", "event"],
         &[],
     ),
-    room("fetch", &["provider"], &["hyper"]),
-    room("deliver", &["subject", "deadline", "event"], &["async_nats"]),
+    room("fetch", &["authorities", "provider"], &["hyper"]),
+    room("deliver", &["subject", "deadline", "authorities", "event"], &["async_nats"]),
     room(
         "control",
         &["api", "glob", "secret", "subject", "metrics", "manifest", "provider", "event", "route"],
@@ -104,10 +105,26 @@ const ROOMS: &[Room] = &[
     room("admin", &["metrics", "route", "receive"], &["axum", "hyper"]),
     room(
         "cli",
-        &["api", "subject", "metrics", "manifest", "provider", "event", "route", "deliver", "control", "receive"],
+        &[
+            "api",
+            "subject",
+            "authorities",
+            "metrics",
+            "manifest",
+            "provider",
+            "event",
+            "route",
+            "deliver",
+            "control",
+            "receive",
+        ],
         &["async_nats", "hyper"],
     ),
-    room("app", &["metrics", "route", "fetch", "deliver", "control", "receive", "admin", "cli"], &["kube"]),
+    room(
+        "app",
+        &["authorities", "metrics", "route", "fetch", "deliver", "control", "receive", "admin", "cli"],
+        &["kube"],
+    ),
 ];
 
 /// The rooms that a line names, as `crate::room` or within `crate::{…}`.

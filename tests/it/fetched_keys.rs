@@ -18,13 +18,13 @@ use crate::support::nats::Nats;
 use crate::support::operator::Operator;
 
 /// A key server with a certificate of its own authority; answers `head` and the key, and counts.
-struct KeyServer {
-    port: u16,
-    authority: String,
-    asked: Arc<AtomicU64>,
+pub struct KeyServer {
+    pub port: u16,
+    pub authority: String,
+    pub asked: Arc<AtomicU64>,
 }
 
-async fn key_server(answer: String) -> KeyServer {
+pub async fn key_server(answer: String) -> KeyServer {
     let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -56,19 +56,19 @@ async fn key_server(answer: String) -> KeyServer {
 }
 
 /// An Ed25519 key: its SubjectPublicKeyInfo in PEM (RFC 8410), and the pair.
-fn key() -> (String, Ed25519KeyPair) {
+pub fn key() -> (String, Ed25519KeyPair) {
     let pair = Ed25519KeyPair::generate().expect("a key");
     let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     let spki = [&prefix[..], pair.public_key().as_ref()].concat();
     (format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki)), pair)
 }
 
-fn ok(body: &str) -> String {
+pub fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
 /// A vendor whose key stands at `https://localhost:PORT/key`, and the authority of its server.
-fn manifests(server: &KeyServer) -> Folder {
+pub fn manifests(server: &KeyServer) -> Folder {
     let folder = Folder::new("manifests");
     folder.write("authority.pem", &server.authority);
     folder.write(
@@ -102,13 +102,13 @@ async fn start(server: &KeyServer, nats: &Nats, more: &[&str]) -> Operator {
     Operator::in_folder_with(&folder, &nats.url(), more, &[("SSL_CERT_FILE", &authority)]).await
 }
 
-async fn post(operator: &Operator, pair: &Ed25519KeyPair, body: &str) -> u16 {
+pub async fn post(operator: &Operator, pair: &Ed25519KeyPair, body: &str) -> u16 {
     let signature = STANDARD.encode(pair.sign(body.as_bytes()));
     let headers = [("x-sig", &*signature), ("content-type", "application/json")];
     operator.post("/test/in", &headers, body.to_owned()).await.expect("an answer").status.as_u16()
 }
 
-const LOCAL: [&str; 2] = ["--fetch-allow-cidr", "127.0.0.0/8"];
+pub const LOCAL: [&str; 2] = ["--fetch-allow-cidr", "127.0.0.0/8"];
 
 #[tokio::test]
 async fn a_published_key_is_fetched_once_for_all_who_wait() {

@@ -76,7 +76,7 @@ impl Port {
         let delivery = Delivery::start(&delivery).await.unwrap();
         let metrics = Metrics::new();
         let routes = Arc::new(Routes::new(metrics.clone()));
-        let keys = Arc::new(hookgate::fetch::KeyStore::new(false, Vec::new()).unwrap());
+        let keys = Arc::new(hookgate::fetch::KeyStore::new(false, Vec::new()));
         let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, None, options, metrics.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

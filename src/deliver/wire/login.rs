@@ -12,8 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BytesMut;
 use rustls::ClientConfig;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,7 +20,9 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::super::credentials::Credentials;
+use super::client_certificate::{ClientCertificate, certificates};
 use super::frame::{Info, Malformed, Op, Reader};
+use crate::authorities::Authorities;
 
 /// From the first packet to the login of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -91,10 +92,9 @@ impl Login {
 #[derive(Clone, Debug)]
 pub(in crate::deliver) struct Access {
     pub(in crate::deliver) login: Login,
-    /// PEM file of the authorities to trust instead of the system's.
+    /// PEM file of the authorities to trust instead of those of everybody.
     pub(in crate::deliver) ca: Option<PathBuf>,
-    /// PEM files of the client certificate and its key.
-    pub(in crate::deliver) certificate: Option<(PathBuf, PathBuf)>,
+    pub(in crate::deliver) certificate: Option<ClientCertificate>,
 }
 
 impl Access {
@@ -112,10 +112,6 @@ impl Access {
     }
 
     fn tls_config(&self) -> Result<ClientConfig, String> {
-        let certificates = |file: &PathBuf| {
-            let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|error| format!("{} cannot be read: {error}", file.display()))
-        };
         let mut roots = RootCertStore::empty();
         match &self.ca {
             Some(file) => {
@@ -123,20 +119,27 @@ impl Access {
                     roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
                 }
             }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
+            None => roots = Authorities::read().map_err(|error| error.to_string())?.into_roots(),
         }
+        if let Some(certificate) = &self.certificate {
+            // A certificate that cannot be read is told here, and not by a server that misses it.
+            certificate.read()?;
+        }
+        Ok(self.client(roots))
+    }
+
+    fn client(&self, roots: RootCertStore) -> ClientConfig {
         let builder = ClientConfig::builder().with_root_certificates(roots);
         match &self.certificate {
-            Some((certificate, key)) => {
-                let chain = certificates(certificate)?;
-                let read = PrivateKeyDer::from_pem_file(key);
-                let read = read.map_err(|error| format!("{} cannot be read: {error}", key.display()))?;
-                builder.with_client_auth_cert(chain, read).map_err(|error| error.to_string())
-            }
-            None => Ok(builder.with_no_client_auth()),
+            Some(certificate) => builder.with_client_cert_resolver(Arc::new(certificate.clone())),
+            None => builder.with_no_client_auth(),
         }
+    }
+
+    /// For the general client, which knows no authorities but the system's: those of everybody, where there are any.
+    pub(in crate::deliver) fn general_tls(&self) -> Option<ClientConfig> {
+        let authorities = self.ca.is_none().then(Authorities::read)?;
+        authorities.ok().map(|authorities| self.client(authorities.into_roots()))
     }
 }
 

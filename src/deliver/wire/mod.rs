@@ -4,6 +4,7 @@
 //! The general client costs a map of headers, a channel and a task for each message and each answer; it keeps all that is
 //! no event. What is in the buffer when the connection is lost is dropped: its waiters are told that nothing is known.
 
+mod client_certificate;
 mod fit;
 mod frame;
 mod line;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
+pub(super) use self::client_certificate::ClientCertificate;
 pub(super) use self::fit::fits;
 pub(super) use self::frame::BATCH_LINES;
 use self::frame::Part;

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod flood;
 pub mod folder;
 pub mod framed;
+pub mod image;
 pub mod nats;
 pub mod nats_cluster;
 pub mod nodes;

@@ -76,10 +76,15 @@ impl Operator {
 
     /// Starts, ready or not.
     pub async fn start(nats: &str, more: &[&str], env: &[(&str, &str)]) -> Operator {
+        Self::start_by(|| Command::new(binary()), nats, more, env).await
+    }
+
+    /// Starts what a command begins with, such as the program within another root.
+    pub async fn start_by(program: impl Fn() -> Command, nats: &str, more: &[&str], env: &[(&str, &str)]) -> Operator {
         let folder = Folder::new("hookgate");
         let (process, port, admin) = on_free_port(async |port| {
             let admin = super::port::free_port();
-            let mut command = Command::new(binary());
+            let mut command = program();
             command.arg("run").args(more).args(["--nats-url", nats]);
             command.args(["--listen", &format!("127.0.0.1:{port}"), "--admin-listen", &format!("127.0.0.1:{admin}")]);
             command.env("RUST_LOG", "info,hookgate=debug");
