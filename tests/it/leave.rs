@@ -63,7 +63,8 @@ async fn helm_uninstall_says_of_every_source_that_nobody_serves_it_and_a_new_ins
     place.until_conditions("more", &["Ready=True/Ready"]).await;
     place.until_conditions("broken", &["Ready=False/SecretNotFound"]).await;
 
-    let uninstall = cluster.helm(&["uninstall", "hookgate", "--namespace", namespace, "--wait", "--timeout", "180s"]);
+    let uninstall = ["uninstall", "hookgate", "--namespace", namespace, "--wait", "--timeout", "180s"];
+    let uninstall = cluster.helm(&uninstall);
     let kubelet = async {
         let pod = eventually_some("the pod of the Job", SOON, async || {
             let get =
