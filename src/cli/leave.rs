@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::Context;
-use kube::Client;
 
 use super::flags;
 use crate::control::leave;
@@ -29,15 +28,15 @@ pub(super) struct Args {
 /// # Errors
 /// What keeps a status from saying that nobody serves it.
 pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("no cluster: set KUBECONFIG, or run in a pod")?;
-    let namespace = args.lease_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
     let settings = Settings {
         namespaces: args.namespaces.clone(),
         selector: args.selector.clone().unwrap_or_default(),
         ..Settings::default()
     };
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "hookgate".to_owned());
-    let sources = leave::run(&client, &namespace, &host, &settings).await?;
+    let client = leave::client().await.context("no cluster: set KUBECONFIG, or run in a pod")?;
+    let namespace = args.lease_namespace.as_deref().unwrap_or_else(|| client.default_namespace());
+    let sources = leave::run(&client, namespace, &host, &settings).await?;
     writeln!(out, "left {sources} sources: their Ready is Unknown until an operator runs again")?;
     Ok(())
 }

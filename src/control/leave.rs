@@ -30,6 +30,14 @@ const PAGE: u32 = 500;
 /// How often it is looked whether a replica wrote something else meanwhile.
 const LOOKS: usize = 3;
 
+/// The cluster of the kubeconfig, or of the pod.
+///
+/// # Errors
+/// Where there is neither.
+pub async fn client() -> Result<Client, kube::Error> {
+    Client::try_default().await
+}
+
 /// Why an operator could not leave.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long each way is measured, in milliseconds.
 const WINDOW: u64 = 500;
+/// Acknowledgements that tell nothing yet.
+const FEW: u64 = 10;
 /// Where an acknowledgement takes less, in milliseconds, there is nothing to gain.
 const SLOW: f64 = 50.0;
 /// How much more batches must bring.
@@ -41,8 +43,8 @@ struct Known {
     pause: u64,
     /// No trial, or no doubt, before that.
     rests_until: u64,
-    /// What is acknowledged in this window was still sent the other way.
-    changed: bool,
+    /// Until then what is acknowledged was still sent the other way.
+    settles_until: u64,
 }
 
 impl Trial {
@@ -68,12 +70,16 @@ impl Trial {
             return;
         }
         self.ends.store(now + WINDOW, Ordering::Relaxed);
+        // The first few come sooner than those that wait behind them.
+        if self.acknowledged.load(Ordering::Relaxed) < FEW {
+            return;
+        }
         let events = self.acknowledged.swap(0, Ordering::Relaxed).max(1) as f64;
         let took = self.took.swap(0, Ordering::Relaxed) as f64 / 1_000.0 / events;
         let waited = self.waited.swap(0, Ordering::Relaxed) as f64 / events;
         // By Little's law: pauses of the senders have no part in it.
         let rate = waited / took.max(0.001);
-        if std::mem::take(&mut known.changed) {
+        if now < known.settles_until {
             return;
         }
         let (together, slow) = (self.together(), took > SLOW);
@@ -98,7 +104,7 @@ impl Trial {
             true => true,
         };
         if goes_on != together {
-            known.changed = true;
+            known.settles_until = now + WINDOW / 2 + took as u64;
             self.together.store(goes_on, Ordering::Relaxed);
         }
     }

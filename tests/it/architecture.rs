@@ -107,6 +107,7 @@ const ROOMS: &[Room] = &[
         "cli",
         &[
             "api",
+            "glob",
             "subject",
             "authorities",
             "metrics",

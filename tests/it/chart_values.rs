@@ -171,6 +171,7 @@ fetchAllowCIDRs: [10.0.0.0/8]
 memoryLimit: 200Mi
 h2c: true
 namespaceQuota: {sources: 100, bytes: 1048576}
+rbac: {secretNames: [a]}
 guardMaxBytes: 16Mi
 spool: {persistence: {enabled: false}, volatile: true}
 ";

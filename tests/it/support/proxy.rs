@@ -8,8 +8,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// How long a piece takes in slow weather, in each direction.
-const SLOW: Duration = Duration::from_millis(40);
+/// How long a piece takes in slow weather, in each direction; an acknowledgement is one.
+const SLOW: Duration = Duration::from_millis(2);
 
 /// How the network behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
