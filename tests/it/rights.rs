@@ -229,8 +229,8 @@ async fn what_the_account_may_is_enough_to_serve_and_to_tell() {
         let expected: BTreeSet<String> =
             mode.values.contains(&NO_PROVIDERS).then(|| "list webhookproviders".to_owned()).into_iter().collect();
         assert_eq!(asked, expected, "{}", mode.name);
-        let log = operator.process.log();
-        assert!(log.contains("leads=true"), "{log}");
+        let metrics = operator.get("/metrics").await.expect("metrics").body;
+        assert!(String::from_utf8_lossy(&metrics).contains("hookgate_is_leader 1\n"), "{}", mode.name);
     }
 }
 
