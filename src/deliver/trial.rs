@@ -148,7 +148,8 @@ mod tests {
     fn batches_stay_where_they_bring_more_and_one_by_one_is_measured_again() {
         let (trial, mut now) = (Trial::default(), 0);
         let together = run(&trial, &mut now, 1_000, |together| if together { 2_000 } else { 500 }, 256);
-        assert!((950..1_000).contains(&together), "{together}");
+        // Each minute it is measured again, which takes some windows.
+        assert!((900..1_000).contains(&together), "{together}");
     }
 
     #[test]

@@ -96,14 +96,17 @@ async fn untar(file: &Path, into: &Path) {
     let _ = run(tar, "").await.ok();
 }
 
+/// By its path: the command has no environment in which it could be looked for.
+const CHROOT: &str = "/usr/sbin/chroot";
+
 /// A command that runs the image's program as its user, with nothing of this machine but the network; nothing where neither root
 /// nor a user namespace lets a test change the root.
 pub fn within(root: &Path) -> Option<Command> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0);
-    let mut command = Command::new(if is_root { "chroot" } else { "unshare" });
+    let mut command = Command::new(if is_root { CHROOT } else { "unshare" });
     match is_root {
         true => command.arg("--userspec=65532:65532"),
-        false => command.args(["--map-root-user", "chroot"]),
+        false => command.args(["--map-root-user", CHROOT]),
     };
     command.arg(root).arg("/usr/bin/hookgate").env_clear();
     if is_root || namespaces() {
