@@ -1,5 +1,6 @@
 //! Whom TLS trusts: what the environment names and no others, else the system's, else those that were built in; and who
 //! needs nobody needs none.
+#![allow(clippy::print_stdout, reason = "it names what it skips")]
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Where there is a container engine, the Dockerfile makes the same files as `make image`, and runs them alike.
+#![allow(clippy::print_stdout, reason = "it names what it skips")]
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
