@@ -60,7 +60,8 @@ async fn a_batch_whose_acknowledgements_were_lost_is_stored_once_over_spool_kill
     let operator = start().await;
     proxy.set(Weather::Deaf);
     assert_eq!(send(&operator).await, 200, "{}", operator.process.log());
-    assert!(proxy.swallowed() >= 4, "stored, and not said to be");
+    // One for all of them: they went out as a batch.
+    assert!(proxy.swallowed() >= 1, "stored, and not said to be");
     assert_eq!(nats.count("WEBHOOKS").await, 4);
     // Again while it lies in the spool: it lies there twice.
     assert_eq!(send(&operator).await, 200);

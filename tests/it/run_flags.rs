@@ -24,6 +24,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_ADMIN_LISTEN", "9090", "such as 0.0.0.0:9090"),
     ("HOOKGATE_BASE_URL", "foo", "such as https://hooks.example.com"),
     ("HOOKGATE_NAMESPACE", "sales,,hr", "between"),
+    ("HOOKGATE_SECRET_NAME", "github,,stripe", "between"),
     ("HOOKGATE_SELECTOR", "team in sales", "team in (sales,hr)"),
     ("HOOKGATE_NATS_URL", "ws://127.0.0.1:1", "--nats-url"),
     ("HOOKGATE_NATS_CLIENT_CERT", "/nowhere", "--nats-client-key"),
