@@ -3,12 +3,18 @@
 //! hyper has one time-out for "the head is slow" and "the connection is idle", and none for a client that sends
 //! nothing at all; here the two are told apart, without a timer of its own for each request.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use futures::task::AtomicWaker;
 use tokio::time::Instant;
+
+/// What a connection was told: each holds what the one before says.
+const AFTER_ANSWER: u8 = 1;
+const AT_ONCE: u8 = 2;
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -46,8 +52,10 @@ pub(super) struct Activity {
     shaking: AtomicBool,
     /// A request on this connection was proven.
     proven: AtomicBool,
-    /// The connection gives way to others.
-    cut: Notify,
+    /// Told to end, `AFTER_ANSWER` or `AT_ONCE`; 0: nobody told it.
+    told: AtomicU8,
+    /// Wakes the connection when it is told.
+    teller: AtomicWaker,
     /// The next answer is the last one.
     closing: AtomicBool,
     /// When nothing is left to be read, the connection ends.
@@ -89,7 +97,8 @@ impl Activity {
             unsent: AtomicBool::new(false),
             shaking: AtomicBool::new(shaking),
             proven: AtomicBool::new(false),
-            cut: Notify::new(),
+            told: AtomicU8::new(0),
+            teller: AtomicWaker::new(),
             closing: AtomicBool::new(false),
             hang_up: AtomicBool::new(false),
         })
@@ -184,12 +193,36 @@ impl Activity {
 
     /// Ends the connection at once.
     pub(super) fn cut(&self) {
-        self.cut.notify_one();
+        self.tell(AT_ONCE);
     }
 
-    /// Until somebody ends the connection.
+    /// Ends the connection as soon as it can without a loss.
+    pub(super) fn stop(&self) {
+        self.tell(AFTER_ANSWER);
+    }
+
+    fn tell(&self, what: u8) {
+        self.told.fetch_max(what, Ordering::SeqCst);
+        self.teller.wake();
+    }
+
+    /// Until somebody ends the connection. Asked by one task alone, as is the next.
     pub(super) async fn is_cut(&self) {
-        self.cut.notified().await;
+        self.is_told(AT_ONCE).await;
+    }
+
+    /// Until somebody stops it, or ends it.
+    pub(super) async fn is_stopped(&self) {
+        self.is_told(AFTER_ANSWER).await;
+    }
+
+    /// Every wake of a connection asks: no lock, and no list of those who do.
+    async fn is_told(&self, what: u8) {
+        poll_fn(|cx| {
+            self.teller.register(cx.waker());
+            if self.told.load(Ordering::SeqCst) >= what { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// For how long it has held a place without work for us; `None` while a request is answered, or the body of somebody is

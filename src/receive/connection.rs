@@ -18,7 +18,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, AwaitedBody, Untaken, Waiting};
 use super::crowd::Member;
@@ -99,20 +98,14 @@ impl<S: Service> Service for Boxed<S> {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve<T, S>(
-    stream: T,
-    peer: SocketAddr,
-    member: Member,
-    service: S,
-    port: &Port,
-    stop: CancellationToken,
-) where
+pub(super) async fn serve<T, S>(stream: T, peer: SocketAddr, member: Member, service: S, port: &Port)
+where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service,
 {
     let (settings, activity) = (&port.settings, member.activity().clone());
     let mut wire = Wire::new(stream, member);
-    let mut watch = Watch::new(settings, activity.clone(), stop);
+    let mut watch = Watch::new(settings, activity.clone());
     let mut version = None;
     loop {
         // Between requests a connection is its socket and little more: hyper's buffers are not held for it.
@@ -242,7 +235,6 @@ fn http2() -> http2::Builder<TokioExecutor> {
 struct Watch<'a> {
     settings: &'a Settings,
     activity: Arc<Activity>,
-    stop: CancellationToken,
     /// When it is asked to end.
     old: Instant,
     ending: bool,
@@ -259,8 +251,8 @@ enum Due {
 }
 
 impl<'a> Watch<'a> {
-    fn new(settings: &'a Settings, activity: Arc<Activity>, stop: CancellationToken) -> Self {
-        Self { settings, activity, stop, old: Instant::now() + settings.age(), ending: false }
+    fn new(settings: &'a Settings, activity: Arc<Activity>) -> Self {
+        Self { settings, activity, old: Instant::now() + settings.age(), ending: false }
     }
 
     /// Waits until the client sends something. `None` where it does not, and the connection is ended.
@@ -275,7 +267,7 @@ impl<'a> Watch<'a> {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled(), if !self.activity.is_closing() => {
+                () = self.activity.is_stopped(), if !self.activity.is_closing() => {
                     self.activity.close_soon();
                     look.as_mut().reset(Instant::now());
                 }
@@ -310,7 +302,7 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 // The stop comes first: a request that is sent after it hears so.
                 biased;
-                () = self.stop.cancelled(), if !self.activity.is_closing() => {
+                () = self.activity.is_stopped(), if !self.activity.is_closing() => {
                     self.activity.close_soon();
                     look.as_mut().reset(Instant::now() + self.settings.linger);
                     if version == Version::Http2 {

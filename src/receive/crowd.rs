@@ -58,6 +58,8 @@ struct Table {
     next: u64,
     total: usize,
     shaking: usize,
+    /// Whoever comes now is told at once that it is the end.
+    stopped: bool,
     /// The second that is counted, since the begin, and the handshakes that began in it.
     second: u64,
     hellos: u32,
@@ -113,6 +115,9 @@ impl Crowd {
         if tls && !self.may_shake(&mut table, address, trusted) || !self.make_room(&mut table, address, trusted, tls) {
             table.close(1);
             return None;
+        }
+        if table.stopped {
+            activity.stop();
         }
         let id = table.next;
         table.next += 1;
@@ -187,6 +192,18 @@ impl Crowd {
         }
     }
 
+    /// Every connection ends as soon as it can without a loss, also those that come from now on.
+    pub(super) fn stop(&self) {
+        let mut table = self.table();
+        table.stopped = true;
+        table.members().for_each(|activity| activity.stop());
+    }
+
+    /// Ends every connection at once.
+    pub(super) fn cut(&self) {
+        self.table().members().for_each(|activity| activity.cut());
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,6 +243,10 @@ fn batch(bound: usize) -> u64 {
 type Weigh<'a> = &'a dyn Fn(&Activity) -> u64;
 
 impl Table {
+    fn members(&self) -> impl Iterator<Item = &Arc<Activity>> {
+        self.groups.values().flat_map(|group| group.members.values())
+    }
+
     /// The address that weighs most, but for proxies.
     fn largest(&self, weigh: Weigh<'_>) -> Option<(IpAddr, u64)> {
         let untrusted = self.groups.iter().filter(|(_, group)| !group.trusted);

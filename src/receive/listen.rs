@@ -80,12 +80,10 @@ pub async fn serve(
     }
     let port = Arc::new(Port { knows_http2: tls.is_some() || settings.h2c, refused: counts.refused, settings });
     let connections = TaskTracker::new();
-    let cut = CancellationToken::new();
     let start = |stream: TcpStream, peer: SocketAddr| {
         let Some(mut member) = crowd.enter(peer.ip(), tls.is_some()) else { return };
         let (tls, service, port) = (tls.clone(), service.clone(), port.clone());
-        // Children of their own: looking at a token locks it, and every poll of a connection looks.
-        let (open, stop, cut) = (counts.open.clone(), stop.child_token(), cut.child_token());
+        let open = counts.open.clone();
         connections.spawn(async move {
             let _open = Open::new(open);
             // Small answers are not held back for more to come.
@@ -93,11 +91,11 @@ pub async fn serve(
             let activity = member.activity().clone();
             let served = async {
                 match tls {
-                    None => Box::pin(connection::serve(stream, peer, member, service, &port, stop)).await,
+                    None => Box::pin(connection::serve(stream, peer, member, service, &port)).await,
                     Some(tls) => match timeout(port.settings.tls_timeout, Box::pin(tls.accept(stream))).await {
                         Ok(Ok(stream)) => {
                             member.shaken();
-                            Box::pin(connection::serve(stream, peer, member, service, &port, stop)).await;
+                            Box::pin(connection::serve(stream, peer, member, service, &port)).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                         Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -105,9 +103,9 @@ pub async fn serve(
                 }
             };
             tokio::select! {
-                () = served => {}
+                biased;
                 () = activity.is_cut() => {}
-                () = cut.cancelled() => {}
+                () = served => {}
             }
         });
     };
@@ -123,6 +121,7 @@ pub async fn serve(
             tokio::time::sleep(LEAVE).await;
         }
     }
+    crowd.stop();
     // The kernel has completed these connections, and their requests may be on the way: they are served as well.
     let until = Instant::now() + BACKLOG_TIME;
     while Instant::now() < until
@@ -148,7 +147,7 @@ pub async fn serve(
         return 0;
     }
     let left = connections.len();
-    cut.cancel();
+    crowd.cut();
     connections.wait().await;
     left
 }

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::crowd::Crowd;
 
-/// Looks while there is plenty of memory, and while there is less than half.
+/// Looks while there is plenty of memory, while there is less than half, and while little is left until connections give way:
+/// a flood of this machine's own speed takes a megabyte in a few milliseconds.
 const CALM: Duration = Duration::from_millis(100);
 const TENSE: Duration = Duration::from_millis(20);
+const ALERT: Duration = Duration::from_millis(4);
 /// How long the allocator keeps what is given back to it.
 const RETURN: Duration = Duration::from_secs(1);
 /// Limits of this size say that there is none.
@@ -71,7 +73,11 @@ pub(super) fn watch(limit: u64, crowd: &Arc<Crowd>) {
         loop {
             std::thread::sleep(pause);
             let (Some(used), Some(crowd)) = (used(), crowd.upgrade()) else { return };
-            pause = if used > limit / 2 { TENSE } else { CALM };
+            pause = match used {
+                used if used > limit / 8 * 5 => ALERT,
+                used if used > limit / 2 => TENSE,
+                _ => CALM,
+            };
             // What is closed is given back within a second: more gives way before only while memory grows all the same.
             if used > limit / 4 * 3 && (used > shed.0 || shed.1.elapsed() >= RETURN) {
                 shed = (used, Instant::now());

@@ -117,7 +117,13 @@ impl Line {
                 sent = progress(&mut write, &mut batch), if unflushed || batch.has_remaining() => {
                     unflushed = sent.map_err(DialError::Connect)?;
                 }
-                () = shared.filled.notified(), if !batch.has_remaining() => {}
+                () = shared.filled.notified(), if !batch.has_remaining() => {
+                    // Who writes first wakes this task, which would run next: others that have requests write theirs
+                    // before it, and all of it goes out in one piece.
+                    if self.waiting.len() > 1 {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 _ = pings.tick() => {
                     unanswered += 1;
                     if unanswered > UNANSWERED {
