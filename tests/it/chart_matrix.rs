@@ -84,6 +84,19 @@ const MATRIX: &[(&str, &str)] = &[
          fetchAllowCIDRs: [10.1.0.0/16, 'fd00::/8']",
     ),
     ("outside", "replicas: null"),
+    ("tried", "nats: {url: '', install: true}\nglobal: {imageRegistry: 'mirror.example.com:5000/all', imagePullSecrets: [{name: a}]}"),
+    ("tried-openshift", "nats: {url: '', install: true, image: 'nats:2.15.2'}\nopenshift: true\nhelmTest: false"),
+    (
+        "routed",
+        "httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways, sectionName: https}], hostnames: [hooks.example.com], labels: {a: b}, annotations: {c: d}}\n\
+         ingress: {enabled: true, hosts: [a.example.com, b.example.com], tlsSecret: tls, labels: {a: b}}\nnats: {caConfigMap: {name: bundle, key: ca.crt}}\n\
+         certificate: {enabled: true, issuerRef: {kind: ClusterIssuer, name: letsencrypt}, duration: 2160h, renewBefore: 360h, privateKey: {algorithm: ECDSA, rotationPolicy: Always}, annotations: {e: f}}",
+    ),
+    (
+        "routed-plainly",
+        "httpRoute: {enabled: true, parentRefs: [{name: public}]}\ntlsSecret: tls\n\
+         certificate: {enabled: true, issuerRef: {name: own}, dnsNames: [hooks.example.com]}",
+    ),
     ("walled-in", "networkPolicy: {enabled: true, egress: false}"),
     (
         "watched",
@@ -101,14 +114,16 @@ const MATRIX: &[(&str, &str)] = &[
 
 /// What the Prometheus operator's API (monitoring.coreos.com/v1) takes of what the chart writes. A member that it has not is refused.
 const MONITORING: &str = include_str!("chart/monitoring.yaml");
+/// The same of the Gateway API and of cert-manager.
+const OTHERS: &str = include_str!("chart/others.yaml");
 
 async fn render(folder: &Folder, release: &str, values: &str) -> Vec<Value> {
     let chart = chart();
     let file = folder.write(&format!("{release}.yaml"), &format!("{values}\n"));
     let arguments = ["template", release, &chart, "--namespace", release, "--values", file.to_str().expect("a path")];
-    let own = ["--set", "nats.url=nats://x:4222"];
+    let own: &[&str] = if values.contains("install: true") { &[] } else { &["--set", "nats.url=nats://x:4222"] };
     let crds: &[&str] = if values.contains("crds:") { &[] } else { &["--set", "crds.enabled=false"] };
-    documents(&helm(&[&arguments[..], &own, crds].concat()).await.ok())
+    documents(&helm(&[&arguments[..], own, crds].concat()).await.ok())
 }
 
 /// The pods of a workload as one of their own, so that what is refused of pods is refused here.
@@ -137,7 +152,7 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
         .collect()
         .await;
     // What the objects need to be there.
-    let (mut before, mut objects) = (MONITORING.to_owned(), String::new());
+    let (mut before, mut objects) = ([MONITORING, OTHERS].join("\n---\n"), String::new());
     for (release, documents) in &all {
         let standard = "pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted";
         write!(

@@ -133,6 +133,13 @@ async fn a_value_that_is_none_is_refused_with_its_name() {
         ("spool.volatile=true", "spool.persistence.enabled=false"),
         ("spool.size=1Gi", "enlarge spool.size"),
         ("serviceAccount.create=false", "serviceAccount.name is required"),
+        ("nats.install=true", "leave out nats.url"),
+        ("nats.caSecret.name=a,nats.caConfigMap.name=b", "leave one of them out"),
+        ("ingress.enabled=true", "ingress.host is required"),
+        ("httpRoute.enabled=true", "httpRoute.parentRefs is required"),
+        ("certificate.enabled=true", "set tlsSecret or ingress.tlsSecret"),
+        ("certificate.enabled=true,tlsSecret=a", "certificate.dnsNames is required"),
+        ("certificate.enabled=true,tlsSecret=a,ingress.host=b", "certificate.issuerRef is required"),
     ] {
         let told = helm(&["template", "x", &chart, "--set", "nats.url=nats://x:4222", "--set", set]).await.err();
         assert!(told.contains(named), "{set}: {told}");

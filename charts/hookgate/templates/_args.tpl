@@ -72,8 +72,8 @@
 {{- with $nats.jsDomain }}
 - --nats-js-domain={{ . }}
 {{- end }}
-{{- if $nats.caSecret.name }}
-- --nats-ca=/etc/hookgate/nats-ca/{{ $nats.caSecret.key }}
+{{- if or $nats.caSecret.name $nats.caConfigMap.name }}
+- --nats-ca=/etc/hookgate/nats-ca/{{ default $nats.caSecret.key $nats.caConfigMap.key }}
 {{- end }}
 {{- if $nats.clientCertSecret.name }}
 - --nats-client-cert=/etc/hookgate/nats-client/tls.crt

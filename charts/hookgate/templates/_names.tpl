@@ -37,11 +37,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- ternary "StatefulSet" "Deployment" .Values.spool.persistence.enabled }}
 {{- end }}
 
-{{- define "hookgate.image" -}}
-{{- $repository := .Values.image.repository }}
-{{- with (.Values.global).imageRegistry }}
-{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") }}
+{{- /* An image in the registry of `global.imageRegistry`, where there is one. */}}
+{{- define "hookgate.mirrored" -}}
+{{- $registry := (.root.Values.global).imageRegistry }}
+{{- if $registry }}{{ printf "%s/%s" (trimSuffix "/" $registry) (regexReplaceAll "^[^/]*[.:][^/]*/" .image "") }}{{ else }}{{ .image }}{{ end }}
 {{- end }}
+
+{{- define "hookgate.image" -}}
+{{- $repository := include "hookgate.mirrored" (dict "root" . "image" .Values.image.repository) }}
 {{- with .Values.image.digest }}{{ $repository }}@{{ . }}
 {{- else }}{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
 {{- end }}
@@ -63,4 +66,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- $delay := .Values.drainDelay }}
 {{- $number := regexFind "^[0-9]+" $delay | int }}
 {{- add (ternary (mul $number 60) $number (hasSuffix "m" $delay)) 35 }}
+{{- end }}
+
+{{- /* The hosts of the Ingress, as JSON. */}}
+{{- define "hookgate.hosts" -}}
+{{- $hosts := .Values.ingress.hosts }}
+{{- with .Values.ingress.host }}{{ $hosts = prepend $hosts . }}{{ end }}
+{{- uniq $hosts | toJson }}
+{{- end }}
+
+{{- /* Whether `helm test` has a source of its own to send to: not where sources are selected by labels, or Secrets by name, and
+not over TLS, whose certificate does not name the Service. */}}
+{{- define "hookgate.tested" -}}
+{{- if and .Values.helmTest (not .Values.selector) (not .Values.rbac.secretNames) (not .Values.tlsSecret) }}true{{ end }}
 {{- end }}

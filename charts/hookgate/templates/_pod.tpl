@@ -1,8 +1,14 @@
 {{- /* Values that contradict each other, each with what to write. */}}
 {{- define "hookgate.check" -}}
 {{- $spool := .Values.spool }}
-{{- if not (or .Values.nats.url .Values.nats.urlSecret.name) }}
-{{- fail "nats.url is required: --set nats.url=nats://nats.nats.svc:4222 (or nats.urlSecret where it holds a password)" }}
+{{- if not (or .Values.nats.url .Values.nats.urlSecret.name .Values.nats.install) }}
+{{- fail "nats.url is required: --set nats.url=nats://nats.nats.svc:4222 (or nats.urlSecret where it holds a password; to try things out, nats.install=true)" }}
+{{- end }}
+{{- if and .Values.nats.install (or .Values.nats.url .Values.nats.urlSecret.name) }}
+{{- fail "nats.install brings a server of its own: leave out nats.url and nats.urlSecret, or set nats.install=false" }}
+{{- end }}
+{{- if and .Values.nats.caSecret.name .Values.nats.caConfigMap.name }}
+{{- fail "nats.caSecret and nats.caConfigMap name the authority twice: leave one of them out" }}
 {{- end }}
 {{- if and $spool.persistence.enabled $spool.volatile }}
 {{- fail "spool.volatile is for a spool without claims: leave it false, or set spool.persistence.enabled=false" }}
@@ -74,6 +80,8 @@ spec:
     - name: HOOKGATE_NATS_URL
       {{- if $nats.urlSecret.name }}
       valueFrom: {secretKeyRef: {name: {{ $nats.urlSecret.name }}, key: {{ $nats.urlSecret.key }}}}
+      {{- else if $nats.install }}
+      value: nats://{{ include "hookgate.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
       {{- else }}
       value: {{ $nats.url | quote }}
       {{- end }}
@@ -131,6 +139,10 @@ spec:
     {{- $mounts = append $mounts (dict "name" (index . 0) "mountPath" (printf "/etc/hookgate/%s" (index . 0)) "readOnly" true) }}
     {{- $volumes = append $volumes (dict "name" (index . 0) "secret" (dict "secretName" (index . 1) "defaultMode" (index . 2))) }}
     {{- end }}
+    {{- end }}
+    {{- with $nats.caConfigMap.name }}
+    {{- $mounts = append $mounts (dict "name" "nats-ca" "mountPath" "/etc/hookgate/nats-ca" "readOnly" true) }}
+    {{- $volumes = append $volumes (dict "name" "nats-ca" "configMap" (dict "name" . "defaultMode" 0444)) }}
     {{- end }}
     {{- with concat $mounts .Values.extraVolumeMounts }}
     volumeMounts: {{- toYaml . | nindent 4 }}
