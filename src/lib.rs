@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+pub(crate) mod account;
 pub mod admin;
 pub mod api;
 pub mod app;

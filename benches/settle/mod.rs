@@ -13,7 +13,7 @@ use hookgate::control::settings::Settings;
 use hookgate::metrics::Metrics;
 use hookgate::receive::routes::Routes;
 use hookgate::secret::{SecretBytes, SecretData};
-use hookgate::subject::{Stream, Streams};
+use hookgate::subject::{Readings, Stream, Streams};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ fn secret(number: usize, version: usize) -> (Key, SecretData) {
     (Key::new(format!("team-{}", number % 50), format!("s-{number}")), data)
 }
 
-fn streams(name: &str, subject: &str) -> Option<Arc<Streams>> {
+fn streams(name: &str, subject: &str) -> Readings {
     let stream = Stream {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
@@ -59,7 +59,7 @@ fn streams(name: &str, subject: &str) -> Option<Arc<Streams>> {
         duplicate_window: std::time::Duration::from_secs(3600),
         ..Stream::default()
     };
-    Some(Arc::new(Streams { streams: vec![stream], ..Streams::default() }))
+    vec![Some(Arc::new(Streams { streams: vec![stream], ..Streams::default() }))]
 }
 
 fn since(begun: Instant, ended: Instant) -> f64 {

@@ -9,6 +9,7 @@ use async_nats::{Client, ConnectErrorKind, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 
+use crate::account::Account;
 use crate::deliver::NatsOptions;
 use crate::deliver::connection::{jetstream, prepare};
 
@@ -64,7 +65,13 @@ impl NatsArgs {
             client_key: self.nats_client_key.clone(),
             inbox_prefix: Some(self.nats_inbox_prefix.clone()),
             domain: self.nats_js_domain.clone(),
+            replaces_login: false,
         }
+    }
+
+    /// The same servers with the login of an account, in place of any that these arguments have.
+    pub(super) fn options_of(&self, account: &Account) -> NatsOptions {
+        NatsOptions { creds: Some(account.creds.clone()), nkey: None, replaces_login: true, ..self.options() }
     }
 
     /// JetStream as these arguments reach it.

@@ -62,7 +62,7 @@ pub struct Bounds {
         value_parser = flags::size
     )]
     pub(super) max_body_size: u64,
-    /// What one namespace may have, such as sources=100,filters=200,bytes=16Mi; bytes: what its sources compile to. Default: any number
+    /// What one namespace may have, such as sources=100,filters=200,bytes=16Mi,requests=500; bytes: what its sources compile to; requests: in work at one time, for each replica. Default: any number
     #[arg(long, env = "HOOKGATE_NAMESPACE_QUOTA", value_name = "QUOTA")]
     namespace_quota: Option<Quota>,
     /// Let methods fetch vendors' public keys

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::flags;
 use super::nats::NatsArgs;
 use super::policy::{Bounds, Policy};
+use crate::account::{Account, AccountError, Accounts};
 use crate::control::selector::{Selector, selector};
 use crate::control::settings::{Settings, SpoolSetting};
 use crate::deliver::spool::MARKER;
@@ -54,6 +55,10 @@ pub struct Args {
     pub lease_namespace: Option<String>,
     #[command(flatten)]
     nats: NatsArgs,
+    /// Namespaces that publish with a login of their own, and its credentials file, such as sales,shop-*=/etc/nats/sales.creds
+    /// (repeatable; in the environment separated by `;`): the first that matches counts, the others have the default login
+    #[arg(long = "nats-account", env = "HOOKGATE_NATS_ACCOUNT", value_delimiter = ';', value_name = "GLOBS=FILE")]
+    nats_accounts: Vec<Account>,
     #[command(flatten)]
     stream: Stream,
     #[command(flatten)]
@@ -208,6 +213,7 @@ impl Args {
             allow_memory_streams: self.stream.allow_memory_streams,
             spool: self.spool.setting(),
             guard_window: self.guard.guard_window,
+            accounts: self.accounts()?,
             sources: Sources::new(metrics),
             ..self.bounds.settings(self.policy.settings()?)
         })
@@ -216,6 +222,22 @@ impl Args {
     /// Whether events are refused that are too large for a message.
     pub fn refuses_large(&self) -> bool {
         !self.claim.is_on()
+    }
+
+    /// The logins beside the default one.
+    ///
+    /// # Errors
+    /// Where there are too many, or two are one.
+    pub fn accounts(&self) -> Result<Accounts, AccountError> {
+        Accounts::new(self.nats_accounts.clone())
+    }
+
+    /// The options of delivery with a login of its own.
+    ///
+    /// # Errors
+    /// A policy that is none.
+    pub fn delivery_of(&self, account: &Account) -> anyhow::Result<DeliveryOptions> {
+        Ok(DeliveryOptions { nats: self.nats.options_of(account), ..self.delivery()? })
     }
 
     /// The options of delivery.

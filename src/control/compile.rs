@@ -128,6 +128,7 @@ pub fn compile(
             limits: limits(spec, &provider, own, settings, &mut notices),
             deadline: deadline.unwrap_or(provider.deadline),
             deduplicate,
+            account: settings.accounts.of(&claim.namespace),
             on_outage: on_outage(spec, &provider),
             retries: provider.retries,
             answer,

@@ -32,7 +32,7 @@ use crate::api::provider::WebhookProvider;
 use crate::api::source::{SecretRef, WebhookSource};
 use crate::route::{Conflict, RouteTable};
 use crate::secret::SecretData;
-use crate::subject::Streams;
+use crate::subject::{Readings, Streams};
 
 /// The desired state and what became of it on this replica.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub(crate) struct Plan {
     pending: usize,
     /// Providers that others than before use.
     used: BTreeSet<String>,
-    /// The streams as last read, and which reading that was. `None` while NATS was never seen.
-    streams: Option<(Arc<Streams>, u64)>,
+    /// The streams of each login as last read, and which reading that was.
+    streams: (Readings, u64),
 }
 
 /// What a settling brought.
@@ -89,7 +89,7 @@ impl Plan {
             behind: BTreeSet::new(),
             pending: 0,
             used: BTreeSet::new(),
-            streams: None,
+            streams: Default::default(),
         }
     }
 
@@ -113,9 +113,14 @@ impl Plan {
         self.references.of_provider(provider).count()
     }
 
-    /// The streams as last read. `None` while NATS was never seen.
-    pub(crate) fn streams(&self) -> Option<&Streams> {
-        self.streams.as_ref().map(|(streams, _)| &**streams)
+    /// The streams that are there for a namespace, as last read. `None` while its NATS was never seen.
+    pub(crate) fn streams(&self, namespace: &str) -> Option<&Streams> {
+        self.streams.0.get(self.settings.accounts.of(namespace))?.as_deref()
+    }
+
+    /// The streams of each login as last read.
+    pub(crate) fn readings(&self) -> &Readings {
+        &self.streams.0
     }
 
     /// What the secretRefs of a source refer to at an instant. `None` while a Secret was not read yet.
@@ -167,9 +172,8 @@ impl Plan {
     }
 
     /// Takes in a reading of the streams: what was held back is judged again.
-    pub(crate) fn learn_streams(&mut self, streams: Arc<Streams>) {
-        let reading = self.streams.as_ref().map_or(0, |(_, reading)| reading + 1);
-        self.streams = Some((streams, reading));
+    pub(crate) fn learn_streams(&mut self, streams: Readings) {
+        self.streams = (streams, self.streams.1 + 1);
         self.touched.extend(self.behind.iter().cloned());
     }
 
@@ -293,7 +297,7 @@ impl Plan {
         inputs.former =
             last.map(|last| (last.metadata.generation.unwrap_or_default(), fingerprint(last, &self.vault, now)));
         inputs.refused_by_quota = self.quotas.refused(&object.key).cloned();
-        inputs.streams = self.streams.as_ref().filter(|_| last.is_some()).map(|(_, reading)| *reading);
+        inputs.streams = last.map(|_| self.streams.1);
         inputs
     }
 

@@ -21,6 +21,7 @@ pub struct Quota {
     sources: Option<u64>,
     filters: Option<u64>,
     bytes: Option<u64>,
+    requests: Option<u64>,
 }
 
 /// What a source weighs, or several.
@@ -48,13 +49,16 @@ impl FromStr for Quota {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut quota = Self::default();
         for part in text.split(',').map(str::trim) {
-            let wrong = || format!("{part:?}: write such as sources=100,filters=200,bytes=16Mi, each at most once");
+            let wrong = || {
+                format!("{part:?}: write such as sources=100,filters=200,bytes=16Mi,requests=500, each at most once")
+            };
             let (name, value) = part.split_once('=').ok_or_else(wrong)?;
             let number = || value.parse::<u64>().ok().filter(|number| *number > 0);
             let (place, value) = match name {
                 "sources" => (&mut quota.sources, number()),
                 "filters" => (&mut quota.filters, number()),
                 "bytes" => (&mut quota.bytes, Size::Text(value.to_owned()).bytes()),
+                "requests" => (&mut quota.requests, number()),
                 _ => return Err(wrong()),
             };
             if place.replace(value.ok_or_else(wrong)?).is_some() {
@@ -66,9 +70,14 @@ impl FromStr for Quota {
 }
 
 impl Quota {
-    /// Whether there is none.
+    /// Whether any number of sources may be written.
     pub fn is_unlimited(&self) -> bool {
-        *self == Self::default()
+        *self == Self { requests: self.requests, ..Self::default() }
+    }
+
+    /// Requests of all sources of a namespace that are in work at one time, on one replica.
+    pub fn requests(&self) -> u64 {
+        self.requests.unwrap_or(u64::MAX)
     }
 
     /// What of it so much exceeds.
@@ -161,9 +170,13 @@ mod tests {
 
     #[test]
     fn a_quota_is_read_and_what_is_none_says_what_to_write() {
-        let quota: Quota = "sources=100, filters=200,bytes=16Mi".parse().unwrap();
-        assert_eq!(quota, Quota { sources: Some(100), filters: Some(200), bytes: Some(16 << 20) });
-        for wrong in ["", "sources", "sources=0", "sources=1,sources=2", "bytes=lots", "routes=1", "sources=1,"] {
+        let quota: Quota = "sources=100, filters=200,bytes=16Mi,requests=9".parse().unwrap();
+        assert_eq!(quota, Quota { sources: Some(100), filters: Some(200), bytes: Some(16 << 20), requests: Some(9) });
+        let requests: Quota = "requests=9".parse().unwrap();
+        assert!(requests.is_unlimited() && requests.requests() == 9 && Quota::default().requests() == u64::MAX);
+        for wrong in
+            ["", "sources", "sources=0", "sources=1,sources=2", "bytes=lots", "routes=1", "requests=0", "sources=1,"]
+        {
             let said = wrong.parse::<Quota>().unwrap_err();
             assert!(said.contains("write such as sources=100"), "{wrong}: {said}");
         }

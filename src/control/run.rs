@@ -23,7 +23,7 @@ use super::status::activity;
 use super::status::statuses::Statuses;
 use super::status::{NotWritten, Write};
 use crate::route::RouteTable;
-use crate::subject::Streams;
+use crate::subject::Readings;
 
 /// How long events that come together are gathered.
 const GATHER: Duration = Duration::from_millis(5);
@@ -42,8 +42,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 pub struct Inputs {
     /// What happens.
     pub events: mpsc::Receiver<Event>,
-    /// The streams of NATS as last read; `None` while NATS was never seen.
-    pub streams: watch::Receiver<Option<Arc<Streams>>>,
+    /// The streams of each login to NATS as last read.
+    pub streams: watch::Receiver<Readings>,
     /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
     pub max_payload: watch::Receiver<usize>,
     /// Whether this replica writes status.
@@ -217,9 +217,8 @@ impl Control {
         }
     }
 
-    fn learn_streams(&mut self, streams: Option<Arc<Streams>>) {
-        let Some(streams) = streams else { return };
-        if self.plan.streams() != Some(&*streams) {
+    fn learn_streams(&mut self, streams: Readings) {
+        if *self.plan.readings() != streams {
             self.plan.learn_streams(streams);
             self.judge_all = true;
         }

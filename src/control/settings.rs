@@ -8,6 +8,7 @@ use kube::core::{Selector, SelectorExt as _};
 use super::index::Scope;
 use super::policy::PathPolicy;
 use super::quota::Quota;
+use crate::account::Accounts;
 use crate::metrics::Metrics;
 use crate::route::Sources;
 use crate::route::subject::SubjectPolicy;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub source_base: String,
     /// The subjects that namespaces may publish on.
     pub subject_policy: SubjectPolicy,
+    /// Which namespaces publish with a login of their own.
+    pub accounts: Accounts,
     /// Path patterns of which one must match the path of a source.
     pub path_policies: Vec<PathPolicy>,
     /// Streams in memory count as durable.
@@ -93,6 +96,7 @@ impl Default for Settings {
             base_url: None,
             source_base: String::new(),
             subject_policy: SubjectPolicy::default(),
+            accounts: Accounts::default(),
             path_policies: vec![PathPolicy::default()],
             allow_memory_streams: false,
             spool: SpoolSetting::Absent,

@@ -20,7 +20,7 @@ use super::tasks::until;
 use super::{capture, event, folder, lease, reader, run, watch as watches};
 use crate::route::RouteTable;
 use crate::route::capture::Capture;
-use crate::subject::Streams;
+use crate::subject::Readings;
 
 /// How many Secrets may wait to be read.
 const TO_READ: usize = 64;
@@ -31,8 +31,8 @@ const TO_WRITE: usize = 256;
 pub struct Needs {
     /// What the flags say.
     pub settings: Arc<Settings>,
-    /// The streams of NATS as last read; `None` while NATS was never seen.
-    pub streams: watch::Receiver<Option<Arc<Streams>>>,
+    /// The streams of each login to NATS as last read.
+    pub streams: watch::Receiver<Readings>,
     /// The most that NATS takes in one message, in bytes; 0 while it was never seen.
     pub max_payload: watch::Receiver<usize>,
     /// Puts a table in force. Called for the first time when everything was observed once.

@@ -51,6 +51,8 @@ pub struct NatsOptions {
     pub inbox_prefix: Option<String>,
     /// The domain of JetStream; `None`: that of the servers.
     pub domain: Option<String>,
+    /// What stands in `urls` of a login is that of somebody else, and not used.
+    pub replaces_login: bool,
 }
 
 /// A URL that may hold a password: not shown by `Debug`.
@@ -120,7 +122,7 @@ pub struct Link {
 /// What cannot be used, by the name of its flag.
 fn access(options: &NatsOptions) -> Result<(Vec<ServerAddr>, Access), OptionsError> {
     let (addresses, login) = addresses(&options.urls)?;
-    let login = match (login, &options.creds, &options.nkey) {
+    let login = match (login.filter(|_| !options.replaces_login), &options.creds, &options.nkey) {
         (Some(login), None, None) => login,
         (None, Some(file), None) => Login::File(Arc::new(Credentials::of_nsc(file.clone()))),
         (None, None, Some(file)) => Login::File(Arc::new(Credentials::nkey(file.clone()))),

@@ -1,6 +1,6 @@
 //! Where events become durable: JetStream acknowledged them, or nothing is answered 2xx.
 //!
-//! `accept` is the one door. `connection` keeps the one connection, `streams` knows who owns which subject, `publish`
+//! `accept` is the one door. `connection` keeps the one connection of a login (`deliveries` has all logins), `streams` knows who owns which subject, `publish`
 //! waits for acknowledgements; `claim` leaves data in an object store that is too large for a message; beside it, `exchange` carries what replicas tell each other. Knows events only as envelopes and messages; never parses a body.
 
 mod accept;
@@ -14,6 +14,7 @@ mod claim;
 pub(crate) mod connection;
 mod course;
 mod credentials;
+mod deliveries;
 mod divert;
 mod drain;
 mod event_log;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 pub use accept::{Delivered, Owner, Policy};
 pub use connection::{Link, NatsOptions, OptionsError};
+pub use deliveries::Deliveries;
 pub use drain::{Drained, once as drain_once};
 pub use exchange::Exchange;
 pub use guard::{GuardOptions, GuardStatus};

@@ -59,6 +59,7 @@ struct Inner {
     guard_missed: Counter,
     guard_republished: Counter,
     nats_connected: Gauge,
+    nats_accounts_away: Gauge,
     route_swaps: Counter,
     is_leader: Gauge,
     connections: Gauge,
@@ -113,6 +114,8 @@ impl Metrics {
         let help = "Events that a stream had forgotten and was given again";
         registry.register("guard_republished", help, guard_republished.clone());
         let nats_connected = gauge(registry, "nats_connected", "1 while NATS is connected");
+        let nats_accounts_away =
+            gauge(registry, "nats_accounts_away", "Logins of --nats-account that are without a connection");
         let route_swaps = Counter::default();
         registry.register("route_swaps", "Replacements of the route table", route_swaps.clone());
         let is_leader = gauge(registry, "is_leader", "1 while this replica holds the Lease");
@@ -136,6 +139,7 @@ impl Metrics {
             guard_missed,
             guard_republished,
             nats_connected,
+            nats_accounts_away,
             route_swaps,
             is_leader,
             connections,
@@ -208,6 +212,11 @@ impl Metrics {
     /// `hookgate_guard_republished_total`.
     pub fn guard_republished(&self) -> &Counter {
         &self.0.guard_republished
+    }
+
+    /// `hookgate_nats_accounts_away`: logins beside the default one.
+    pub fn nats_accounts_away(&self) -> &Gauge {
+        &self.0.nats_accounts_away
     }
 
     /// `hookgate_nats_connected`: 0 or 1.

@@ -39,6 +39,7 @@ pub enum Outcome {
     NotDurable,
     Unavailable,
     Overloaded,
+    NamespaceOverloaded,
     StrangersFull,
     AddressShare,
     UnprovenBytes,

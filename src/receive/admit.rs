@@ -32,8 +32,8 @@ pub(super) struct Admitted<'a> {
 
 #[derive(Debug)]
 struct Places<'a> {
-    /// Held until the answer.
-    _work: Held<'a>,
+    /// Held until the answer, of the source and of its namespace.
+    _work: [Held<'a>; 2],
     /// Held until the proof holds.
     unproven: Option<Share<'a>>,
 }
@@ -103,8 +103,11 @@ impl Admitted<'_> {
     }
 }
 
-fn work(route: &Route) -> Result<Held<'_>, Reject> {
-    route.claim.state.in_flight.take(1, route.limits.in_flight).ok_or(Reject::Overloaded)
+fn work(route: &Route) -> Result<[Held<'_>; 2], Reject> {
+    let (state, limits) = (&route.claim.state, &route.limits);
+    let own = state.in_flight.take(1, limits.in_flight).ok_or(Reject::Overloaded)?;
+    let of_tenant = state.tenant.requests.take(1, limits.in_flight_of_tenant).ok_or(Reject::NamespaceOverloaded)?;
+    Ok([own, of_tenant])
 }
 
 /// A place without proof, and of which class it is.

@@ -32,7 +32,7 @@ use super::request_log::RequestLog;
 use super::respond::{self, Accepted};
 use super::routes::Routes;
 use crate::deadline::Deadline;
-use crate::deliver::Delivery;
+use crate::deliver::Deliveries;
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, Outcome};
 use crate::provider::request::{Head, RequestView};
@@ -79,7 +79,7 @@ pub struct Receiver {
     trust_trace: bool,
     /// Said that a peer which is not trusted forwards.
     forwarded: AtomicBool,
-    delivery: Delivery,
+    deliveries: Deliveries,
     pub(super) keys: Arc<KeyStore>,
     pub(super) captures: Captures,
     pub(super) log: RequestLog,
@@ -105,7 +105,7 @@ impl Receiver {
     /// A receiver of those routes.
     pub fn new(
         routes: Arc<Routes>,
-        delivery: Delivery,
+        deliveries: Deliveries,
         keys: Arc<KeyStore>,
         captures: Captures,
         options: Options,
@@ -120,7 +120,7 @@ impl Receiver {
             body_time: options.body_time,
             trust_trace: options.trust_trace,
             forwarded: AtomicBool::new(false),
-            delivery,
+            deliveries,
             keys,
             captures,
             log: RequestLog::new(metrics),
@@ -302,7 +302,8 @@ impl Receiver {
             return Err(Reject::Method(route.methods.allow().clone()));
         }
         let _room = self.large.enter(&state.tenant, view.body.len(), deadline).await?;
-        let with = events::With { id, delivery: &self.delivery, deadline, trust_trace: self.trust_trace };
+        let delivery = self.deliveries.of(route.account);
+        let with = events::With { id, delivery, deadline, trust_trace: self.trust_trace };
         let items = events::deliver(route, verified, &head, &with, self.log.metrics()).await?;
         let reply = route.answer.accepted(&view, items, &(&route.verifier, now));
         Ok(Accepted { reply, outcome: Outcome::Accepted, items })

@@ -50,6 +50,9 @@ pub(crate) enum Reject {
     /// Requests in work or bytes of bodies: one of their bounds is reached.
     #[error("too much is in work")]
     Overloaded,
+    /// So many requests of all sources of the namespace are in work as it may have (`--namespace-quota requests=N`).
+    #[error("as many requests of the namespace are in work as its quota lets it have")]
+    NamespaceOverloaded,
     /// All places of requests without proof are taken.
     #[error("too many requests without proof are in work")]
     StrangersFull,
@@ -158,6 +161,7 @@ impl Reject {
             Self::NotServed => unavailable(Outcome::NotServed, Level::INFO, 30),
             Self::NotSynced => unavailable(Outcome::NotSynced, Level::DEBUG, 5),
             Self::Overloaded => unavailable(Outcome::Overloaded, Level::WARN, 1),
+            Self::NamespaceOverloaded => unavailable(Outcome::NamespaceOverloaded, Level::WARN, 1),
             Self::StrangersFull => unavailable(Outcome::StrangersFull, Level::INFO, 1),
             Self::AddressShare => unavailable(Outcome::AddressShare, Level::INFO, 1),
             Self::UnprovenBytes => unavailable(Outcome::UnprovenBytes, Level::INFO, 1),

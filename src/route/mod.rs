@@ -60,6 +60,8 @@ pub struct Route {
     pub deadline: Duration,
     /// What counts as the same event, where the source says so.
     pub deduplicate: Option<Deduplicate>,
+    /// With which login to NATS its events are published, by its number; 0: the default one.
+    pub account: usize,
     /// What happens while NATS is away.
     pub on_outage: OnOutage,
     /// What the vendor sends again: decides between 429 and 503, and whether what cannot be decoded is kept.

@@ -11,6 +11,8 @@ use super::budget::Budget;
 /// What the sources of a namespace hold.
 #[derive(Debug)]
 pub struct Tenant {
+    /// Requests in work.
+    pub requests: Budget,
     /// Bytes of bodies in work.
     pub bytes: Budget,
     /// Room for what becomes of large bodies, in KiB.
@@ -25,6 +27,7 @@ impl Default for Tenant {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
+            requests: Budget::default(),
             bytes: Budget::default(),
             room: Semaphore::new(ROOM_OF_TENANT as usize),
             turns: Semaphore::new((cores / 2).max(1)),

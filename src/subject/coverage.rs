@@ -2,6 +2,7 @@
 //!
 //! Pure: never asks NATS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::pattern::{is_within, matches, overlaps};
@@ -51,6 +52,9 @@ pub struct Streams {
     /// Names of those that are there and were never read: what no other owns counts as theirs until they are.
     pub unread: Vec<String>,
 }
+
+/// The streams of each login to NATS by its number; `None` while it was never connected.
+pub type Readings = Vec<Option<Arc<Streams>>>;
 
 /// How much of a pattern durable streams own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,4 +7,4 @@ pub(crate) mod coverage;
 pub(crate) mod pattern;
 pub(crate) mod token;
 
-pub use coverage::{Cover, Stream, Streams};
+pub use coverage::{Cover, Readings, Stream, Streams};

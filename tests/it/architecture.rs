@@ -79,6 +79,7 @@ const ROOMS: &[Room] = &[
     room("spelling", &[], &[]),
     room("api", &["spelling"], &["kube"]),
     room("glob", &[], &[]),
+    room("account", &["glob"], &[]),
     room("template", &[], &[]),
     room("json", &[], &[]),
     room("secret", &[], &[]),
@@ -98,7 +99,7 @@ const ROOMS: &[Room] = &[
     room("deliver", &["subject", "deadline", "authorities", "event"], &["async_nats"]),
     room(
         "control",
-        &["api", "glob", "secret", "subject", "metrics", "manifest", "provider", "event", "route"],
+        &["api", "glob", "account", "secret", "subject", "metrics", "manifest", "provider", "event", "route"],
         &["kube"],
     ),
     room("receive", &["api", "deadline", "metrics", "provider", "event", "route", "fetch", "deliver"], &["hyper"]),
@@ -108,6 +109,7 @@ const ROOMS: &[Room] = &[
         &[
             "api",
             "glob",
+            "account",
             "subject",
             "authorities",
             "metrics",
@@ -123,7 +125,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "app",
-        &["authorities", "metrics", "route", "fetch", "deliver", "control", "receive", "admin", "cli"],
+        &["account", "authorities", "metrics", "route", "fetch", "deliver", "control", "receive", "admin", "cli"],
         &["kube"],
     ),
 ];

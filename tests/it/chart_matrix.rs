@@ -62,6 +62,11 @@ const MATRIX: &[(&str, &str)] = &[
          tlsSecret: tls\nclusterWide: true\nrbac: {captureSecrets: [a]}\nserviceAccount: {create: false, name: default}",
     ),
     (
+        "accounts",
+        "nats: {credsSecret: {name: login, key: creds}, accounts: [{namespaces: [sales, shop-*], credsSecret: {name: sales, key: nats.creds}},\n\
+           {namespaces: ['*'], credsSecret: {name: sales, key: other.creds}}, {namespaces: [c], credsSecret: {name: c, key: k}}]}\nnamespaceQuota: {requests: 100}",
+    ),
+    (
         "leaf",
         "nats: {url: 'nats://x:4222', nkeySecret: {name: login, key: seed}, inboxPrefix: _INBOX_h, jsDomain: hub}",
     ),
@@ -84,7 +89,10 @@ const MATRIX: &[(&str, &str)] = &[
          fetchAllowCIDRs: [10.1.0.0/16, 'fd00::/8']",
     ),
     ("outside", "replicas: null"),
-    ("tried", "nats: {url: '', install: true}\nglobal: {imageRegistry: 'mirror.example.com:5000/all', imagePullSecrets: [{name: a}]}"),
+    (
+        "tried",
+        "nats: {url: '', install: true}\nglobal: {imageRegistry: 'mirror.example.com:5000/all', imagePullSecrets: [{name: a}]}",
+    ),
     ("tried-openshift", "nats: {url: '', install: true, image: 'nats:2.15.2'}\nopenshift: true\nhelmTest: false"),
     (
         "routed",
@@ -116,6 +124,9 @@ const MATRIX: &[(&str, &str)] = &[
 const MONITORING: &str = include_str!("chart/monitoring.yaml");
 /// The same of the Gateway API and of cert-manager.
 const OTHERS: &str = include_str!("chart/others.yaml");
+/// Our own, of which `helm test` makes one.
+const OWN: [&str; 2] =
+    [include_str!("../../crds/webhooksources.yaml"), include_str!("../../crds/webhookproviders.yaml")];
 
 async fn render(folder: &Folder, release: &str, values: &str) -> Vec<Value> {
     let chart = chart();
@@ -152,7 +163,7 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
         .collect()
         .await;
     // What the objects need to be there.
-    let (mut before, mut objects) = ([MONITORING, OTHERS].join("\n---\n"), String::new());
+    let (mut before, mut objects) = ([MONITORING, OTHERS, OWN[0], OWN[1]].join("\n---\n"), String::new());
     for (release, documents) in &all {
         let standard = "pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted";
         write!(
@@ -162,8 +173,8 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
         .expect("a string");
         for document in documents {
             if let Some(pod) = pod(document) {
-                let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata":
-                    {"name": pod["spec"]["serviceAccountName"], "namespace": release}});
+                let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+                let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": release}});
                 write!(before, "\n---\n{account}").expect("a string");
                 write!(objects, "\n---\n{pod}").expect("a string");
             }

@@ -134,6 +134,11 @@ async fn a_value_that_is_none_is_refused_with_its_name() {
         ("spool.size=1Gi", "enlarge spool.size"),
         ("serviceAccount.create=false", "serviceAccount.name is required"),
         ("nats.install=true", "leave out nats.url"),
+        (
+            "nats.accounts[0].namespaces={a b},nats.accounts[0].credsSecret.name=a,nats.accounts[0].credsSecret.key=b",
+            "accounts",
+        ),
+        ("nats.accounts[0].namespaces={a}", "credsSecret"),
         ("nats.caSecret.name=a,nats.caConfigMap.name=b", "leave one of them out"),
         ("ingress.enabled=true", "ingress.host is required"),
         ("httpRoute.enabled=true", "httpRoute.parentRefs is required"),
@@ -169,7 +174,7 @@ baseUrl: https://x
 sourceBase: urn:x
 stream: {allowMemory: true}
 tlsSecret: t
-nats: {url: 'nats://x:4222', credsSecret: {name: c, key: k}, nkeySecret: {name: c, key: k}, caSecret: {name: c, key: k}, clientCertSecret: {name: c}, inboxPrefix: _INBOX_h, jsDomain: hub}
+nats: {url: 'nats://x:4222', credsSecret: {name: c, key: k}, nkeySecret: {name: c, key: k}, caSecret: {name: c, key: k}, clientCertSecret: {name: c}, inboxPrefix: _INBOX_h, jsDomain: hub, accounts: [{namespaces: [a, b-*], credsSecret: {name: c, key: k}}]}
 subjectPolicies: ['a.>']
 pathPolicies: ['/**']
 trustedProxies: [10.0.0.0/8]

@@ -185,7 +185,7 @@ async fn streams_decide_whether_a_source_is_programmed() {
     place.secret("s", "one").await;
     place.apply("calls", generic("s")).await;
     place.until_conditions("calls", &["Programmed=True/Programmed"]).await;
-    operator.streams.send_replace(Some(std::sync::Arc::new(Streams::default())));
+    operator.streams.send_replace(vec![Some(std::sync::Arc::new(Streams::default()))]);
     place.until_conditions("calls", &["Programmed=False/NoStream", "Ready=False/NoStream"]).await;
     let stream = |file_storage| Stream {
         name: "WEBHOOKS".to_owned(),
@@ -196,11 +196,11 @@ async fn streams_decide_whether_a_source_is_programmed() {
     };
     operator
         .streams
-        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(false)], ..Default::default() })));
+        .send_replace(vec![Some(std::sync::Arc::new(Streams { streams: vec![stream(false)], ..Default::default() }))]);
     place.until_conditions("calls", &["Programmed=False/NotDurable", "Ready=False/NotDurable"]).await;
     operator
         .streams
-        .send_replace(Some(std::sync::Arc::new(Streams { streams: vec![stream(true)], ..Default::default() })));
+        .send_replace(vec![Some(std::sync::Arc::new(Streams { streams: vec![stream(true)], ..Default::default() }))]);
     place.until_conditions("calls", &["Programmed=True/Programmed", "Ready=True/Ready"]).await;
 }
 
@@ -298,7 +298,7 @@ async fn an_operator_that_starts_later_serves_the_last_good_spec_that_status_kee
 
     let second = Operator::start(&place.client, &place.namespace, "two");
     second.until_answers(&path, "calls@1").await;
-    second.streams.send_replace(streams(&[("WEBHOOKS", "webhooks.>")]));
+    second.streams.send_replace(vec![streams(&[("WEBHOOKS", "webhooks.>")])]);
     // Whatever takes effect whatever else is wrong does so here too.
     place.apply("calls", with(generic("s"), json!({"events": {"filter": "data.("}, "suspend": true}))).await;
     second.until_answers(&path, "suspended").await;
@@ -315,7 +315,7 @@ async fn an_operator_that_starts_later_serves_the_last_good_spec_that_status_kee
 async fn a_generation_that_no_stream_takes_is_held_back_until_one_does() {
     let (operator, place) = place().await;
     let path = place.path("calls");
-    operator.streams.send_replace(streams(&[("WEBHOOKS", "webhooks.>")]));
+    operator.streams.send_replace(vec![streams(&[("WEBHOOKS", "webhooks.>")])]);
     place.secret("s", "one").await;
     place.apply("calls", generic("s")).await;
     operator.until_answers(&path, "calls@1").await;
@@ -326,11 +326,11 @@ async fn a_generation_that_no_stream_takes_is_held_back_until_one_does() {
     assert!(message(&status, "Ready").contains("LATER"), "{status:#}");
     assert_eq!(operator.answers(&path), "calls@1");
 
-    operator.streams.send_replace(streams(&[("LATER", "webhooks.>")]));
+    operator.streams.send_replace(vec![streams(&[("LATER", "webhooks.>")])]);
     operator.until_answers(&path, "calls@2").await;
     place.until_conditions("calls", &["Programmed=True/Programmed", "Ready=True/Ready"]).await;
     // A stream that is lost under the current generation holds nothing back.
-    operator.streams.send_replace(streams(&[]));
+    operator.streams.send_replace(vec![streams(&[])]);
     place.until_conditions("calls", &["Programmed=False/NoStream", "Ready=False/NoStream"]).await;
     assert_eq!(operator.answers(&path), "calls@2");
 }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use hookgate::control::settings::Settings;
 use hookgate::control::start::{Needs, Replica, Running, in_cluster};
 use hookgate::route::{Entry, RouteTable};
-use hookgate::subject::Streams;
+use hookgate::subject::Readings;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub const SOON: Duration = Duration::from_secs(15);
 pub struct Operator {
     pub table: Arc<ArcSwapOption<RouteTable>>,
     pub running: Running,
-    pub streams: watch::Sender<Option<Arc<Streams>>>,
+    pub streams: watch::Sender<Readings>,
     pub stop: CancellationToken,
 }
 
@@ -39,7 +39,7 @@ impl Operator {
 
     pub fn start_with(settings: Settings, start: impl FnOnce(Needs) -> Running) -> Operator {
         let table = Arc::new(ArcSwapOption::<RouteTable>::empty());
-        let (streams, received) = watch::channel(None);
+        let (streams, received) = watch::channel(vec![None]);
         let stop = CancellationToken::new();
         let published = table.clone();
         let running = start(Needs {

@@ -9,7 +9,7 @@ use hookgate::api::source::WebhookSource;
 use hookgate::control::compile::{claim, compile};
 use hookgate::control::resolve::{Resolved, ResolvedRef, secret_refs};
 use hookgate::control::settings::Settings;
-use hookgate::deliver::{Delivery, NatsOptions};
+use hookgate::deliver::{Deliveries, Delivery, NatsOptions};
 use hookgate::metrics::Metrics;
 use hookgate::provider::catalogue::Catalogue;
 use hookgate::receive::connection::Arrival;
@@ -77,7 +77,14 @@ impl Port {
         let metrics = Metrics::new();
         let routes = Arc::new(Routes::new(metrics.clone()));
         let keys = Arc::new(hookgate::fetch::KeyStore::new(false, Vec::new()));
-        let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, None, options, metrics.clone());
+        let receiver = Receiver::new(
+            routes.clone(),
+            Deliveries::new(delivery.clone(), Vec::new()),
+            keys,
+            None,
+            options,
+            metrics.clone(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

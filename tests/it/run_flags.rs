@@ -31,6 +31,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("HOOKGATE_NATS_CLIENT_KEY", "/nowhere", "--nats-client-cert"),
     ("HOOKGATE_NATS_INBOX_PREFIX", "in.*", "is no prefix of subjects"),
     ("HOOKGATE_NATS_JS_DOMAIN", "a.b", "is no name of a domain"),
+    ("HOOKGATE_NATS_ACCOUNT", "sales", "such as sales,shop-*="),
     ("HOOKGATE_STREAM", "web.hooks", "is no name of a stream"),
     ("HOOKGATE_STREAM_REPLICAS", "many", "--stream-replicas"),
     ("HOOKGATE_DUPLICATE_WINDOW", "long", "such as 7d"),

@@ -15,6 +15,7 @@ use crate::support::flood::{self, FLOOD, GOOD, MEMORY, SOURCE, connect, signed};
 use crate::support::folder::Folder;
 use crate::support::nats::Nats;
 use crate::support::operator::Operator;
+use crate::support::wait::eventually;
 
 /// For one answer, on a machine where others work too.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -135,4 +136,47 @@ async fn bodies_that_swell_take_no_memory_and_no_other_tenant_waits() {
     tokio::join!(quiet, memory, loud);
     let most = most.load(Ordering::SeqCst);
     assert!(most <= MEMORY, "{} MiB", most >> 20);
+}
+
+const SECOND: &str = "
+---
+apiVersion: hookgate.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: second, namespace: loud}
+spec: {provider: github, verification: {secretRefs: [{name: repo, key: secret}]}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_namespace_has_no_more_requests_in_work_than_its_quota_and_the_others_have_theirs() {
+    let (folder, nats) = (Folder::new("quota"), Nats::start().await);
+    folder.write("demo.yaml", SOURCE);
+    folder.write("loud.yaml", &(SOURCE.replace("demo", "loud") + SECOND));
+    let operator = Operator::in_folder(folder.path(), &nats.url(), &["--namespace-quota", "requests=1"]).await;
+    let port = operator.port;
+    let of = |path: &str, n: u64| signed(n).replace("/demo/repo", path).into_bytes();
+    for path in ["/demo/repo", "/loud/repo", "/loud/second"] {
+        assert_eq!(ask(GOOD, port, &of(path, 0)).await, 200);
+    }
+    // Whatever is in work now stays there until its deadline.
+    nats.pause();
+    let mut work = JoinSet::new();
+    for path in ["/demo/repo", "/loud/repo", "/loud/second"] {
+        let request = of(path, 1);
+        work.spawn(async move { ask(GOOD, port, &request).await });
+    }
+    let refused = async || {
+        let metrics = operator.get("/metrics").await.expect("/metrics");
+        let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+        let refused = metrics.lines().filter(|line| line.contains("NamespaceOverloaded") && line.ends_with(" 1"));
+        refused.map(|line| line.contains("namespace=\"loud\"")).collect::<Vec<_>>()
+    };
+    eventually("one of two that came at once is refused, and nobody of the other namespace", ANSWER, async || {
+        refused().await == [true]
+    })
+    .await;
+    nats.resume();
+    while work.join_next().await.is_some() {}
+    for path in ["/loud/repo", "/loud/second"] {
+        assert_eq!(ask(GOOD, port, &of(path, 2)).await, 200, "what was answered is no more in work");
+    }
 }

@@ -66,6 +66,9 @@
 {{- if $nats.nkeySecret.name }}
 - --nats-nkey=/etc/hookgate/nats-nkey/{{ $nats.nkeySecret.key }}
 {{- end }}
+{{- range $nats.accounts }}
+- --nats-account={{ join "," .namespaces }}=/etc/hookgate/nats-accounts/{{ .credsSecret.name }}/{{ .credsSecret.key }}
+{{- end }}
 {{- with $nats.inboxPrefix }}
 - --nats-inbox-prefix={{ . }}
 {{- end }}

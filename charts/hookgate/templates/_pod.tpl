@@ -140,6 +140,15 @@ spec:
     {{- $volumes = append $volumes (dict "name" (index . 0) "secret" (dict "secretName" (index . 1) "defaultMode" (index . 2))) }}
     {{- end }}
     {{- end }}
+    {{- range $number, $account := $nats.accounts }}
+    {{- $seen := list }}
+    {{- range slice $nats.accounts 0 $number }}{{ $seen = append $seen .credsSecret.name }}{{ end }}
+    {{- if not (has $account.credsSecret.name $seen) }}
+    {{- $mounts = append $mounts (dict "name" (printf "nats-account-%d" $number) "mountPath" (printf "/etc/hookgate/nats-accounts/%s" $account.credsSecret.name) "readOnly" true) }}
+    {{- /* One that is missing keeps only its own namespaces waiting. */}}
+    {{- $volumes = append $volumes (dict "name" (printf "nats-account-%d" $number) "secret" (dict "secretName" $account.credsSecret.name "defaultMode" 0440 "optional" true)) }}
+    {{- end }}
+    {{- end }}
     {{- with $nats.caConfigMap.name }}
     {{- $mounts = append $mounts (dict "name" "nats-ca" "mountPath" "/etc/hookgate/nats-ca" "readOnly" true) }}
     {{- $volumes = append $volumes (dict "name" "nats-ca" "configMap" (dict "name" . "defaultMode" 0444)) }}

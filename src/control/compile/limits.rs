@@ -70,5 +70,6 @@ pub(super) fn limits(
         RateLimit { per_second, burst: positive(written.burst, per_second.saturating_mul(2)) }
     });
     let in_flight = positive(written.max_in_flight, 256).into();
-    Limits { max_body, allowed: own.allowed, in_flight, rate }
+    let in_flight_of_tenant = settings.namespace_quota.requests();
+    Limits { max_body, allowed: own.allowed, in_flight, in_flight_of_tenant, rate }
 }

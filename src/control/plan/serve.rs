@@ -125,7 +125,7 @@ impl Plan {
         now: Timestamp,
     ) -> Option<Problem> {
         let good = good.filter(|good| good.generation() != object.generation)?;
-        let Some(streams) = self.streams() else {
+        let Some(streams) = self.streams(&object.key.namespace) else {
             return held.or_else(|| good.told.then(|| coverage::unread(object.generation)));
         };
         let finding = coverage::closing(route, streams, &self.settings)?;

@@ -75,7 +75,7 @@ impl World {
             duplicate_window: std::time::Duration::from_secs(3600),
             ..Stream::default()
         };
-        self.plan.learn_streams(Arc::new(Streams { streams: vec![stream], ..Default::default() }));
+        self.plan.learn_streams(vec![Some(Arc::new(Streams { streams: vec![stream], ..Default::default() }))]);
         self.settle()
     }
 

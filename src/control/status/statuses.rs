@@ -85,7 +85,7 @@ impl Statuses {
         if record.uid != object.uid {
             *record = Record::new(&object.uid);
         }
-        let mut facts = Facts::of(planned, plan.streams(), settings, now);
+        let mut facts = Facts::of(planned, plan.streams(&key.namespace), settings, now);
         facts.notices.extend(too_large(object, planned, self.max_payload));
         let state = Some(facts.state());
         if planned.pending {

@@ -68,10 +68,23 @@ impl Nats {
 
     /// Starts a server that wants credentials. `client` has them, and so has the file `credentials()`.
     pub async fn start_with_credentials() -> Nats {
-        let accounts = Accounts::new();
+        Nats::start_with_accounts(1).await
+    }
+
+    /// Starts a server of so many accounts: `client` is a user of the first, and `credentials_of` has a file for one of each.
+    pub async fn start_with_accounts(count: usize) -> Nats {
+        let accounts = Accounts::new(count);
         let mut nats = Nats::start_with(&accounts.config).await;
-        nats.login = Login::Credentials(nats.folder.write("user.creds", &accounts.credentials));
+        for (account, credentials) in accounts.credentials.iter().enumerate() {
+            nats.folder.write(&format!("user-{account}.creds"), credentials);
+        }
+        nats.login = Login::Credentials(nats.credentials_of(0));
         nats
+    }
+
+    /// The `.creds` file of a user of an account of `start_with_accounts`.
+    pub fn credentials_of(&self, account: usize) -> PathBuf {
+        self.folder.join(format!("user-{account}.creds"))
     }
 
     /// The `.creds` file of a server that wants one.

@@ -96,7 +96,7 @@ impl Cluster {
             }
             Happening::Streams(which) => {
                 self.streams = Some(which);
-                self.world.plan.learn_streams(streams(which));
+                self.world.plan.learn_streams(vec![Some(streams(which))]);
             }
             Happening::Wait => {
                 self.world.now = self.world.now.checked_add(std::time::Duration::from_secs(3600)).unwrap()
@@ -181,7 +181,7 @@ impl Cluster {
             other.world.plan.observe_providers(Change::Apply(object));
         }
         if let Some(which) = self.streams {
-            other.world.plan.learn_streams(streams(which));
+            other.world.plan.learn_streams(vec![Some(streams(which))]);
         }
         for source in self.sources.keys() {
             let planned = self.world.planned(&format!("c{source}"));

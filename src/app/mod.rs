@@ -2,26 +2,27 @@
 //!
 //! Nothing is decided here but who talks to whom. A task that ends before its time ends the process.
 
-use std::path::Path;
+mod spools;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures::future::join_all;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::admin::{Admin, Gate, GateState, Readiness};
 use crate::authorities::Authorities;
-use crate::cli::{RunArgs as Args, SpoolArgs};
+use crate::cli::RunArgs as Args;
 use crate::control::overview::Overview;
 use crate::control::settings::SpoolSetting;
 use crate::control::start::{self, Needs, Peers, Replica, Running};
-use crate::deliver::spool::Spool;
-use crate::deliver::{Delivery, Exchange, GuardStatus, Link, Room, beside_spool};
+use crate::deliver::{Deliveries, Delivery, Exchange, Link};
 use crate::fetch::KeyStore;
 use crate::metrics::{Metrics, SourceStanding};
 use crate::receive::handle::Receiver;
@@ -48,23 +49,28 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
 
     tell_authorities();
+    let accounts = args.accounts()?;
     let delivery = Delivery::start(&args.delivery()?).await?;
-    let spool = open_spool(&args.spool)?;
-    guard(args, &delivery, spool.as_ref(), &metrics);
-    if let Some(spool) = spool {
-        drain(&args.spool, spool, &delivery, &readiness, &metrics);
+    let mut others = Vec::new();
+    for account in accounts.iter() {
+        others.push(Delivery::start(&args.delivery_of(account)?).await?);
     }
+    let deliveries = Deliveries::new(delivery.clone(), others);
+    let spools = spools::open(&args.spool, &accounts)?;
+    spools::guard(args, &deliveries, &spools, &metrics);
+    spools::drain(&args.spool, &deliveries, &spools, &readiness, &metrics);
     let routes = Arc::new(Routes::new(metrics.clone()));
     let keys = Arc::new(KeyStore::new(args.bounds.fetch, args.fetch_allow_cidr.clone()));
     let (capture, captures) = mpsc::channel(capture::QUEUE);
     // Without a cluster there is no Secret to write.
     let capture = args.manifests.is_none().then_some(capture);
-    let receiver = Receiver::new(routes.clone(), delivery.clone(), keys, capture, args.receiver(), metrics.clone());
+    let receiver = Receiver::new(routes.clone(), deliveries.clone(), keys, capture, args.receiver(), metrics.clone());
 
     // A replica whose spool counts takes requests before NATS was ever there.
     let without = args.spool.setting() != SpoolSetting::Absent;
     let (payload, max_payload) = watch::channel(0);
     follow_nats(&delivery, (nats, without), (payload, args.refuses_large()), &metrics, &mut tasks);
+    tell_accounts(&deliveries, &metrics);
     let table = routes.clone();
     let publish = Box::new(move |routes| {
         table.swap(Arc::new(routes));
@@ -72,7 +78,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     });
     let needs = Needs {
         settings,
-        streams: delivery.streams(),
+        streams: deliveries.streams(),
         max_payload,
         publish,
         captures,
@@ -115,7 +121,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     tokio::time::sleep(args.drain_delay).await;
     accept.cancel();
     let cut = serving.await.unwrap_or_default();
-    delivery.close(CLOSE).await;
+    join_all(deliveries.all().map(|one| one.close(CLOSE))).await;
     stop.cancel();
     let _ = tokio::time::timeout(CLOSE, async {
         while control.tasks.join_next().await.is_some() || tasks.join_next().await.is_some() {}
@@ -138,75 +144,6 @@ async fn stop_signal() {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-}
-
-/// Takes the spool into use.
-fn open_spool(args: &SpoolArgs) -> anyhow::Result<Option<Arc<Spool>>> {
-    let Some(folder) = &args.spool_dir else { return Ok(None) };
-    let opened = Spool::open(folder, args.spool_max_bytes);
-    let (spool, recovered) = opened.with_context(|| format!("--spool-dir {}", folder.display()))?;
-    for damage in &recovered.damaged {
-        let (file, from, to) = (&damage.file, damage.bytes.start, damage.bytes.end);
-        if damage.torn {
-            warn!(file, from, to, "the spool ends in an event that was not written whole, and was not acknowledged");
-        } else {
-            error!(
-                file,
-                from,
-                to,
-                "a part of the spool holds no event: what else the file holds is published, then it is kept as *.damaged"
-            );
-        }
-    }
-    Ok(Some(Arc::new(spool)))
-}
-
-/// Remembers what NATS acknowledges, beside the spool where there is one that counts.
-fn guard(args: &Args, delivery: &Delivery, spool: Option<&Arc<Spool>>, metrics: &Metrics) {
-    let options = args.guard();
-    let folder = args.spool.spool_dir.as_deref().filter(|_| args.spool.setting() != SpoolSetting::Absent);
-    let room: Room = match spool.zip(folder) {
-        Some((spool, folder)) => {
-            beside_spool(folder.to_owned(), spool.clone(), args.spool.spool_max_bytes, options.max_bytes)
-        }
-        None => Box::new(move |_| options.max_bytes),
-    };
-    delivery.use_guard(options, folder, room);
-    let (delivery, mut before) = (delivery.clone(), GuardStatus::default());
-    metrics.read_with(move |metrics| {
-        let status = delivery.guard().unwrap_or_default();
-        metrics.guard_seconds().set(status.reach.as_secs_f64());
-        metrics.guard_missed().inc_by(status.missed - before.missed);
-        metrics.guard_republished().inc_by(status.again - before.again);
-        before = status;
-    });
-}
-
-/// Drains the spool, and has it tell on `/readyz` and `/metrics` what it holds.
-fn drain(args: &SpoolArgs, spool: Arc<Spool>, delivery: &Delivery, readiness: &Readiness, metrics: &Metrics) {
-    let counts = args.setting() != SpoolSetting::Absent;
-    if !counts {
-        let folder = args.spool_dir.as_deref().unwrap_or(Path::new("")).display();
-        warn!(
-            "--spool-dir {folder} is not marked as one that outlives the pod, and is not used: mark it with `hookgate spool init --persistent`, or set --spool-volatile"
-        );
-    }
-    delivery.use_spool(spool.clone(), counts);
-    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.spool_max_bytes().set(gauge(args.spool_max_bytes));
-    let held = spool.clone();
-    readiness.read_with("spooling", move || match held.stock().events {
-        0 => GateState::Open,
-        _ => GateState::Degraded,
-    });
-    metrics.read_with(move |metrics| {
-        let stock = spool.stock();
-        metrics.spool_refused().set(gauge(spool.refused_stock().events));
-        metrics.spool_events().set(gauge(stock.events));
-        metrics.spool_bytes().set(gauge(stock.bytes));
-        let age = stock.oldest.map_or(0, |oldest| jiff::Timestamp::now().as_millisecond() - oldest);
-        metrics.spool_oldest().set(Duration::from_millis(age.try_into().unwrap_or(0)).as_secs_f64());
-    });
 }
 
 /// Keeps gate and gauge with the connection. Once it was there, being away degrades: requests are answered all the same.
@@ -236,6 +173,15 @@ fn follow_nats(
             }
         }
     }));
+}
+
+/// Says how many of the logins beside the default one are without a connection.
+fn tell_accounts(deliveries: &Deliveries, metrics: &Metrics) {
+    let links: Vec<_> = deliveries.all().skip(1).map(Delivery::link).collect();
+    metrics.read_with(move |metrics| {
+        let away = links.iter().filter(|link| !link.borrow().connected).count();
+        metrics.nats_accounts_away().set(i64::try_from(away).unwrap_or(i64::MAX));
+    });
 }
 
 /// Says whom TLS trusts. Who serves plain NATS and fetches nothing needs nobody, so this is no reason not to start.
