@@ -175,6 +175,8 @@ async fn edits(nats: &Nats, args: &Args) -> anyhow::Result<Edits> {
     let worked = measure::processor_time(pid)?;
     tokio::time::sleep(Duration::from_secs(args.idle)).await;
     let idle = (measure::processor_time(pid)? - worked).as_secs_f64() / args.idle.max(1) as f64;
+    // An idle connection was closed meanwhile.
+    let mut port = Port::open(hookgate.public).await?;
     let (mut since_sent, mut since_answered) = (Vec::new(), Vec::new());
     for edit in 0..args.edits {
         let path = format!("/{namespace}/edit-{edit}");
