@@ -8,7 +8,7 @@
 # nats-server from PATH. Only these: a kubectl or helm on PATH may be a wrapper, or far from the pinned version.
 set -euo pipefail
 
-all=(nats-server etcd kube-apiserver kubectl helm kube-controller-manager kube-scheduler kwok)
+all=(nats-server etcd kube-apiserver kubectl helm kube-controller-manager kube-scheduler kwok kubelet kube-proxy)
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 if command -v sha256sum >/dev/null; then sha=(sha256sum); else sha=(shasum -a 256); fi
@@ -21,7 +21,7 @@ package() {
 	case $1 in
 	nats-server) echo github.com/nats-io/nats-server/v2 ;;
 	etcd) echo go.etcd.io/etcd/server/v3 ;;
-	kube-apiserver | kube-controller-manager | kube-scheduler | kubectl) echo "k8s.io/kubernetes/cmd/$1" ;;
+	kube-apiserver | kube-controller-manager | kube-scheduler | kube-proxy | kubectl | kubelet) echo "k8s.io/kubernetes/cmd/$1" ;;
 	helm) echo helm.sh/helm/v4/cmd/helm ;;
 	kwok) echo sigs.k8s.io/kwok/cmd/kwok ;;
 	*) say "no server is called '$1'. The names are: ${all[*]}" && return 2 ;;

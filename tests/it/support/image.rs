@@ -25,6 +25,15 @@ async fn packer() -> &'static Path {
     built.await
 }
 
+/// Packs a program into an image in a folder; says what was packed.
+pub async fn pack_into(program: &Path, output: &Path, more: &[&str]) -> String {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut pack = tokio::process::Command::new(packer().await);
+    pack.arg("--program").arg(program).args(["--target", &target, "--epoch", "1700000000", "--revision", "0123abc"]);
+    pack.arg("--output").arg(output).args(more).current_dir(env!("CARGO_MANIFEST_DIR"));
+    run(pack, "").await.ok()
+}
+
 /// An image, unpacked into blobs.
 pub struct Image {
     pub folder: Folder,
@@ -46,18 +55,7 @@ impl Image {
     /// Packs a program, with more flags.
     pub async fn pack(program: &Path, more: &[&str]) -> Image {
         let folder = Folder::new("image");
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let mut pack = tokio::process::Command::new(packer().await);
-        pack.arg("--program").arg(program).args([
-            "--target",
-            &target,
-            "--epoch",
-            "1700000000",
-            "--revision",
-            "0123abc",
-        ]);
-        pack.arg("--output").arg(folder.path()).args(more).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let told = run(pack, "").await.ok();
+        let told = pack_into(program, folder.path(), more).await;
         let reference = told.split(' ').next().unwrap_or_default().to_owned();
         std::fs::create_dir(folder.join("layout")).expect("a folder");
         untar(&folder.join("hookgate.tar"), &folder.join("layout")).await;
