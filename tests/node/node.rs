@@ -37,7 +37,7 @@ pub fn programs() -> Result<PathBuf, &'static str> {
 
 impl Node {
     pub async fn start() -> Self {
-        let servers = build("kubelet").to_owned();
+        let servers = build("kubelet");
         let node = Self { folder: Folder::new("node"), servers, programs: programs().expect("programs") };
         sh("ip link set lo up");
         let images = node.images().await;
@@ -126,9 +126,9 @@ impl Node {
         done.stdout
     }
 
-    /// What a JSONPath finds.
+    /// What a JSONPath finds; nothing, where what is asked for is not there.
     pub async fn get(&self, words: &str, path: &str) -> String {
-        self.kubectl(&format!("get {words} --output jsonpath={path}")).await.ok()
+        self.kubectl(&format!("get {words} --output jsonpath={path}")).await.stdout
     }
 
     /// Kills the first process of the node's pods whose command line holds this text.
@@ -153,13 +153,16 @@ impl Node {
     }
 }
 
+/// Addresses by name and namespace.
+type Known = HashMap<(String, String), [u8; 4]>;
+
 /// Asks where Services are.
 #[derive(Clone)]
 pub struct Asker {
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     /// Those that were asked for; the tests give none another address.
-    known: Arc<Mutex<HashMap<(String, String), [u8; 4]>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Asker {

@@ -10,7 +10,7 @@ use crate::support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(60);
 /// Rolling restarts under load.
-const ROLLS: u32 = 3;
+const ROLLS: u32 = 2;
 /// For this long a sender may be refused when a pod is killed, or NATS.
 const REFUSALS: Duration = Duration::from_secs(2);
 /// How every release is installed here.
@@ -74,7 +74,7 @@ async fn an_upgrade_from_the_first_chart_ends_the_former_pods_when_the_new_ones_
     disks::nats(node).await;
     restricted(node, "hookgate").await;
     let first = "tests/it/chart/e335979.tgz --set nats.url=nats://nats.nats.svc:4222 --set clusterWide=true";
-    node.helm(&format!("install hookgate {first} {VALUES}")).await;
+    node.helm(&format!("install hookgate {first} --namespace hookgate --wait --timeout 120s")).await;
     let both = "--reset-then-reuse-values --take-ownership --set keepFormerWorkload=true --set service.type=NodePort --set service.nodePort=30080";
     node.helm(&format!("upgrade hookgate charts/hookgate {both} {VALUES}")).await;
     node.apply(&["{apiVersion: v1, kind: Namespace, metadata: {name: demo}}\n---\n", SOURCE].concat()).await;
@@ -123,7 +123,7 @@ async fn a_deleted_pod_and_an_eviction_refuse_nobody(node: &Node) {
         node.rolled_out("hookgate", "statefulset/hookgate").await;
     }
     // One node: what is evicted cannot come back, so the budget keeps the other pod.
-    let drain = "drain node-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=15s --pod-selector=app.kubernetes.io/name=hookgate";
+    let drain = "drain node-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=8s --pod-selector=app.kubernetes.io/name=hookgate";
     let drained = node.kubectl(drain).await.err();
     assert!(drained.contains("disruption budget"), "{drained}");
     let _ = node.kubectl("uncordon node-1").await.ok();
@@ -147,9 +147,14 @@ async fn lost_nothing(load: Sender, what: &str) {
 async fn a_killed_pod_loses_nothing_and_another_replica_takes_the_lease(node: &Node) {
     let holder = async || node.get("lease/hookgate --namespace hookgate", "{.spec.holderIdentity}").await;
     let load = Sender::start();
-    for _ in 0..2 {
+    for killed in 1..=2 {
         node.kill("/usr/bin/hookgate run");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        let restarts = "{.items[*].status.containerStatuses[*].restartCount}";
+        eventually("it was started again", SOON, async || {
+            let counts = node.get("pods --namespace hookgate", restarts).await;
+            counts.split(' ').filter_map(|count| count.parse::<u32>().ok()).sum::<u32>() == killed
+        })
+        .await;
         node.rolled_out("hookgate", "statefulset/hookgate").await;
     }
     lost_nothing(load, "two pods killed -9").await;

@@ -69,7 +69,7 @@ impl Sender {
                     let begun = Instant::now();
                     loop {
                         let answer = deliver(n).await;
-                        if ledger.lock().unwrap().note(n, answer, begun.elapsed()) {
+                        if ledger.lock().unwrap().note(n, &answer, begun.elapsed()) {
                             break;
                         }
                         sleep(Duration::from_millis(20)).await;
@@ -91,8 +91,8 @@ impl Sender {
 
 impl Ledger {
     /// True: it is acknowledged, after this time.
-    fn note(&mut self, n: u64, answer: Result<u16, String>, after: Duration) -> bool {
-        if answer != Ok(200) {
+    fn note(&mut self, n: u64, answer: &Result<u16, String>, after: Duration) -> bool {
+        if *answer != Ok(200) {
             *self.refused.entry(format!("{answer:?}")).or_default() += 1;
             return false;
         }
