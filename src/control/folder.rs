@@ -1,12 +1,12 @@
 //! Watches a file or folder of manifests: the same events that a cluster sends, without one.
 //!
-//! Reads everything anew whenever something changed, and says in the log what is wrong and where. Knows of changes by the file system's
+//! Reads what changed whenever something did, and says in the log what is wrong and where. Knows of changes by the file system's
 //! notices, and by looking every two seconds where those fail (network file systems, some container mounts).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::event::Event;
 use super::manifests::Manifests;
 use super::settings::Settings;
-use crate::manifest::{self, FileProblem, Loaded};
+use crate::manifest::{FileProblem, Files, Loaded};
 
 /// How often to look without a notice.
 const LOOK: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub(crate) async fn run(path: PathBuf, settings: Arc<Settings>, events: mpsc::Se
     let _watcher = notices_of(&path, notices);
     let mut manifests = Manifests::new(&*settings.source_base);
     let mut told = BTreeSet::new();
-    let mut print = None;
+    let mut files = Files::default();
     let mut was_file = false;
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,16 +41,13 @@ pub(crate) async fn run(path: PathBuf, settings: Arc<Settings>, events: mpsc::Se
             _ = look.tick() => {}
             Some(()) = noticed.recv() => quiet(&mut noticed).await,
         }
-        let now = Print::of(&path);
-        if print.as_ref() == Some(&now) {
-            continue;
-        }
-        let read = path.clone();
-        let Ok(mut loaded) = tokio::task::spawn_blocking(move || manifest::read_file(read)).await else { continue };
+        let (read, mut known) = (path.clone(), std::mem::take(&mut files));
+        let reading = tokio::task::spawn_blocking(move || (known.read(&read), known));
+        let Ok((loaded, known)) = reading.await else { continue };
+        files = known;
+        let Some(mut loaded) = loaded else { continue };
         tell(&loaded, &mut told);
         loaded.keep_sources(|namespace, labels| settings.selects(namespace, labels));
-        // What changed during the reading is read again at the next look.
-        print = Some(now);
         // A removed file is a removed source; but nothing is served, and nothing removed, because a folder is not there.
         match (path.exists(), path.is_dir()) {
             (true, is_folder) => was_file = !is_folder,
@@ -89,27 +86,6 @@ async fn quiet(noticed: &mut mpsc::Receiver<()>) {
         if !matches!(tokio::time::timeout(QUIET, noticed.recv()).await, Ok(Some(()))) {
             return;
         }
-    }
-}
-
-/// What changes when a file does.
-#[derive(PartialEq)]
-struct Print(Vec<(PathBuf, Option<SystemTime>, u64)>);
-
-impl Print {
-    fn of(path: &Path) -> Self {
-        let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
-            Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-            Err(_) => vec![path.to_owned()],
-        };
-        files.sort();
-        // Follows links: the file behind a link is what is read.
-        let print = |file: PathBuf| {
-            let metadata = std::fs::metadata(&file).ok();
-            let (changed, length) = metadata.map_or((None, 0), |metadata| (metadata.modified().ok(), metadata.len()));
-            (file, changed, length)
-        };
-        Self(files.into_iter().map(print).collect())
     }
 }
 

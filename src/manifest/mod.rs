@@ -5,9 +5,12 @@
 //! objects or a provider decide is not judged here. No message quotes a value of a Secret.
 
 mod document;
+mod files;
 mod object;
 mod secret;
 mod tree;
+
+pub use files::Files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -76,6 +79,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What is said to an object of the same name.
+    fn taken(&self) -> String {
+        format!("stands already in {}:{}: write it once", self.file.display(), self.line)
+    }
+
     /// The line of a field such as `spec.path`, else of what it would stand in.
     pub fn line_of(&self, path: &str) -> usize {
         let mut rest = path;
@@ -231,16 +239,24 @@ fn read_path(path: &Path, loaded: &mut Loaded) {
     if !path.is_dir() {
         return read_one(path, loaded);
     }
-    let entries = match std::fs::read_dir(path) {
+    for file in listed(path, loaded) {
+        read_one(&file, loaded);
+    }
+}
+
+/// The manifests of a folder, by name.
+fn listed(folder: &Path, loaded: &mut Loaded) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) => return loaded.problems.push(FileProblem::of_file(path, format!("cannot be read: {error}"))),
+        Err(error) => {
+            loaded.problems.push(FileProblem::of_file(folder, format!("cannot be read: {error}")));
+            return Vec::new();
+        }
     };
     let mut files: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| is_manifest(file)).collect();
     files.sort();
-    for file in files {
-        read_one(&file, loaded);
-    }
+    files
 }
 
 fn is_manifest(file: &Path) -> bool {

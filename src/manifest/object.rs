@@ -163,7 +163,7 @@ impl Reader<'_> {
         let namespace = if namespaced { namespace.and_then(Node::text).unwrap_or(NAMESPACE) } else { "" };
         let key = ObjectKey::new(kind, namespace, name);
         if let Some(first) = self.loaded.origins.get(&key) {
-            let message = format!("stands already in {}:{}: write it once", first.file.display(), first.line);
+            let message = first.taken();
             self.say(Some(key), "", message);
             return None;
         }
