@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 HOOKGATE := $(CARGO_TARGET_DIR)/debug/hookgate
 
-.PHONY: help demo test torture lint audit scan crds chart reference image publish registry-login bench bench-gate clean
+.PHONY: help demo demo-cluster test torture lint audit scan crds chart reference image publish registry-login bench bench-gate clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,10 @@ demo:            ## Build, start NATS and the receiver, send one delivery of eac
 	@scripts/needs.sh cargo go cc
 	cargo build --locked
 	@scripts/demo.sh $(HOOKGATE)
+
+demo-cluster:    ## The chart on a real node: installs, sends a signed delivery, shows its event (root on Debian; KEEP=1: goes on until Return)
+	@scripts/needs.sh cargo go cc
+	cargo test --locked --quiet --test node -- --demo
 
 test:            ## Format, clippy with warnings as errors, all tests on real servers (needs Go, Node.js and a C compiler)
 	@scripts/needs.sh cargo go cc
