@@ -7,8 +7,9 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::chart::{chart, documents};
+use crate::crds_live::cluster_with_crds;
 use crate::docs::blocks;
-use crate::support::cluster::{Cluster, helm};
+use crate::support::cluster::helm;
 use crate::support::folder::Folder;
 
 /// Releases and their values, beside `nats.url` and `crds.enabled=false`.
@@ -124,9 +125,6 @@ const MATRIX: &[(&str, &str)] = &[
 const MONITORING: &str = include_str!("chart/monitoring.yaml");
 /// The same of the Gateway API and of cert-manager.
 const OTHERS: &str = include_str!("chart/others.yaml");
-/// Our own, of which `helm test` makes one.
-const OWN: [&str; 2] =
-    [include_str!("../../crds/webhooksources.yaml"), include_str!("../../crds/webhookproviders.yaml")];
 
 async fn render(folder: &Folder, release: &str, values: &str) -> Vec<Value> {
     let chart = chart();
@@ -155,7 +153,8 @@ fn pod(workload: &Value) -> Option<Value> {
 
 #[tokio::test]
 async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
-    let cluster = Cluster::shared().await;
+    // `helm test` has a source of its own.
+    let cluster = cluster_with_crds().await;
     let folder = Folder::new("matrix");
     let all: Vec<(&str, Vec<Value>)> = futures::stream::iter(MATRIX)
         .map(|(release, values)| async { (*release, render(&folder, release, values).await) })
@@ -163,7 +162,7 @@ async fn an_api_server_takes_what_the_chart_makes_of_any_values() {
         .collect()
         .await;
     // What the objects need to be there.
-    let (mut before, mut objects) = ([MONITORING, OTHERS, OWN[0], OWN[1]].join("\n---\n"), String::new());
+    let (mut before, mut objects) = ([MONITORING, OTHERS].join("\n---\n"), String::new());
     for (release, documents) in &all {
         let standard = "pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted";
         write!(
