@@ -88,11 +88,6 @@ impl Accounts {
     pub fn iter(&self) -> impl Iterator<Item = &Account> {
         self.0.iter()
     }
-
-    /// There is the default login alone.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]

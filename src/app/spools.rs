@@ -50,7 +50,7 @@ pub(super) fn open(args: &SpoolArgs, accounts: &Accounts) -> anyhow::Result<Spoo
         if !left.file_name().to_str().is_some_and(|name| names.contains(&name)) {
             warn!(
                 folder = %left.path().display(),
-                "the spool of a login that --nats-account no longer names: what waits there is published by `hookgate drain` with that login"
+                "the spool of a login that --nats-account no longer names: what waits there is published by `hookgate drain` with that login; remove the folder when `hookgate spool ls` shows nothing in it"
             );
         }
     }

@@ -75,9 +75,9 @@ impl Quota {
         *self == Self { requests: self.requests, ..Self::default() }
     }
 
-    /// Requests of all sources of a namespace that are in work at one time, on one replica.
-    pub fn requests(&self) -> u64 {
-        self.requests.unwrap_or(u64::MAX)
+    /// Requests of all sources of a namespace that may be in work at one time, on one replica; `None`: any number.
+    pub fn requests(&self) -> Option<u64> {
+        self.requests
     }
 
     /// What of it so much exceeds.
@@ -173,7 +173,7 @@ mod tests {
         let quota: Quota = "sources=100, filters=200,bytes=16Mi,requests=9".parse().unwrap();
         assert_eq!(quota, Quota { sources: Some(100), filters: Some(200), bytes: Some(16 << 20), requests: Some(9) });
         let requests: Quota = "requests=9".parse().unwrap();
-        assert!(requests.is_unlimited() && requests.requests() == 9 && Quota::default().requests() == u64::MAX);
+        assert!(requests.is_unlimited() && requests.requests() == Some(9) && Quota::default().requests().is_none());
         for wrong in
             ["", "sources", "sources=0", "sources=1,sources=2", "bytes=lots", "routes=1", "requests=0", "sources=1,"]
         {

@@ -32,8 +32,8 @@ pub(super) struct Admitted<'a> {
 
 #[derive(Debug)]
 struct Places<'a> {
-    /// Held until the answer, of the source and of its namespace.
-    _work: [Held<'a>; 2],
+    /// Held until the answer.
+    _work: Work<'a>,
     /// Held until the proof holds.
     unproven: Option<Share<'a>>,
 }
@@ -103,11 +103,14 @@ impl Admitted<'_> {
     }
 }
 
-fn work(route: &Route) -> Result<[Held<'_>; 2], Reject> {
+/// A place of the source, and one of its namespace, where that has a bound.
+type Work<'a> = (Held<'a>, Option<Held<'a>>);
+
+fn work(route: &Route) -> Result<Work<'_>, Reject> {
     let (state, limits) = (&route.claim.state, &route.limits);
     let own = state.in_flight.take(1, limits.in_flight).ok_or(Reject::Overloaded)?;
-    let of_tenant = state.tenant.requests.take(1, limits.in_flight_of_tenant).ok_or(Reject::NamespaceOverloaded)?;
-    Ok([own, of_tenant])
+    let of_tenant = |most| state.tenant.requests.take(1, most).ok_or(Reject::NamespaceOverloaded);
+    Ok((own, limits.in_flight_of_tenant.map(of_tenant).transpose()?))
 }
 
 /// A place without proof, and of which class it is.

@@ -19,8 +19,8 @@ pub struct Limits {
     pub allowed: Vec<IpNet>,
     /// Requests in work at one time.
     pub in_flight: u64,
-    /// Those of all sources of the namespace.
-    pub in_flight_of_tenant: u64,
+    /// Those of all sources of the namespace; absent: any number.
+    pub in_flight_of_tenant: Option<u64>,
     /// Requests whose proof held; absent: any number.
     pub rate: Option<RateLimit>,
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn limits(in_flight: u64, allowed: Vec<IpNet>) -> Limits {
-        Limits { max_body: 1, allowed, in_flight, in_flight_of_tenant: u64::MAX, rate: None }
+        Limits { max_body: 1, allowed, in_flight, in_flight_of_tenant: None, rate: None }
     }
 
     #[test]

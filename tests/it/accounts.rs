@@ -87,13 +87,12 @@ async fn events_land_in_the_account_of_their_namespace_and_one_that_is_away_hold
     })
     .await;
     assert_eq!(held(&nats, &nats.credentials_of(2)).await, Vec::<String>::new(), "nobody has logged in there");
-    let metrics = async |name: &str| {
-        let metrics = operator.get("/metrics").await.expect("/metrics");
-        let text = String::from_utf8(metrics.body.to_vec()).unwrap();
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or("none").to_owned()
-    };
-    assert_eq!(metrics("hookgate_nats_accounts_away").await, "1");
-    assert_eq!(metrics("hookgate_spool_events").await, "1", "only what belongs to the one that is away waits");
+    assert_eq!(operator.metric("hookgate_nats_accounts_away").await, Some(1));
+    assert_eq!(
+        operator.metric("hookgate_spool_events").await,
+        Some(1),
+        "only what belongs to the one that is away waits"
+    );
     let own = folder.join("spool").join("accounts");
     assert_eq!(std::fs::read_dir(&own).unwrap().count(), 2, "a spool of each");
 

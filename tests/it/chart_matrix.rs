@@ -280,6 +280,49 @@ async fn what_is_written_reaches_the_workload() {
 }
 
 #[tokio::test]
+async fn the_file_of_each_account_is_mounted_where_its_flag_looks() {
+    let folder = Folder::new("accounts");
+    let values = "nats: {accounts: [{namespaces: [sales, shop-*], credsSecret: {name: s, key: one}}, {namespaces: [a], credsSecret: {name: s, key: two}},\n\
+                  {namespaces: [b], credsSecret: {name: t, key: k}}]}";
+    let all = render(&folder, "x", values).await;
+    let set = all.iter().find(|one| one["kind"] == "StatefulSet").expect("a StatefulSet");
+    let pod = &set["spec"]["template"]["spec"];
+    let arguments: Vec<&str> =
+        pod["containers"][0]["args"].as_array().expect("arguments").iter().filter_map(Value::as_str).collect();
+    let accounts: Vec<_> = arguments.iter().filter_map(|one| one.strip_prefix("--nats-account=")).collect();
+    let at = "/etc/hookgate/nats-accounts";
+    assert_eq!(accounts, [format!("sales,shop-*={at}/s/one"), format!("a={at}/s/two"), format!("b={at}/t/k")]);
+    for secret in ["s", "t"] {
+        let volumes = pod["volumes"].as_array().expect("volumes");
+        let named = volumes.iter().filter(|volume| volume["secret"]["secretName"] == secret).collect::<Vec<_>>();
+        assert_eq!(named.len(), 1, "{secret}: once");
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().expect("mounts");
+        let mount = mounts.iter().find(|mount| mount["name"] == named[0]["name"]).expect("its mount");
+        assert_eq!(mount["mountPath"], format!("{at}/{secret}"));
+    }
+}
+
+#[tokio::test]
+async fn every_way_in_leads_to_the_service() {
+    let folder = Folder::new("ways");
+    let values = "service: {port: 8080}\nhttpRoute: {enabled: true, parentRefs: [{name: public}], hostnames: [a.example.com]}\n\
+                  ingress: {enabled: true, host: a.example.com, hosts: [b.example.com, a.example.com], tlsSecret: tls}\n\
+                  certificate: {enabled: true, issuerRef: {name: own}}";
+    let all = render(&folder, "hookgate", values).await;
+    let kind = |kind: &str| all.iter().find(|one| one["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"));
+    assert_eq!(kind("HTTPRoute")["spec"]["rules"][0]["backendRefs"][0], json!({"name": "hookgate", "port": 8080}));
+    let rules = kind("Ingress")["spec"]["rules"].as_array().expect("rules");
+    let hosts: Vec<_> = rules.iter().map(|rule| &rule["host"]).collect();
+    assert_eq!(hosts, ["a.example.com", "b.example.com"], "each once");
+    for rule in rules {
+        let service = &rule["http"]["paths"][0]["backend"]["service"];
+        assert_eq!(*service, json!({"name": "hookgate", "port": {"name": "http"}}));
+    }
+    let certificate = &kind("Certificate")["spec"];
+    assert_eq!((&certificate["secretName"], &certificate["dnsNames"]), (&json!("tls"), &json!(hosts)));
+}
+
+#[tokio::test]
 async fn a_namespace_admin_without_cluster_rights_may_install() {
     let folder = Folder::new("namespaced");
     let all = render(&folder, "x", "crds: {enabled: false}\nrbac: {providers: false, aggregate: false}").await;

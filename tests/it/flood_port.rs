@@ -80,10 +80,7 @@ impl Flooded {
     }
 
     async fn gauge(&self, name: &str) -> i64 {
-        let metrics = self.operator.get("/metrics").await.expect("/metrics");
-        let text = String::from_utf8(metrics.body.to_vec()).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
-        line.trim().parse().unwrap()
+        self.operator.metric(name).await.expect("a value")
     }
 
     /// Floods, delivers and looks at memory at the same time, for as long as a flood lasts.

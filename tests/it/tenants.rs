@@ -165,8 +165,7 @@ async fn one_namespace_has_no_more_requests_in_work_than_its_quota_and_the_other
         work.spawn(async move { ask(GOOD, port, &request).await });
     }
     let refused = async || {
-        let metrics = operator.get("/metrics").await.expect("/metrics");
-        let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+        let metrics = operator.metrics().await;
         let refused = metrics.lines().filter(|line| line.contains("NamespaceOverloaded") && line.ends_with(" 1"));
         refused.map(|line| line.contains("namespace=\"loud\"")).collect::<Vec<_>>()
     };

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::dns;
+use crate::support::cluster::command;
 use crate::support::folder::Folder;
 use crate::support::image::pack_into;
 use crate::support::operator::binary;
@@ -80,15 +80,7 @@ impl Node {
     }
 
     fn command(&self, name: &str) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(self.servers.join(name));
-        command
-            .env("KUBECONFIG", self.state().join("kubeconfig"))
-            .env("KUBECACHEDIR", self.folder.join("kubectl"))
-            .env("KUBERC", "off")
-            .env("HELM_CACHE_HOME", self.folder.join("helm/cache"))
-            .env("HELM_CONFIG_HOME", self.folder.join("helm/config"))
-            .env("HELM_DATA_HOME", self.folder.join("helm/data"));
-        command
+        command(name, &self.state().join("kubeconfig"), &self.folder)
     }
 
     /// What asks the API server when this node is not at hand.
@@ -184,9 +176,8 @@ impl Asker {
 impl Drop for Node {
     fn drop(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/node.sh");
+        // It returns when the last process of the node is gone.
         let _ = Command::new(script).arg("down").arg(self.state()).status();
-        // The node's init is gone, and its mounts with it, a moment after it was killed.
-        std::thread::sleep(Duration::from_millis(200));
     }
 }
 

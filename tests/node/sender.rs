@@ -14,6 +14,7 @@ use crate::disks::NATS_PORT;
 use crate::node::ADDRESS;
 use crate::receive_wire::read_answer;
 use crate::support::flood::signed;
+use crate::support::wait::eventually;
 
 /// Where the receiver answers on the node.
 pub const PORT: u16 = 30080;
@@ -79,6 +80,12 @@ impl Sender {
             });
         }
         Self { ledger, stop, tasks }
+    }
+
+    /// Waits until so many are acknowledged.
+    pub async fn acknowledged(&self, count: usize) {
+        let enough = async || self.ledger.lock().unwrap().count() >= count;
+        eventually("deliveries are acknowledged", Duration::from_secs(60), enough).await;
     }
 
     /// Ends, and says what was answered.

@@ -4,6 +4,7 @@
 //! marker that says that the folder outlives the pod. Never says that a record is durable before a sync of its file and
 //! of the folder came back without an error.
 
+mod error;
 pub(super) mod files;
 mod log;
 mod marks;
@@ -30,7 +31,7 @@ use self::log::{Log, Reader};
 use self::record::Salt;
 use self::writer::Queue;
 
-pub(crate) use self::log::{AppendError, OpenError};
+pub(crate) use self::error::{AppendError, OpenError};
 pub(crate) use self::record::{Damage, Record};
 pub(crate) use self::shelf::{Position, Stock};
 

@@ -9,8 +9,9 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::AppendError;
 use super::files::Files;
-use super::log::{AppendError, Writer};
+use super::log::Writer;
 use super::record::Record;
 
 /// Records that may wait for the thread, and their bytes: beyond these a request is refused, since the disk does not keep up.

@@ -149,7 +149,7 @@ impl Judge<'_> {
             SchemeKind::Jwt(..) => self.jwt(view, observer),
             SchemeKind::Hash(hash) => {
                 if let Some(bind) = &hash.bind_query {
-                    let expected = super::scheme::bound_query(bind, view.request().body);
+                    let expected = super::signature::bound_query(bind, view.request().body);
                     let bound = view.parameter(&bind.name).ok_or(Refusal::Missing)?;
                     let same = match bind.encoding {
                         Encoding::Hex => bound.to_ascii_lowercase().as_bytes().ct_eq(expected.as_bytes()),

@@ -399,9 +399,3 @@ fn jwt_scheme(written: &scheme::Jwt, parameters: &mut BTreeSet<String>) -> Resul
         leeway: jwt::LEEWAY,
     })
 }
-
-/// The encoding of a bound query parameter, for `send`.
-pub(crate) fn bound_query(bind: &BindQuery, body: &[u8]) -> String {
-    use sha2::{Digest as _, Sha256};
-    super::signature::encode(&Sha256::digest(body), bind.encoding)
-}

@@ -5,8 +5,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use sha2::{Digest, Sha256};
+
 use super::view::View;
-use crate::api::scheme::Encoding;
+use crate::api::scheme::{BindQuery, Encoding};
 use crate::provider::place::Place;
 
 /// Most signatures that one request may bring to one scheme.
@@ -215,6 +217,11 @@ pub(super) fn encode(bytes: &[u8], encoding: Encoding) -> String {
         Encoding::Base64 => STANDARD.encode(bytes),
         Encoding::Base64URL => URL_SAFE_NO_PAD.encode(bytes),
     }
+}
+
+/// What a query parameter holds that binds the body: its SHA-256.
+pub(super) fn bound_query(bind: &BindQuery, body: &[u8]) -> String {
+    encode(&Sha256::digest(body), bind.encoding)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::route::share::Standing;
 const MIB: u64 = 1 << 20;
 
 fn limits() -> Limits {
-    Limits { max_body: 8 * MIB, allowed: Vec::new(), in_flight: 256, in_flight_of_tenant: u64::MAX, rate: None }
+    Limits { max_body: 8 * MIB, allowed: Vec::new(), in_flight: 256, in_flight_of_tenant: None, rate: None }
 }
 
 fn one(address: u64) -> Holder {

@@ -44,6 +44,19 @@ pub struct Cluster {
     folder: Folder,
 }
 
+/// A command that talks to the cluster of a kubeconfig, and leaves what it remembers in that folder.
+pub fn command(name: &str, kubeconfig: &Path, folder: &Folder) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program(name));
+    command
+        .env("KUBECONFIG", kubeconfig)
+        .env("KUBECACHEDIR", folder.join("kubectl"))
+        .env("KUBERC", "off")
+        .env("HELM_CACHE_HOME", folder.join("helm/cache"))
+        .env("HELM_CONFIG_HOME", folder.join("helm/config"))
+        .env("HELM_DATA_HOME", folder.join("helm/data"));
+    command
+}
+
 impl Cluster {
     /// Starts a cluster for one test: about 5 seconds and 300 MB.
     pub async fn start() -> Cluster {
@@ -135,15 +148,7 @@ impl Cluster {
 
     /// A command that talks to this cluster as administrator and leaves no trace in the home of who runs the tests.
     pub fn command(&self, name: &str) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(program(name));
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("KUBECACHEDIR", self.folder.join("kubectl"))
-            .env("KUBERC", "off")
-            .env("HELM_CACHE_HOME", self.folder.join("helm/cache"))
-            .env("HELM_CONFIG_HOME", self.folder.join("helm/config"))
-            .env("HELM_DATA_HOME", self.folder.join("helm/data"));
-        command
+        command(name, &self.kubeconfig, &self.folder)
     }
 
     /// Takes the API away at once, as the loss of its machine would. What it stored stays.

@@ -115,6 +115,18 @@ impl Operator {
         self.client.get(path).await
     }
 
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        let answer = self.get("/metrics").await.expect("/metrics");
+        String::from_utf8(answer.body.to_vec()).expect("text")
+    }
+
+    /// The value of a series that is alone of its name, or is given with its labels.
+    pub async fn metric(&self, series: &str) -> Option<i64> {
+        let metrics = self.metrics().await;
+        metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
+    }
+
     /// GETs from the public port, as vendors do that test a URL.
     pub async fn ask(&self, path: &str) -> Option<Answer> {
         self.client.send(Request::get(format!("{}{path}", self.url())).body(Full::default()).ok()?).await
