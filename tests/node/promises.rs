@@ -1,10 +1,13 @@
 //! What holds on a real node, in the order in which it is tried: each leaves what the next one needs.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::disks;
 use crate::node::Node;
-use crate::sender::{Sender, deliver};
+use crate::sender::{Sender, deliver_to};
 use crate::support::flood::SOURCE;
 use crate::support::wait::eventually;
 
@@ -80,7 +83,20 @@ async fn an_upgrade_from_the_first_chart_ends_the_former_pods_when_the_new_ones_
     let both = "--reset-then-reuse-values --take-ownership --set keepFormerWorkload=true --set service.type=NodePort --set service.nodePort=30080";
     node.helm(&format!("upgrade hookgate charts/hookgate {both} {VALUES}")).await;
     node.apply(&["{apiVersion: v1, kind: Namespace, metadata: {name: demo}}\n---\n", SOURCE].concat()).await;
-    eventually("the source is live", SOON, async || deliver(1).await == Ok(200)).await;
+    // Each replica reads it for itself: of both workloads, but for those that are ending already.
+    let pods = node
+        .kubectl("get pods --namespace hookgate --selector app.kubernetes.io/name=hookgate --output json")
+        .await
+        .ok();
+    let pods: Value = serde_json::from_str(&pods).expect("pods");
+    let stay =
+        pods["items"].as_array().expect("pods").iter().filter(|pod| pod["metadata"].get("deletionTimestamp").is_none());
+    let addresses: Vec<IpAddr> =
+        stay.map(|pod| pod["status"]["podIP"].as_str().expect("an address").parse().unwrap()).collect();
+    assert_eq!(addresses.len(), 4, "both workloads serve: {addresses:?}");
+    for pod in addresses {
+        eventually("the source is live", SOON, async || deliver_to((pod, 8080).into(), 1).await.is_ok()).await;
+    }
     let load = Sender::start();
     node.helm(&format!(
         "upgrade hookgate charts/hookgate --reset-then-reuse-values --set keepFormerWorkload=false {VALUES}"

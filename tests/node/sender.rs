@@ -1,6 +1,7 @@
 //! A vendor that sends without a pause, each delivery until it is answered 200, and keeps a ledger of the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,15 +24,21 @@ const SENDERS: usize = 4;
 /// For one answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// What one delivery is answered; what became of the connection, where that is no answer.
-pub async fn deliver(n: u64) -> Result<u16, String> {
+/// What one delivery is answered, through the Service; where that is no 200, in words, or what became of the connection.
+pub async fn deliver(n: u64) -> Result<(), String> {
+    deliver_to((Ipv4Addr::from(ADDRESS), PORT).into(), n).await
+}
+
+/// The same at an address, such as that of one pod.
+pub async fn deliver_to(address: SocketAddr, n: u64) -> Result<(), String> {
     let exchange = async {
-        let mut stream = TcpStream::connect((std::net::Ipv4Addr::from(ADDRESS), PORT)).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(signed(n).as_bytes()).await?;
         read_answer(&mut stream).await
     };
     match timeout(ANSWER, exchange).await {
-        Ok(Ok(Some(answer))) => Ok(answer.status),
+        Ok(Ok(Some(answer))) if answer.status == 200 => Ok(()),
+        Ok(Ok(Some(answer))) => Err(format!("{} {}", answer.status, answer.body.trim())),
         Ok(Ok(None)) => Err("closed without an answer".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer in time".to_owned()),
@@ -70,7 +77,7 @@ impl Sender {
                     let begun = Instant::now();
                     loop {
                         let answer = deliver(n).await;
-                        if ledger.lock().unwrap().note(n, &answer, begun.elapsed()) {
+                        if ledger.lock().unwrap().note(n, answer, begun.elapsed()) {
                             break;
                         }
                         sleep(Duration::from_millis(20)).await;
@@ -98,9 +105,9 @@ impl Sender {
 
 impl Ledger {
     /// True: it is acknowledged, after this time.
-    fn note(&mut self, n: u64, answer: &Result<u16, String>, after: Duration) -> bool {
-        if *answer != Ok(200) {
-            *self.refused.entry(format!("{answer:?}")).or_default() += 1;
+    fn note(&mut self, n: u64, answer: Result<(), String>, after: Duration) -> bool {
+        if let Err(why) = answer {
+            *self.refused.entry(why).or_default() += 1;
             return false;
         }
         self.acknowledged.insert(n);
@@ -124,7 +131,7 @@ impl Ledger {
 
 /// The numbers of all that is stored, and how often each is.
 async fn stored() -> BTreeMap<u64, u64> {
-    let address = std::net::Ipv4Addr::from(ADDRESS);
+    let address = Ipv4Addr::from(ADDRESS);
     let client = async_nats::connect(format!("nats://{address}:{NATS_PORT}")).await.expect("NATS");
     let context = async_nats::jetstream::new(client);
     let stream = context.get_stream("WEBHOOKS").await.expect("the stream");
